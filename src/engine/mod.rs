@@ -1,0 +1,125 @@
+//! Runs the network: tract loads, checks and optimises the ONNX graph and executes it.
+
+mod simd;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tract_onnx::prelude::*;
+use tract_onnx::tract_hir::internal::Factoid;
+use tract_onnx::tract_hir::ops::unimpl::UnimplementedOp;
+
+use crate::model::{Model, ModelError};
+use crate::spec::ModelSpec;
+
+/// A network that is ready to run.
+pub(crate) struct Engine {
+    plan: Arc<TypedRunnableModel>,
+    shape: [usize; 4],
+}
+
+impl Engine {
+    /// Decodes the graph, holds it to its spec and compiles it for the spec's input shape.
+    pub(crate) fn load(model: &Model) -> Result<Self, ModelError> {
+        let fail = |problem: String| ModelError::new(&model.file, problem);
+        let graph = parse(&model.onnx).map_err(fail)?;
+        check_operators(&graph).map_err(fail)?;
+        check_input(&graph, &model.spec).map_err(fail)?;
+        let plan = compile(graph, &model.spec).map_err(fail)?;
+        check_logits(&plan, &model.spec, &model.file)?;
+        Ok(Self { plan, shape: model.spec.input.shape })
+    }
+
+    /// One forward pass: `tensor` is NCHW of the spec's shape, the result has one logit a label.
+    pub(crate) fn run(&self, tensor: Vec<f32>) -> Result<Vec<f32>, String> {
+        let input = tract_ndarray::Array4::from_shape_vec(self.shape, tensor).map_err(|e| e.to_string())?;
+        let outputs = self.plan.run(tvec!(input.into_tensor().into_tvalue()));
+        // tract's kernels return with the upper halves of the vector registers in use.
+        simd::clear_upper_halves();
+        let outputs = outputs.map_err(|e| format!("{e:#}"))?;
+        let logits = outputs[0].to_plain_array_view::<f32>().map_err(|e| format!("{e:#}"))?;
+        Ok(logits.iter().copied().collect())
+    }
+}
+
+/// The graph's `metadata_props`, as (key, value).
+pub(crate) fn metadata(onnx: &[u8]) -> Result<Vec<(String, String)>, String> {
+    let proto = tract_onnx::onnx().proto_model_for_read(&mut &*onnx).map_err(|_| NOT_ONNX)?;
+    Ok(proto.metadata_props.into_iter().map(|entry| (entry.key, entry.value)).collect())
+}
+
+const NOT_ONNX: &str = "not an ONNX model";
+
+fn parse(onnx: &[u8]) -> Result<InferenceModel, String> {
+    let framework = tract_onnx::onnx();
+    let proto = framework.proto_model_for_read(&mut &*onnx).map_err(|_| NOT_ONNX)?;
+    if proto.graph.as_ref().is_none_or(|g| g.node.is_empty()) {
+        return Err(NOT_ONNX.to_owned()); // a short text file can be valid protobuf
+    }
+    framework.model_for_proto_model(&proto).map_err(|e| format!("cannot be loaded: {e:#}"))
+}
+
+fn check_operators(graph: &InferenceModel) -> Result<(), String> {
+    let mut missing: Vec<String> = (graph.nodes.iter())
+        .filter(|n| n.op.as_op().is::<UnimplementedOp>())
+        .map(|n| n.op.name().trim_start_matches("Unimplemented(").trim_end_matches(')').to_owned())
+        .collect();
+    missing.sort();
+    missing.dedup();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(format!("uses operators that are not supported: {}", missing.join(", ")))
+}
+
+fn check_input(graph: &InferenceModel, spec: &ModelSpec) -> Result<(), String> {
+    let [outlet] = graph.inputs[..] else {
+        return Err(format!("the graph has {} inputs; one image input is expected", graph.inputs.len()));
+    };
+    let fact = graph.outlet_fact(outlet).map_err(|e| e.to_string())?;
+    let dims: Vec<Option<i64>> =
+        fact.shape.dims().map(|d| d.concretize().and_then(|d| d.to_i64().ok()).filter(|d| *d > 0)).collect();
+    let wanted = spec.input.shape;
+    let fits =
+        dims.len() == wanted.len() && dims.iter().zip(wanted).all(|(d, w)| d.is_none_or(|d| d == w as i64));
+    if fits || fact.shape.is_open() {
+        return Ok(());
+    }
+    let shown: Vec<String> = dims.iter().map(|d| d.map_or("?".to_owned(), |d| d.to_string())).collect();
+    Err(format!("the graph's input is [{}], but its spec says input.shape {wanted:?}", shown.join(", ")))
+}
+
+fn compile(mut graph: InferenceModel, spec: &ModelSpec) -> Result<Arc<TypedRunnableModel>, String> {
+    let name = &spec.outputs.logits;
+    let error = |e: TractError| format!("cannot be compiled: {e:#}");
+    let known: Vec<&str> = graph.outputs.iter().filter_map(|o| graph.outlet_label(*o)).collect();
+    let Some(position) = known.iter().position(|label| label == name) else {
+        return Err(format!(
+            "has no output {name:?} (outputs.logits of its spec); it has {}",
+            known.join(", ")
+        ));
+    };
+    let logits = graph.outputs[position];
+    graph.select_output_outlets(&[logits]).map_err(error)?;
+    // The shape an exporter wrote for the output may carry placeholders (0, -1); it is inferred.
+    graph.set_outlet_fact(logits, InferenceFact::default()).map_err(error)?;
+    graph.set_input_fact(0, f32::fact(spec.input.shape).into()).map_err(error)?;
+    graph.into_optimized().and_then(IntoRunnable::into_runnable).map_err(error)
+}
+
+fn check_logits(plan: &TypedRunnableModel, spec: &ModelSpec, file: &Path) -> Result<(), ModelError> {
+    let fact = plan.model().output_fact(0).map_err(|e| ModelError::new(file, e.to_string()))?;
+    let shape: Vec<String> = fact.shape.iter().map(ToString::to_string).collect();
+    let wanted = ["1".to_owned(), spec.labels.len().to_string()];
+    if shape == wanted {
+        return Ok(());
+    }
+    let problem = format!(
+        "output {:?} has shape [{}], but its spec has {} labels: it must be [1, {}]",
+        spec.outputs.logits,
+        shape.join(", "),
+        spec.labels.len(),
+        spec.labels.len()
+    );
+    Err(ModelError::new(file, problem))
+}

@@ -1,0 +1,71 @@
+//! Pixels to the network's input tensor.
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use image::metadata::Orientation;
+use image::{DynamicImage, RgbImage};
+
+use super::Pixels;
+use crate::spec::{Crop, Input, Resize};
+
+/// The network's input for one picture: NCHW, `[1, 3, side, side]`, `(pixel - mean) / std`.
+pub fn to_tensor(pixels: &Pixels, input: &Input) -> Vec<f32> {
+    normalise(&square(pixels, input), input)
+}
+
+/// The upright square that the network sees, `side` x `side` pixels of 8-bit RGB.
+pub fn square(pixels: &Pixels, input: &Input) -> RgbImage {
+    let side = input.side() as u32;
+    let Crop::CenterSquare = input.crop;
+    let (left, top, crop) = center_square(pixels);
+    let Resize::Triangle = input.resize;
+    let options = ResizeOptions::new()
+        .crop(left.into(), top.into(), crop.into(), crop.into())
+        .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    let mut resized = Image::new(side, side, PixelType::U8x3);
+    let (width, height) = pixels.rgb.dimensions();
+    let source = ImageRef::new(width, height, pixels.rgb.as_raw(), PixelType::U8x3);
+    source
+        .map_err(|e| e.to_string())
+        .and_then(|source| Resizer::new().resize(&source, &mut resized, &options).map_err(|e| e.to_string()))
+        .expect("an RGB8 image holds its size, and the centre square lies inside it");
+    let resized = RgbImage::from_raw(side, side, resized.into_vec()).expect("side x side pixels of RGB8");
+    // Resampling is symmetric, so turning the small square equals turning the large picture.
+    let mut upright = DynamicImage::ImageRgb8(resized);
+    upright.apply_orientation(pixels.orientation);
+    upright.into_rgb8()
+}
+
+/// Left, top and side of the centre square, in the coordinates of the stored picture.
+///
+/// Where an odd pixel is left over, the square lies to the left or top of the *upright* picture's
+/// centre. Seen from the stored picture, that is to the right or bottom of an axis that turning
+/// upright reverses.
+fn center_square(pixels: &Pixels) -> (u32, u32, u32) {
+    use Orientation::{
+        FlipHorizontal, FlipVertical, NoTransforms, Rotate90, Rotate90FlipH, Rotate180, Rotate270,
+        Rotate270FlipH,
+    };
+    let (width, height) = pixels.rgb.dimensions();
+    let side = width.min(height);
+    let (x_reversed, y_reversed) = match pixels.orientation {
+        NoTransforms | Rotate90FlipH => (false, false),
+        FlipHorizontal | Rotate270 => (true, false),
+        FlipVertical | Rotate90 => (false, true),
+        Rotate180 | Rotate270FlipH => (true, true),
+    };
+    let offset =
+        |left_over: u32, reversed: bool| if reversed { left_over.div_ceil(2) } else { left_over / 2 };
+    (offset(width - side, x_reversed), offset(height - side, y_reversed), side)
+}
+
+// HWC u8 -> CHW f32
+fn normalise(rgb: &RgbImage, input: &Input) -> Vec<f32> {
+    let plane = rgb.as_raw().len() / 3;
+    let mut tensor = Vec::with_capacity(3 * plane);
+    for channel in 0..3 {
+        let (mean, std) = (input.mean[channel], input.std[channel]);
+        tensor.extend(rgb.as_raw().chunks_exact(3).map(|pixel| (f32::from(pixel[channel]) - mean) / std));
+    }
+    tensor
+}

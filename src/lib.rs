@@ -1,0 +1,34 @@
+//! Classifies dermoscopic images of skin lesions with an ONNX model, on a CPU.
+//!
+//! One straight way leads from a file's bytes to a prediction:
+//!
+//! ```text
+//! &[u8] --image::decode--> Pixels --image::to_tensor--> Vec<f32> (NCHW) --engine--> logits --> Prediction
+//! ```
+//!
+//! [`Classifier::classify_timed`] is that way, and the function to read first. The library knows
+//! neither terminals nor HTTP: the commands of the `skinclf` binary are built on top of it.
+//!
+//! ```
+//! use skinclf::{Classifier, Model};
+//!
+//! let classifier = Classifier::load(Model::embedded())?;
+//! let prediction = classifier.classify(include_bytes!("../samples/lesion-1.jpg"))?;
+//! assert_eq!(prediction.probabilities.len(), classifier.spec().labels.len());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![warn(missing_docs)]
+
+mod classifier;
+mod engine;
+mod error;
+pub mod image;
+mod model;
+mod spec;
+pub mod stats;
+
+pub use classifier::{Classifier, Prediction, Timings};
+pub use error::ClassifyError;
+pub use model::{Model, ModelError};
+pub use spec::{Crop, Decision, Group, Input, Label, ModelSpec, Outputs, Resize};

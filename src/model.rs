@@ -1,0 +1,148 @@
+//! A model: an ONNX file and its spec, from the binary itself or from disk.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::spec::{Crop, Decision, Group, Input, Label, ModelSpec, Outputs, Resize};
+
+/// An ONNX graph, still encoded, and what is known about it.
+pub struct Model {
+    pub(crate) spec: ModelSpec,
+    pub(crate) onnx: Cow<'static, [u8]>,
+    /// For error messages.
+    pub(crate) file: PathBuf,
+}
+
+/// Why a model cannot be used; each message names the file.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {problem}", file.display())]
+pub struct ModelError {
+    file: PathBuf,
+    problem: String,
+}
+
+impl ModelError {
+    pub(crate) fn new(file: &Path, problem: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), problem: problem.into() }
+    }
+}
+
+impl Model {
+    /// The default model, compiled into the program.
+    pub fn embedded() -> Self {
+        let spec = ModelSpec::parse(include_bytes!("../models/mobilenetv2.json"));
+        Self {
+            // The pair is fixed when the program is built, and a test holds its hash to the spec:
+            // checking again would cost every start the hashing of 9 MB.
+            spec: spec.expect("the embedded spec is valid"),
+            onnx: Cow::Borrowed(include_bytes!("../models/mobilenetv2.onnx")),
+            file: PathBuf::from("(embedded model)"),
+        }
+    }
+
+    /// Reads `NAME.onnx` and, beside it, `NAME.json`. Without the latter the spec comes from the
+    /// graph's `metadata_props`: `labels` (JSON array of codes, or separated by commas), `mean`
+    /// and `std` (JSON arrays of three, on the 0..=255 scale), and optionally `size` (224 if
+    /// absent), `malignant` (codes, as `labels`) and `temperature`.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is not ONNX, has no usable spec, or whose SHA-256 is not the
+    /// one in its spec.
+    pub fn open(onnx_path: &Path) -> Result<Self, ModelError> {
+        let onnx = std::fs::read(onnx_path)
+            .map_err(|e| ModelError::new(onnx_path, format!("cannot be read: {e}")))?;
+        let sha256 = hex(&Sha256::digest(&onnx));
+        let json_path = onnx_path.with_extension("json");
+        let mut spec = match std::fs::read(&json_path) {
+            Ok(json) => ModelSpec::parse(&json).map_err(|e| ModelError::new(&json_path, e))?,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => spec_from_metadata(&onnx, onnx_path)
+                .map_err(|problem| {
+                    let missing = format!("{problem}; put a spec at {}", json_path.display());
+                    ModelError::new(onnx_path, missing)
+                })?,
+            Err(e) => return Err(ModelError::new(&json_path, format!("cannot be read: {e}"))),
+        };
+        if spec.sha256.is_empty() {
+            spec.sha256 = sha256;
+        } else if !spec.sha256.eq_ignore_ascii_case(&sha256) {
+            let problem = format!(
+                "its SHA-256 is {sha256}, but {} says {}: one of the two was changed or mixed up",
+                json_path.display(),
+                spec.sha256
+            );
+            return Err(ModelError::new(onnx_path, problem));
+        }
+        Ok(Self { spec, onnx: Cow::Owned(onnx), file: onnx_path.to_owned() })
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn spec_from_metadata(onnx: &[u8], path: &Path) -> Result<ModelSpec, String> {
+    let metadata: HashMap<String, String> = crate::engine::metadata(onnx)?.into_iter().collect();
+    let field = |name: &str| metadata.get(name).map(String::as_str);
+    let required =
+        |name: &str| field(name).ok_or(format!("no spec beside it, and metadata_props lacks {name:?}"));
+    let numbers = |name: &str| -> Result<[f32; 3], String> {
+        let bad = |_| format!("metadata_props {name:?} must be a JSON array of three numbers");
+        serde_json::from_str(required(name)?).map_err(bad)
+    };
+    let size =
+        field("size").unwrap_or("224").parse().map_err(|_| "metadata_props \"size\" must be an integer")?;
+    let malignant = codes(field("malignant").unwrap_or_default());
+    let labels = codes(required("labels")?).into_iter().map(|code| Label {
+        name: code.clone(),
+        description: String::new(),
+        group: if malignant.contains(&code) { Group::Malignant } else { Group::Benign },
+        code,
+    });
+    let spec = ModelSpec {
+        name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        version: field("version").unwrap_or("unknown").to_owned(),
+        sha256: String::new(),
+        input: Input {
+            shape: [1, 3, size, size],
+            crop: Crop::default(),
+            resize: Resize::default(),
+            mean: numbers("mean")?,
+            std: numbers("std")?,
+        },
+        outputs: Outputs::default(),
+        temperature: field("temperature")
+            .map_or(Ok(1.0), str::parse)
+            .map_err(|_| "metadata_props \"temperature\" must be a number")?,
+        decision: Decision::default(),
+        labels: labels.collect(),
+        license: field("license").unwrap_or_default().to_owned(),
+    };
+    spec.check()?;
+    Ok(spec)
+}
+
+/// `["a", "b"]` or `a, b`.
+fn codes(list: &str) -> Vec<String> {
+    serde_json::from_str(list)
+        .unwrap_or_else(|_| list.split(',').map(|c| c.trim().to_owned()).filter(|c| !c.is_empty()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_pair_belongs_together() {
+        let model = Model::embedded();
+        assert_eq!(hex(&Sha256::digest(&model.onnx)), model.spec.sha256);
+    }
+
+    #[test]
+    fn codes_come_as_json_or_separated_by_commas() {
+        assert_eq!(codes(r#"["mel", "nv"]"#), ["mel", "nv"]);
+        assert_eq!(codes("mel, nv,"), ["mel", "nv"]);
+    }
+}
