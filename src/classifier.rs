@@ -97,7 +97,8 @@ impl Classifier {
     fn decide(&self, probabilities: &[f32]) -> usize {
         match self.spec.decision {
             Decision::Argmax => {
-                let best = probabilities.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+                // Reversed, because of equals `max_by` takes the last.
+                let best = probabilities.iter().enumerate().rev().max_by(|a, b| a.1.total_cmp(b.1));
                 best.map_or(0, |(class, _)| class)
             }
         }

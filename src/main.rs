@@ -1,1 +1,32 @@
-fn main() {}
+//! `skinclf`: classify dermoscopic images, measure how fast, and serve it over HTTP.
+
+mod bench;
+mod classify;
+mod cli;
+mod exit;
+mod interrupt;
+mod output;
+mod probe;
+mod serve;
+mod terminal;
+
+use clap::{CommandFactory, Parser};
+
+use crate::cli::{Cli, Command};
+use crate::exit::Exit;
+
+fn main() -> std::process::ExitCode {
+    let cli = Cli::parse();
+    cli.color.apply();
+    let exit = match cli.command {
+        Command::Classify(args) => classify::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Health { url } => probe::run(&url),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "skinclf", &mut std::io::stdout());
+            Ok(Exit::Done)
+        }
+    };
+    exit::report(exit)
+}

@@ -1,0 +1,73 @@
+//! What the figures were measured on.
+
+use skinclf::Classifier;
+
+/// The machine and the build.
+#[derive(Debug, serde::Serialize)]
+pub(super) struct Environment {
+    pub(super) cpu: String,
+    pub(super) cpu_features: Vec<&'static str>,
+    pub(super) logical_cores: Option<usize>,
+    pub(super) memory_bytes: Option<u64>,
+    pub(super) os: &'static str,
+    pub(super) arch: &'static str,
+    pub(super) version: &'static str,
+    /// `release` or `debug`: figures of a debug build say nothing.
+    pub(super) build: &'static str,
+}
+
+impl Environment {
+    pub(super) fn of(_classifier: &Classifier) -> Self {
+        Self {
+            cpu: proc_field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".to_owned()),
+            cpu_features: cpu_features(),
+            logical_cores: std::thread::available_parallelism().ok().map(Into::into),
+            memory_bytes: memory_bytes(),
+            os: std::env::consts::OS,
+            arch: std::env::consts::ARCH,
+            version: env!("CARGO_PKG_VERSION"),
+            build: if cfg!(debug_assertions) { "debug" } else { "release" },
+        }
+    }
+
+    /// One line for people.
+    pub(super) fn line(&self) -> String {
+        let cores = self.logical_cores.map_or("?".to_owned(), |n| n.to_string());
+        let memory = self.memory_bytes.map_or(String::new(), |b| format!(", {} GiB", b.div_ceil(1 << 30)));
+        let Self { cpu, os, arch, version, build, .. } = self;
+        let features = self.cpu_features.join(" ");
+        format!("{cpu}, {cores} cores{memory}, {os} {arch} ({features}); skinclf {version}, {build} build")
+    }
+}
+
+fn memory_bytes() -> Option<u64> {
+    let kib = proc_field("/proc/meminfo", "MemTotal")?;
+    kib.trim_end_matches(" kB").parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+/// The value of the first `name : value` line of a file under /proc; `None` on other systems.
+fn proc_field(file: &str, name: &str) -> Option<String> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let value_of = |line: &str| {
+        let (key, value) = line.split_once(':')?;
+        (key.trim() == name).then(|| value.trim().to_owned())
+    };
+    text.lines().find_map(value_of)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn cpu_features() -> Vec<&'static str> {
+    let known = [
+        ("avx", std::arch::is_x86_feature_detected!("avx")),
+        ("avx2", std::arch::is_x86_feature_detected!("avx2")),
+        ("fma", std::arch::is_x86_feature_detected!("fma")),
+        ("avx512f", std::arch::is_x86_feature_detected!("avx512f")),
+        ("avx512vnni", std::arch::is_x86_feature_detected!("avx512vnni")),
+    ];
+    known.into_iter().filter_map(|(name, present)| present.then_some(name)).collect()
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn cpu_features() -> Vec<&'static str> {
+    if cfg!(target_arch = "aarch64") { vec!["neon"] } else { Vec::new() }
+}

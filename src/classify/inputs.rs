@@ -1,0 +1,183 @@
+//! From what the user names to images, one at a time: a million paths are never held at once.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use walkdir::WalkDir;
+
+use crate::output::Failure;
+
+/// What is taken from a directory. A file that is named itself is read whatever it is called.
+pub(super) const EXTENSIONS: [&str; 10] =
+    ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "tif", "tiff", "gif"];
+
+/// One image to classify, or what stands in for one that cannot be.
+#[derive(Debug)]
+pub(super) enum Input {
+    File(PathBuf),
+    Stdin,
+    Unreadable(PathBuf, String),
+}
+
+impl Input {
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::File(path) | Self::Unreadable(path, _) => path.to_string_lossy().into_owned(),
+            Self::Stdin => "-".to_owned(),
+        }
+    }
+
+    /// The encoded image.
+    pub(super) fn read(self) -> Result<Vec<u8>, Failure> {
+        let unreadable = |message: String| Failure { code: "read_failed", message };
+        match self {
+            Self::File(path) => std::fs::read(path).map_err(|e| unreadable(format!("cannot be read: {e}"))),
+            Self::Stdin => {
+                let mut bytes = Vec::new();
+                let read = io::stdin().lock().read_to_end(&mut bytes);
+                read.map(|_| bytes).map_err(|e| unreadable(format!("standard input cannot be read: {e}")))
+            }
+            Self::Unreadable(_, message) => Err(unreadable(message)),
+        }
+    }
+}
+
+/// All inputs in the order they were named: arguments first, then the list of `--files-from`.
+pub(super) struct Inputs {
+    arguments: VecDeque<PathBuf>,
+    list: Option<PathList>,
+    list_source: Option<PathBuf>,
+    directory: Option<walkdir::IntoIter>,
+}
+
+impl Inputs {
+    pub(super) fn new(arguments: &[PathBuf], files_from: Option<&Path>) -> anyhow::Result<Self> {
+        let list = files_from.map(PathList::open).transpose()?;
+        Ok(Self {
+            arguments: arguments.to_vec().into(),
+            list,
+            list_source: files_from.map(Path::to_owned),
+            directory: None,
+        })
+    }
+
+    /// The same inputs from the start, if they can be gone through twice.
+    pub(super) fn reopen(&self) -> Option<Self> {
+        let list_source = self.list_source.as_deref();
+        if list_source.is_some_and(|path| !path.is_file()) {
+            return None;
+        }
+        Self::new(&self.arguments.iter().cloned().collect::<Vec<_>>(), list_source).ok()
+    }
+
+    fn next_named(&mut self) -> Option<io::Result<PathBuf>> {
+        self.arguments.pop_front().map(Ok).or_else(|| self.list.as_mut()?.next())
+    }
+}
+
+impl Iterator for Inputs {
+    type Item = Input;
+
+    fn next(&mut self) -> Option<Input> {
+        loop {
+            if let Some(walk) = &mut self.directory {
+                match walk.find_map(image_of_entry) {
+                    Some(input) => return Some(input),
+                    None => self.directory = None,
+                }
+            }
+            let path = match self.next_named()? {
+                Ok(path) => path,
+                Err(e) => {
+                    self.list = None;
+                    let source = self.list_source.clone().unwrap_or_default();
+                    return Some(Input::Unreadable(source, format!("the list cannot be read further: {e}")));
+                }
+            };
+            if path.as_os_str() == "-" {
+                return Some(Input::Stdin);
+            }
+            if !path.is_dir() {
+                return Some(Input::File(path));
+            }
+            self.directory = Some(WalkDir::new(path).follow_links(true).sort_by_file_name().into_iter());
+        }
+    }
+}
+
+fn image_of_entry(entry: walkdir::Result<walkdir::DirEntry>) -> Option<Input> {
+    match entry {
+        Ok(entry) if entry.file_type().is_dir() || !has_image_extension(entry.path()) => None,
+        Ok(entry) => Some(Input::File(entry.into_path())),
+        Err(e) => {
+            let path = e.path().unwrap_or(Path::new("")).to_owned();
+            Some(Input::Unreadable(path, e.to_string()))
+        }
+    }
+}
+
+fn has_image_extension(path: &Path) -> bool {
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension))
+}
+
+/// Paths from a file or standard input, separated by NUL if the first block holds one, otherwise
+/// one a line.
+struct PathList {
+    reader: Box<dyn BufRead + Send>,
+    separator: Option<u8>,
+}
+
+impl PathList {
+    fn open(source: &Path) -> anyhow::Result<Self> {
+        let reader: Box<dyn BufRead + Send> = if source.as_os_str() == "-" {
+            Box::new(BufReader::new(io::stdin()))
+        } else {
+            let file = File::open(source).with_context(|| format!("--files-from {}", source.display()))?;
+            Box::new(BufReader::new(file))
+        };
+        Ok(Self { reader, separator: None })
+    }
+
+    fn read_next(&mut self) -> io::Result<Option<PathBuf>> {
+        let separator = match self.separator {
+            Some(separator) => separator,
+            None => *self.separator.insert(if self.reader.fill_buf()?.contains(&0) { 0 } else { b'\n' }),
+        };
+        loop {
+            let mut name = Vec::new();
+            if self.reader.read_until(separator, &mut name)? == 0 {
+                return Ok(None);
+            }
+            name.pop_if(|last| *last == separator);
+            if separator == b'\n' {
+                name.pop_if(|last| *last == b'\r');
+            }
+            if !name.is_empty() {
+                return Ok(Some(path_of(name)));
+            }
+        }
+    }
+}
+
+impl Iterator for PathList {
+    type Item = io::Result<PathBuf>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read_next().transpose()
+    }
+}
+
+#[cfg(unix)]
+fn path_of(bytes: Vec<u8>) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt as _;
+    std::ffi::OsString::from_vec(bytes).into()
+}
+
+#[cfg(not(unix))]
+fn path_of(bytes: Vec<u8>) -> PathBuf {
+    String::from_utf8_lossy(&bytes).into_owned().into()
+}

@@ -1,0 +1,180 @@
+//! `skinclf classify`: many images in parallel, results in input order.
+
+mod inputs;
+mod ordered;
+
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use clap::CommandFactory as _;
+use indicatif::{HumanCount, HumanDuration, ProgressBar};
+use skinclf::{Classifier, Prediction, Timings};
+
+use self::inputs::{Input, Inputs};
+use crate::cli::{ClassifyArgs, Cli, Format};
+use crate::exit::Exit;
+use crate::output::{self, Failure, Layout, Record, Subject};
+use crate::{interrupt, terminal};
+
+type Outcome = Result<(Prediction, Timings), Failure>;
+
+pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
+    refuse_contradictions(args);
+    let classifier = Arc::new(args.model.load()?);
+    let spec = classifier.spec();
+    let out = Destination::open(args.output.as_deref())?;
+    let on_terminal = out.is_terminal;
+    let mut sink =
+        output::sink(layout(args.format, on_terminal), spec, out.writer).map_err(|e| anyhow!(e))?;
+
+    interrupt::on_signal(|| {})?;
+    let bar = terminal::progress(args.quiet);
+    let inputs = Inputs::new(&args.paths, args.files_from.as_deref())?;
+    count_in_background(&bar, &inputs);
+    let worker = classifier.clone();
+    let results = ordered::map(threads(args)?, inputs, move |input| classify_one(&worker, input))?;
+
+    let mut tally = Tally::default();
+    for (name, outcome) in results {
+        tally.count(&outcome);
+        if let Err(failure) = &outcome
+            && args.format == Format::Isic
+        {
+            bar.suspend(|| eprintln!("error: {name}: {}", failure.message));
+        }
+        let record =
+            Record { subject: Subject::Path(&name), outcome, spec, top_k: args.top_k.map(usize::from) };
+        let written = if on_terminal { bar.suspend(|| sink.push(&record)) } else { sink.push(&record) };
+        written.with_context(|| out.name.clone())?;
+        bar.inc(1);
+    }
+    let elapsed = bar.elapsed();
+    bar.finish_and_clear();
+    sink.finish().with_context(|| out.name.clone())?;
+
+    if tally.done + tally.failed == 0 && !interrupt::requested() {
+        return Err(anyhow!(
+            "no images found; directories are searched for {}",
+            inputs::EXTENSIONS.join(", ")
+        ));
+    }
+    if !args.quiet && io::stderr().is_terminal() {
+        eprintln!("{}", tally.summary(elapsed));
+    }
+    Ok(tally.exit())
+}
+
+/// What clap cannot express: a flag that only some formats know.
+fn refuse_contradictions(args: &ClassifyArgs) {
+    use clap::error::ErrorKind::ArgumentConflict;
+    if args.top_k.is_some() && matches!(args.format, Format::Csv | Format::Isic) {
+        let message = "--top-k does not go with --format csv or isic, which have a column for each class";
+        Cli::command().error(ArgumentConflict, message).exit();
+    }
+    let from_stdin = args.paths.iter().chain(&args.files_from).filter(|p| p.as_os_str() == "-").count();
+    if from_stdin > 1 {
+        Cli::command().error(ArgumentConflict, "standard input (-) can be read only once").exit();
+    }
+}
+
+fn layout(format: Format, on_terminal: bool) -> Layout {
+    match format {
+        Format::Table => Layout::Table { colored: terminal::colored(on_terminal), terminal: on_terminal },
+        Format::Json => Layout::Json,
+        Format::Jsonl => Layout::JsonLines,
+        Format::Csv => Layout::Csv,
+        Format::Isic => Layout::Isic,
+    }
+}
+
+fn threads(args: &ClassifyArgs) -> anyhow::Result<usize> {
+    match args.threads {
+        Some(n) => Ok(n.get()),
+        None => Ok(std::thread::available_parallelism()
+            .context("how many cores there are; give --threads")?
+            .get()),
+    }
+}
+
+fn classify_one(classifier: &Classifier, input: Input) -> (String, Outcome) {
+    let name = input.name();
+    let bytes = input.read();
+    let outcome = bytes.and_then(|bytes| classifier.classify_timed(&bytes).map_err(Failure::from));
+    (name, outcome)
+}
+
+/// The bar gets its length, and so an estimate of the time left, once all inputs are counted.
+/// Counting walks the directories a second time, which is cheap beside classifying.
+fn count_in_background(bar: &ProgressBar, inputs: &Inputs) {
+    if bar.is_hidden() {
+        return;
+    }
+    if let Some(again) = inputs.reopen() {
+        let bar = bar.clone();
+        std::thread::spawn(move || terminal::set_length(&bar, again.count() as u64));
+    }
+}
+
+/// Where results go, and its name for errors.
+struct Destination {
+    writer: Box<dyn Write>,
+    name: String,
+    is_terminal: bool,
+}
+
+impl Destination {
+    fn open(path: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(path) = path else {
+            let stdout = io::stdout();
+            let is_terminal = stdout.is_terminal();
+            return Ok(Self {
+                writer: Box::new(BufWriter::new(stdout)),
+                name: "standard output".into(),
+                is_terminal,
+            });
+        };
+        let name = format!("--output {}", path.display());
+        let file = File::create(path).with_context(|| format!("{name}: cannot be created"))?;
+        Ok(Self { writer: Box::new(BufWriter::new(file)), name, is_terminal: false })
+    }
+}
+
+#[derive(Default)]
+struct Tally {
+    done: u64,
+    failed: u64,
+}
+
+impl Tally {
+    fn count(&mut self, outcome: &Outcome) {
+        match outcome {
+            Ok(_) => self.done += 1,
+            Err(_) => self.failed += 1,
+        }
+    }
+
+    fn summary(&self, elapsed: std::time::Duration) -> String {
+        let rate = (self.done + self.failed) as f64 / elapsed.as_secs_f64().max(1e-9);
+        let failed =
+            if self.failed == 0 { String::new() } else { format!(", {} failed", HumanCount(self.failed)) };
+        let stopped = if interrupt::requested() { "interrupted: " } else { "" };
+        format!(
+            "{stopped}{} classified{failed} in {} ({rate:.1} images/s)",
+            HumanCount(self.done),
+            HumanDuration(elapsed)
+        )
+    }
+
+    fn exit(&self) -> Exit {
+        if interrupt::requested() {
+            Exit::Interrupted
+        } else if self.failed > 0 {
+            Exit::SomeFailed
+        } else {
+            Exit::Done
+        }
+    }
+}

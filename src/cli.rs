@@ -1,0 +1,184 @@
+//! The command line; no logic. A doc comment is the flag's help: a sentence, without a full stop
+//! unless there are two, naming the default only where clap does not.
+
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+use crate::terminal::ColorChoice;
+
+/// Classify dermoscopic images of skin lesions, on a CPU, offline
+///
+/// Research software, not a medical device: its output is not a diagnosis.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
+    pub(crate) color: ColorChoice,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Classify images: files, directories, or standard input
+    Classify(ClassifyArgs),
+    /// Measure how long classifying takes, stage by stage
+    Bench(BenchArgs),
+    /// Serve predictions over HTTP
+    Serve(ServeArgs),
+    /// Ask a server's /health; exit status 0 if it is healthy (a container's probe)
+    Health {
+        /// For example http://127.0.0.1:8000
+        #[arg(value_hint = ValueHint::Url)]
+        url: String,
+    },
+    /// Print a completion script for a shell
+    Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelArgs {
+    /// ONNX model to use instead of the embedded one, its spec beside it as NAME.json
+    #[arg(long, value_name = "FILE", env = "SKINCLF_MODEL", value_hint = ValueHint::FilePath)]
+    pub(crate) model: Option<PathBuf>,
+}
+
+impl ModelArgs {
+    pub(crate) fn load(&self) -> anyhow::Result<skinclf::Classifier> {
+        let model = match &self.model {
+            Some(path) => skinclf::Model::open(path)?,
+            None => skinclf::Model::embedded(),
+        };
+        Ok(skinclf::Classifier::load(model)?)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClassifyArgs {
+    /// Image files, directories to walk for images, or - for one image on standard input
+    #[arg(value_name = "PATH", required_unless_present = "files_from", value_hint = ValueHint::AnyPath)]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// Read further paths from FILE (- for standard input), one a line or NUL-separated
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files_from: Option<PathBuf>,
+
+    /// How to print the results
+    #[arg(short, long, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
+    pub(crate) format: Format,
+
+    /// Also list the N most probable classes (table, json and jsonl)
+    #[arg(short = 'k', long, value_name = "N")]
+    pub(crate) top_k: Option<NonZeroUsize>,
+
+    /// How many images to work on at once [default: all cores]
+    #[arg(short = 'j', long, value_name = "N", env = "SKINCLF_THREADS")]
+    pub(crate) threads: Option<NonZeroUsize>,
+
+    /// Write the results to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+
+    /// No progress bar, no summary, no warnings
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people; its look may change
+    Table,
+    /// One array
+    Json,
+    /// One object a line, each as soon as it is known, in input order
+    Jsonl,
+    /// One row an image, a column for each class
+    Csv,
+    /// ISIC 2018 Task 3 submission
+    Isic,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// How many classifications to measure, per number of threads
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN.saturating_add(999))]
+    pub(crate) iterations: NonZeroUsize,
+
+    /// How many classifications to run and not measure first, on each thread
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) warmup: usize,
+
+    /// Image to classify [default: a synthetic 600x450 JPEG]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) image: Option<PathBuf>,
+
+    /// Numbers of threads to measure, one run each
+    #[arg(
+        short = 'j',
+        long,
+        value_name = "N,…",
+        value_delimiter = ',',
+        default_value = "1",
+        env = "SKINCLF_THREADS"
+    )]
+    pub(crate) threads: Vec<NonZeroUsize>,
+
+    /// How to print the figures
+    #[arg(short, long, value_enum, default_value_t = BenchFormat::Table, value_name = "FORMAT")]
+    pub(crate) format: BenchFormat,
+
+    /// Write the figures to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BenchFormat {
+    Table,
+    Json,
+    Csv,
+    Markdown,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Address to listen on
+    #[arg(long, default_value = "127.0.0.1", env = "SKINCLF_HOST")]
+    pub(crate) host: IpAddr,
+
+    /// Port to listen on; 0 picks a free one
+    #[arg(short, long, default_value_t = 8000, env = "SKINCLF_PORT")]
+    pub(crate) port: u16,
+
+    /// How many requests to work on at once [default: all cores]
+    #[arg(short, long, value_name = "N", env = "SKINCLF_WORKERS")]
+    pub(crate) workers: Option<NonZeroUsize>,
+
+    /// Largest request body, for example 16MiB
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", env = "SKINCLF_MAX_BODY")]
+    pub(crate) max_body: bytesize::ByteSize,
+
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_holds() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,48 @@
+//! What the process tells its caller.
+
+use std::io;
+use std::process::ExitCode;
+
+/// How a command ended, when it did not end in an error of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All was done.
+    Done,
+    /// Some input failed; the rest was done and printed.
+    SomeFailed,
+    /// Interrupted; what was finished is printed.
+    Interrupted,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Done => Self::SUCCESS,
+            Exit::SomeFailed => Self::from(1),
+            Exit::Interrupted => Self::from(130),
+        }
+    }
+}
+
+/// Prints an error and turns the outcome into the process's exit status.
+///
+/// A closed output pipe (`skinclf … | head`) is how a reader says "enough", not a failure.
+pub(crate) fn report(outcome: anyhow::Result<Exit>) -> ExitCode {
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io_error = |cause: &(dyn std::error::Error + 'static)| {
+        let direct = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        direct
+            .or_else(|| cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind))
+    };
+    error.chain().any(|cause| io_error(cause) == Some(io::ErrorKind::BrokenPipe))
+}

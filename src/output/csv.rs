@@ -1,0 +1,56 @@
+//! CSV: one row an image, a column for each class, the last two for errors.
+
+use std::io::{self, Write};
+
+use skinclf::ModelSpec;
+
+use super::{Record, Sink};
+
+pub(super) struct Csv<W: Write> {
+    writer: csv::Writer<W>,
+    header: Option<Vec<String>>,
+}
+
+impl<W: Write> Csv<W> {
+    pub(super) fn new(spec: &ModelSpec, out: W) -> Self {
+        let codes = spec.labels.iter().map(|l| l.code.as_str());
+        let header = ["path", "class_name", "label", "confidence", "malignant_probability"]
+            .into_iter()
+            .chain(codes)
+            .chain(["width", "height", "error_code", "error_message"]);
+        Self { writer: csv::Writer::from_writer(out), header: Some(header.map(str::to_owned).collect()) }
+    }
+
+    fn write_header(&mut self) -> io::Result<()> {
+        self.header.take().map_or(Ok(()), |header| Ok(self.writer.write_record(header)?))
+    }
+}
+
+impl<W: Write> Sink for Csv<W> {
+    fn push(&mut self, record: &Record<'_>) -> io::Result<()> {
+        self.write_header()?;
+        let labels = &record.spec.labels;
+        let mut row = vec![record.subject.name().to_owned()];
+        match &record.outcome {
+            Ok((prediction, _)) => {
+                let label = &labels[prediction.class];
+                row.extend([label.code.clone(), label.name.clone()]);
+                row.push(prediction.probabilities[prediction.class].to_string());
+                row.push(record.spec.malignant_probability(&prediction.probabilities).to_string());
+                row.extend(prediction.probabilities.iter().map(ToString::to_string));
+                row.extend([prediction.width.to_string(), prediction.height.to_string()]);
+                row.extend([String::new(), String::new()]);
+            }
+            Err(failure) => {
+                row.resize(row.len() + 4 + labels.len() + 2, String::new());
+                row.extend([failure.code.to_owned(), failure.message.clone()]);
+            }
+        }
+        Ok(self.writer.write_record(row)?)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.write_header()?;
+        self.writer.flush()
+    }
+}

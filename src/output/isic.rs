@@ -1,0 +1,55 @@
+//! The ISIC 2018 Task 3 submission: image name and seven probabilities in the challenge's order.
+//! <https://challenge.isic-archive.com/landing/2018/47/>
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use skinclf::ModelSpec;
+
+use super::{Record, Sink};
+
+const COLUMNS: [&str; 7] = ["MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"];
+
+pub(super) struct Isic<W: Write> {
+    writer: csv::Writer<W>,
+    /// For each column, the index of its label.
+    classes: [usize; 7],
+    started: bool,
+}
+
+impl<W: Write> Isic<W> {
+    pub(super) fn new(spec: &ModelSpec, out: W) -> Result<Self, String> {
+        let mut classes = [0; 7];
+        for (class, column) in classes.iter_mut().zip(COLUMNS) {
+            let found = spec.labels.iter().position(|l| l.code.eq_ignore_ascii_case(column));
+            *class = found.ok_or(format!("--format isic needs a class {column}, which this model lacks"))?;
+        }
+        Ok(Self { writer: csv::Writer::from_writer(out), classes, started: false })
+    }
+
+    fn write_header(&mut self) -> io::Result<()> {
+        if !std::mem::replace(&mut self.started, true) {
+            self.writer.write_record(["image"].iter().chain(&COLUMNS))?;
+        }
+        Ok(())
+    }
+}
+
+impl<W: Write> Sink for Isic<W> {
+    fn push(&mut self, record: &Record<'_>) -> io::Result<()> {
+        self.write_header()?;
+        // A submission has no place for a failure; the caller has reported it.
+        let Ok((prediction, _)) = &record.outcome else {
+            return Ok(());
+        };
+        let name = record.subject.name();
+        let stem = Path::new(name).file_stem().map_or(name.into(), |s| s.to_string_lossy());
+        let probabilities = self.classes.map(|class| prediction.probabilities[class].to_string());
+        Ok(self.writer.write_record([stem.into_owned()].iter().chain(&probabilities))?)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.write_header()?;
+        self.writer.flush()
+    }
+}

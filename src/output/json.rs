@@ -1,0 +1,53 @@
+//! JSON: one array, or one object a line.
+
+use std::io::{self, Write};
+
+use super::{Record, Sink};
+
+/// `[` object, object … `]`, written as the objects come.
+pub(super) struct Array<W> {
+    out: W,
+    empty: bool,
+}
+
+impl<W: Write> Array<W> {
+    pub(super) fn new(out: W) -> Self {
+        Self { out, empty: true }
+    }
+}
+
+impl<W: Write> Sink for Array<W> {
+    fn push(&mut self, record: &Record<'_>) -> io::Result<()> {
+        self.out.write_all(if self.empty { b"[\n" } else { b",\n" })?;
+        self.empty = false;
+        Ok(serde_json::to_writer(&mut self.out, record)?)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.out.write_all(if self.empty { b"[]\n" } else { b"\n]\n" })?;
+        self.out.flush()
+    }
+}
+
+/// One object a line, flushed line by line: a reader sees each result when it is known.
+pub(super) struct Lines<W> {
+    out: W,
+}
+
+impl<W: Write> Lines<W> {
+    pub(super) fn new(out: W) -> Self {
+        Self { out }
+    }
+}
+
+impl<W: Write> Sink for Lines<W> {
+    fn push(&mut self, record: &Record<'_>) -> io::Result<()> {
+        serde_json::to_writer(&mut self.out, record)?;
+        self.out.write_all(b"\n")?;
+        self.out.flush()
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

@@ -1,0 +1,142 @@
+//! The wire format: what the command line prints and the server answers for one image.
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use skinclf::{ClassifyError, ModelSpec, Prediction, Timings};
+
+/// One image's result. Serialised, it is the same on the command line and over HTTP.
+pub(crate) struct Record<'a> {
+    pub(crate) subject: Subject<'a>,
+    pub(crate) outcome: Result<(Prediction, Timings), Failure>,
+    pub(crate) spec: &'a ModelSpec,
+    /// How many of the most probable classes to list, if at all.
+    pub(crate) top_k: Option<usize>,
+}
+
+/// What an image is called, and by which key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Subject<'a> {
+    /// `path`: a file or an uploaded file's name.
+    Path(&'a str),
+    /// `filename`: a part of a batch.
+    Filename(&'a str),
+    /// An upload without a name.
+    Unnamed,
+}
+
+impl<'a> Subject<'a> {
+    pub(crate) fn name(self) -> &'a str {
+        match self {
+            Self::Path(name) | Self::Filename(name) => name,
+            Self::Unnamed => "",
+        }
+    }
+}
+
+/// Why there is no prediction: a stable code and a sentence.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Failure {
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+}
+
+impl From<ClassifyError> for Failure {
+    fn from(error: ClassifyError) -> Self {
+        Self { code: error.code(), message: error.to_string() }
+    }
+}
+
+/// Which weights gave an answer.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct ModelId<'a> {
+    name: &'a str,
+    version: &'a str,
+    sha256: &'a str,
+}
+
+impl<'a> From<&'a ModelSpec> for ModelId<'a> {
+    fn from(spec: &'a ModelSpec) -> Self {
+        Self { name: &spec.name, version: &spec.version, sha256: &spec.sha256 }
+    }
+}
+
+impl Record<'_> {
+    /// Class indices and probabilities, most probable first; ties in the order of the labels.
+    pub(crate) fn ranked(&self, prediction: &Prediction) -> Vec<(usize, f32)> {
+        let mut ranked: Vec<_> = prediction.probabilities.iter().copied().enumerate().collect();
+        ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+        ranked
+    }
+}
+
+impl Serialize for Record<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        match self.subject {
+            Subject::Path(path) => map.serialize_entry("path", path)?,
+            Subject::Filename(name) => map.serialize_entry("filename", name)?,
+            Subject::Unnamed => {}
+        }
+        let (prediction, timings) = match &self.outcome {
+            Ok(ok) => ok,
+            Err(failure) => {
+                map.serialize_entry("error", failure)?;
+                return map.end();
+            }
+        };
+        let spec = self.spec;
+        let label = &spec.labels[prediction.class];
+        map.serialize_entry("predicted_class", &prediction.class)?;
+        map.serialize_entry("class_name", &label.code)?;
+        map.serialize_entry("label", &label.name)?;
+        map.serialize_entry("confidence", &prediction.probabilities[prediction.class])?;
+        map.serialize_entry("probabilities", &ByCode(spec, &prediction.probabilities))?;
+        if let Some(k) = self.top_k {
+            let top = self.ranked(prediction).into_iter().take(k);
+            let top: Vec<_> = top
+                .map(|(class, p)| Ranked { class_name: &spec.labels[class].code, probability: p })
+                .collect();
+            map.serialize_entry("top_k", &top)?;
+        }
+        map.serialize_entry("malignant_probability", &spec.malignant_probability(&prediction.probabilities))?;
+        map.serialize_entry("width", &prediction.width)?;
+        map.serialize_entry("height", &prediction.height)?;
+        map.serialize_entry("inference_time", &rounded(timings.total().as_secs_f64(), 1e6))?;
+        map.serialize_entry("timings_ms", &TimingsMs::from(timings))?;
+        map.serialize_entry("model", &ModelId::from(spec))?;
+        map.end()
+    }
+}
+
+/// Probabilities by class code, in the order of the labels.
+struct ByCode<'a>(&'a ModelSpec, &'a [f32]);
+
+impl Serialize for ByCode<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.labels.iter().map(|l| &l.code).zip(self.1))
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Ranked<'a> {
+    class_name: &'a str,
+    probability: f32,
+}
+
+#[derive(serde::Serialize)]
+struct TimingsMs {
+    decode: f64,
+    preprocess: f64,
+    inference: f64,
+}
+
+impl From<&Timings> for TimingsMs {
+    fn from(t: &Timings) -> Self {
+        let ms = |d: std::time::Duration| rounded(d.as_secs_f64() * 1e3, 1e3);
+        Self { decode: ms(t.decode), preprocess: ms(t.preprocess), inference: ms(t.inference) }
+    }
+}
+
+/// To so many parts of a unit: a clock's nanoseconds are noise in a report.
+fn rounded(value: f64, parts: f64) -> f64 {
+    (value * parts).round() / parts
+}
