@@ -86,8 +86,11 @@ fn hex(bytes: &[u8]) -> String {
 fn spec_from_metadata(onnx: &[u8], path: &Path) -> Result<ModelSpec, String> {
     let metadata: HashMap<String, String> = crate::engine::metadata(onnx)?.into_iter().collect();
     let field = |name: &str| metadata.get(name).map(String::as_str);
-    let required =
-        |name: &str| field(name).ok_or(format!("no spec beside it, and metadata_props lacks {name:?}"));
+    let required = |name: &str| {
+        let spec = path.with_extension("json");
+        let missing = || format!("metadata_props lacks {name:?}, and there is no spec at {}", spec.display());
+        field(name).ok_or_else(missing)
+    };
     let numbers = |name: &str| -> Result<[f32; 3], String> {
         let bad = |_| format!("metadata_props {name:?} must be a JSON array of three numbers");
         serde_json::from_str(required(name)?).map_err(bad)

@@ -61,7 +61,7 @@ impl From<Failure> for Problem {
 impl From<Problem> for Answer {
     fn from(problem: Problem) -> Self {
         let Problem { status, code, detail } = problem;
-        Self::json(status, &serde_json::json!({ "detail": detail, "code": code }))
+        Self::json(status, &ErrorBody { detail, code })
     }
 }
 
@@ -140,10 +140,7 @@ impl Api {
                 Record { subject, ..record }
             })
             .collect();
-        Ok(Answer::json(
-            200,
-            &serde_json::json!({ "total_images": predictions.len(), "predictions": predictions }),
-        ))
+        Ok(Answer::json(200, &Batch { total_images: predictions.len(), predictions }))
     }
 
     fn classify<'a>(&'a self, subject: Subject<'a>, bytes: &[u8]) -> Record<'a> {
@@ -156,13 +153,25 @@ impl Api {
         let health = Health {
             status: if draining { "draining" } else { "healthy" },
             model_loaded: true,
-            uptime_seconds: self.started.elapsed().as_secs_f64(),
+            uptime_seconds: (self.started.elapsed().as_secs_f64() * 1e3).round() / 1e3,
             device: "cpu",
             version: env!("CARGO_PKG_VERSION"),
             model: self.classifier.spec().into(),
         };
         Answer::json(if draining { 503 } else { 200 }, &health)
     }
+}
+
+#[derive(Serialize)]
+struct ErrorBody {
+    detail: String,
+    code: &'static str,
+}
+
+#[derive(Serialize)]
+struct Batch<'a> {
+    predictions: Vec<Record<'a>>,
+    total_images: usize,
 }
 
 #[derive(Serialize)]

@@ -1,0 +1,56 @@
+//! `docs/output-schema.json` describes what is really printed and answered.
+
+use serde_json::{Value, json};
+
+use crate::support::{Server, classify_json, run};
+
+/// A validator of one definition of the schema.
+fn definition(name: &str) -> jsonschema::Validator {
+    let text = std::fs::read_to_string("docs/output-schema.json").expect("the schema");
+    let mut schema: Value = serde_json::from_str(&text).expect("JSON");
+    schema.as_object_mut().expect("an object").remove("oneOf");
+    schema["$ref"] = json!(format!("#/$defs/{name}"));
+    jsonschema::validator_for(&schema).expect("a valid schema")
+}
+
+#[track_caller]
+fn assert_valid(name: &str, value: &Value) {
+    let errors: Vec<_> =
+        definition(name).iter_errors(value).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert!(errors.is_empty(), "{name}: {errors:#?}");
+}
+
+#[test]
+fn classify_fits() {
+    let results = classify_json(&["samples", "README.md", "none.jpg", "-k", "2"]);
+    assert!(results.iter().any(|r| r["error"].is_object()));
+    assert_valid("classify", &results.into());
+}
+
+#[test]
+fn bench_fits() {
+    let ran = run(["bench", "--iterations", "2", "--warmup", "0", "--threads", "1,2", "--format", "json"]);
+    assert_valid("bench", &serde_json::from_str(&ran.stdout).expect("JSON"));
+}
+
+#[test]
+fn answers_fit() {
+    let server = Server::start(&[]);
+    assert_valid("health", &server.get("/health").body);
+    assert_valid("problem", &server.get("/nowhere").body);
+    let lesion = std::fs::read("samples/lesion-1.jpg").expect("a sample");
+    assert_valid("prediction", &server.post("/predict", "image/jpeg", &lesion).body);
+    let (content_type, body) = crate::support::form(&[("files", "a.jpg", &lesion), ("files", "b", b"text")]);
+    assert_valid("batch", &server.post("/predict/batch", &content_type, &body).body);
+}
+
+#[test]
+fn the_schema_refuses_what_is_wrong() {
+    let mut result = classify_json(&["samples/lesion-1.jpg"]).remove(0);
+    result["confidence"] = json!(1.5);
+    assert!(!definition("prediction").is_valid(&result));
+    result["confidence"] = json!(0.5);
+    assert!(definition("prediction").is_valid(&result));
+    result["surprise"] = json!(1);
+    assert!(!definition("prediction").is_valid(&result));
+}

@@ -1,0 +1,159 @@
+//! Running the binary, and a server that ends with the test.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+pub(crate) fn skinclf() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_skinclf"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    // The caller's own settings must not reach the tests.
+    for variable in ["SKINCLF_MODEL", "SKINCLF_THREADS", "NO_COLOR"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+/// What a finished run printed, and its exit status.
+pub(crate) struct Ran {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) code: Option<i32>,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            stdout: String::from_utf8(output.stdout).expect("UTF-8 on stdout"),
+            stderr: String::from_utf8(output.stderr).expect("UTF-8 on stderr"),
+            code: output.status.code(),
+        }
+    }
+}
+
+pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Ran {
+    run_with_input(args, b"")
+}
+
+pub(crate) fn run_with_input<S: AsRef<std::ffi::OsStr>>(
+    args: impl IntoIterator<Item = S>,
+    input: &[u8],
+) -> Ran {
+    let mut child = skinclf()
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    child.stdin.take().expect("a pipe").write_all(input).expect("the program reads its input");
+    child.wait_with_output().expect("the program ends").into()
+}
+
+/// The images of one `--format json` run.
+pub(crate) fn classify_json(args: &[&str]) -> Vec<Value> {
+    let ran = run(["classify", "--format", "json"].iter().chain(args));
+    serde_json::from_str(&ran.stdout)
+        .unwrap_or_else(|e| panic!("{e} in {:?}; stderr: {}", ran.stdout, ran.stderr))
+}
+
+/// A result without what differs from run to run.
+pub(crate) fn timeless(mut result: Value) -> Value {
+    let map = result.as_object_mut().expect("a result is an object");
+    map.remove("timings_ms");
+    map.remove("inference_time");
+    result
+}
+
+/// Every sample that is a whole image.
+pub(crate) fn samples() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
+    let entries = std::fs::read_dir(folder).expect("samples/").map(|e| e.expect("an entry").path());
+    let mut images: Vec<_> =
+        entries.filter(|p| p.extension().is_some_and(|e| e == "jpg" || e == "png" || e == "webp")).collect();
+    images.sort();
+    images
+}
+
+/// A running `skinclf serve` on a free port; killed when dropped.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) url: String,
+}
+
+impl Server {
+    pub(crate) fn start(args: &[&str]) -> Self {
+        let mut child = skinclf()
+            .args(["serve", "--port", "0"])
+            .args(args)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let mut line = String::new();
+        BufReader::new(child.stderr.take().expect("a pipe")).read_line(&mut line).expect("a line on stderr");
+        let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("unexpected {line:?}"));
+        Self { url: url.to_owned(), child }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Reply {
+        reply(agent().get(format!("{}{path}", self.url)).call())
+    }
+
+    pub(crate) fn post(&self, path: &str, content_type: &str, body: &[u8]) -> Reply {
+        reply(agent().post(format!("{}{path}", self.url)).header("Content-Type", content_type).send(body))
+    }
+
+    /// Asks the server to stop, and waits for it.
+    #[cfg(unix)]
+    pub(crate) fn terminate(mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill(1)").success());
+        self.child.wait().expect("the server ends").code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Fails only if it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An HTTP answer.
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) allow: Option<String>,
+    pub(crate) body: Value,
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().http_status_as_error(false).build().new_agent()
+}
+
+fn reply(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Reply {
+    let mut answer = answer.expect("an answer");
+    let mut text = String::new();
+    answer.body_mut().as_reader().read_to_string(&mut text).expect("a whole body");
+    Reply {
+        status: answer.status().as_u16(),
+        allow: answer.headers().get("allow").map(|v| v.to_str().expect("ASCII").to_owned()),
+        body: serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e} in {text:?}")),
+    }
+}
+
+/// A form as browsers and curl send it: (field, file name, content) each.
+pub(crate) fn form(parts: &[(&str, &str, &[u8])]) -> (String, Vec<u8>) {
+    let boundary = "----a-boundary-that-no-image-holds";
+    let mut body = Vec::new();
+    for (field, filename, content) in parts {
+        let head = format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"{field}\"; filename=\"{filename}\"\r\nContent-Type: image/jpeg\r\n\r\n"
+        );
+        body.extend([head.as_bytes(), content, b"\r\n"].concat());
+    }
+    body.extend(format!("--{boundary}--\r\n").bytes());
+    (format!("multipart/form-data; boundary={boundary}"), body)
+}
