@@ -72,7 +72,7 @@ pub(super) fn measure(
     bar: &ProgressBar,
 ) -> anyhow::Result<Option<Run>> {
     let left = AtomicUsize::new(iterations);
-    let take_one = || left.try_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok();
+    let take_one = || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok();
     let start_line = Barrier::new(threads + 1);
     let measured = Mutex::new(Vec::with_capacity(iterations));
 

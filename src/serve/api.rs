@@ -65,6 +65,8 @@ impl From<Problem> for Answer {
     }
 }
 
+type Handler = fn(&Api, &Request) -> Result<Answer, Problem>;
+
 /// The service, shared by all workers.
 pub(super) struct Api {
     classifier: Classifier,
@@ -78,13 +80,12 @@ impl Api {
 
     /// The answer to a request; never fails, for a failure is an answer too.
     pub(super) fn answer(&self, request: &Request) -> Answer {
-        let (allow, handler): (_, fn(&Self, &Request) -> Result<Answer, Problem>) =
-            match request.path.as_str() {
-                "/predict" => ("POST", Self::predict),
-                "/predict/batch" => ("POST", Self::predict_batch),
-                "/health" => ("GET, HEAD", |api, _| Ok(api.health())),
-                path => return Problem::new(404, "not_found", format!("there is no {path} here")).into(),
-            };
+        let (allow, handler): (_, Handler) = match request.path.as_str() {
+            "/predict" => ("POST", Self::predict),
+            "/predict/batch" => ("POST", Self::predict_batch),
+            "/health" => ("GET, HEAD", |api, _| Ok(api.health())),
+            path => return Problem::new(404, "not_found", format!("there is no {path} here")).into(),
+        };
         if !allow.split(", ").any(|method| method == request.method) {
             let detail = format!("{} answers {allow} only", request.path);
             let answer = Answer::from(Problem::new(405, "method_not_allowed", detail));

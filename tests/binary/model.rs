@@ -62,7 +62,8 @@ fn labels_can_come_from_the_graph_itself() {
 
 #[test]
 fn a_wrong_pair_is_named_with_what_is_wrong() {
-    let cases: [(fn(&mut Value), &str); 5] = [
+    type Case = (fn(&mut Value), &'static str);
+    let cases: [Case; 5] = [
         (|s| s["sha256"] = json!("00"), "SHA-256"),
         (|s| drop(s["labels"].as_array_mut().expect("labels").pop()), "has 6 labels"),
         (|s| s["input"]["shape"] = json!([1, 3, 160, 160]), "[1, 3, 224, 224]"),

@@ -6,8 +6,11 @@ pub(super) mod table;
 
 use skinclf::stats::Summary;
 
-/// The columns of every format: title and value.
-const COLUMNS: [(&str, fn(&Summary) -> Option<f64>); 9] = [
+/// Title and value.
+type Column = (&'static str, fn(&Summary) -> Option<f64>);
+
+/// The columns of every format.
+const COLUMNS: [Column; 9] = [
     ("mean", |s| s.mean_ms),
     ("stddev", |s| s.stddev_ms),
     ("min", |s| s.min_ms),
