@@ -1,6 +1,6 @@
 //! Pixels to the network's input tensor.
 
-use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::images::{CroppedImage, Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::metadata::Orientation;
 use image::{DynamicImage, RgbImage};
@@ -19,16 +19,15 @@ pub fn square(pixels: &Pixels, input: &Input) -> RgbImage {
     let Crop::CenterSquare = input.crop;
     let (left, top, crop) = center_square(pixels);
     let Resize::Triangle = input.resize;
-    let options = ResizeOptions::new()
-        .crop(left.into(), top.into(), crop.into(), crop.into())
-        .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     let mut resized = Image::new(side, side, PixelType::U8x3);
     let (width, height) = pixels.rgb.dimensions();
     let source = ImageRef::new(width, height, pixels.rgb.as_raw(), PixelType::U8x3);
-    source
-        .map_err(|e| e.to_string())
-        .and_then(|source| Resizer::new().resize(&source, &mut resized, &options).map_err(|e| e.to_string()))
-        .expect("an RGB8 image holds its size, and the centre square lies inside it");
+    let source = source.expect("an RGB8 image holds its size");
+    // A crop in the options would let the filter reach for the pixels around the square.
+    let cropped = CroppedImage::new(&source, left, top, crop, crop);
+    let cropped = cropped.expect("the centre square lies inside the image");
+    Resizer::new().resize(&cropped, &mut resized, &options).expect("both images are RGB8");
     let resized = RgbImage::from_raw(side, side, resized.into_vec()).expect("side x side pixels of RGB8");
     // Resampling is symmetric, so turning the small square equals turning the large picture.
     let mut upright = DynamicImage::ImageRgb8(resized);
