@@ -192,12 +192,12 @@ impl<S: Simd> Pixels<'_, S> {
         let isa = self.isa;
         let columns = self.inputs[0].len() / S::LANES;
         let mut sums = [self.bias; COUNT];
-        for ky in 0..3 {
-            for offset in 0..(COUNT - 1) * STRIDE + 3 {
-                let pixel = (x * STRIDE + offset).wrapping_sub(self.left);
-                if EDGE && pixel >= columns {
-                    continue; // a zero of the padding
-                }
+        for offset in 0..(COUNT - 1) * STRIDE + 3 {
+            let pixel = (x * STRIDE + offset).wrapping_sub(self.left);
+            if EDGE && pixel >= columns {
+                continue; // a zero of the padding
+            }
+            for ky in 0..3 {
                 // SAFETY: `pixel` is less than `columns`: at an edge that was just checked,
                 // elsewhere `Groups` has. All three inputs are that many whole pixels.
                 let value = unsafe { isa.load_at(self.inputs[ky], pixel * S::LANES, S::LANES) };

@@ -155,10 +155,12 @@ impl Kernel for Pack<'_> {
             let (panel, after) = rest.split_at_mut((depth + 1) * width);
             let used = width.min(columns - first);
             panel[..used].copy_from_slice(&bias[first..first + used]);
-            for column in 0..used {
-                let source = &weights[(first + column) * depth..][..depth];
-                for (to, from) in panel[width..].chunks_exact_mut(width).zip(source) {
-                    to[column] = *from;
+            let sources: Vec<&[f32]> = weights[first * depth..][..used * depth].chunks_exact(depth).collect();
+            // Panels are written from start to end: they are new memory, and most are larger than
+            // the L1 cache.
+            for (k, to) in panel[width..].chunks_exact_mut(width).enumerate() {
+                for (to, source) in to.iter_mut().zip(&sources) {
+                    *to = source[k];
                 }
             }
             rest = after;

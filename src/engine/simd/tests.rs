@@ -60,12 +60,35 @@ impl Product {
             }
         }
         for isa in Isa::available() {
-            let mut out = vec![f32::NAN; wanted.len()];
             let packed = Weights::pack(isa, &weights, &bias);
-            packed.multiply(left, residual.as_deref(), self.clamp, &mut out);
+            let mut out = vec![f32::NAN; wanted.len()];
+            packed.multiply(left, self.rows, residual.as_deref(), self.clamp, Layout::Rows, &mut out);
             assert_close(isa, &out, &wanted);
+
+            let lanes = isa.lanes();
+            let plane = self.rows * lanes + 3;
+            let mut out = vec![f32::NAN; self.columns.div_ceil(lanes) * plane];
+            packed.multiply(left, self.rows, None, self.clamp, Layout::Planes(plane), &mut out);
+            if residual.is_none() {
+                assert_close(isa, &from_planes(&out, plane, lanes, self.columns), &wanted);
+            }
         }
     }
+}
+
+/// `[pixels][channels]` to planes, the unused lanes NaN.
+fn to_planes(rows: &[f32], plane: usize, lanes: usize, channels: usize) -> Vec<f32> {
+    let mut planes = vec![f32::NAN; channels.div_ceil(lanes) * plane];
+    for (i, value) in rows.iter().enumerate() {
+        let (pixel, channel) = (i / channels, i % channels);
+        planes[channel / lanes * plane + pixel * lanes + channel % lanes] = *value;
+    }
+    planes
+}
+
+fn from_planes(planes: &[f32], plane: usize, lanes: usize, channels: usize) -> Vec<f32> {
+    let pixel = |i| (0..channels).map(move |c| planes[c / lanes * plane + i * lanes + c % lanes]);
+    (0..plane / lanes).flat_map(pixel).collect()
 }
 
 fn clamps() -> impl Strategy<Value = Clamp> {
@@ -100,6 +123,27 @@ proptest! {
     }
 
     #[test]
+    fn products_of_planes(
+        rows in 1_usize..30, columns in 1_usize..30, depth in 1_usize..50, seed in 0_u64..1000,
+    ) {
+        let data = noise(rows * depth, seed);
+        let weights = noise(depth * columns, seed + 1);
+        let bias = noise(columns, seed + 2);
+        for isa in Isa::available() {
+            let packed = Weights::pack(isa, &weights, &bias);
+            let mut wanted = vec![0.0; rows * columns];
+            packed.multiply(Left::rows_of(&data, depth), rows, None, Clamp::NONE, Layout::Rows, &mut wanted);
+            let (lanes, plane) = (isa.lanes(), rows * isa.lanes());
+            let planes = to_planes(&data, plane, lanes, depth);
+            let starts: Vec<usize> = (0..depth.div_ceil(lanes)).map(|i| i * plane).collect();
+            let left = Left { data: &planes, step: lanes, starts: &starts, run: lanes };
+            let mut out = vec![f32::NAN; rows * columns];
+            packed.multiply(left, rows, None, Clamp::NONE, Layout::Rows, &mut out);
+            assert_eq!(out, wanted);
+        }
+    }
+
+    #[test]
     fn depthwise_rows(
         channels in 1_usize..70, width in 1_usize..20, stride in 1_usize..=2,
         left in 0_usize..=2, right in 0_usize..=2, clamp in clamps(), seed in 0_u64..1000,
@@ -121,10 +165,16 @@ proptest! {
             }
         }
         for isa in Isa::available() {
-            let mut out = vec![f32::NAN; wanted.len()];
             let op = Depthwise::new(isa, &weights, &bias, stride, left, clamp);
-            op.row([&rows[0], &rows[1], &rows[2]], &mut out);
-            assert_close(isa, &out, &wanted);
+            let (lanes, plane, out_plane) = (isa.lanes(), 3 * width * isa.lanes(), 2 * columns * isa.lanes());
+            let input = to_planes(&rows.concat(), plane, lanes, channels);
+            let mut out = vec![f32::NAN; op.planes() * out_plane];
+            op.rows(
+                Rows { data: &input, plane, columns: width },
+                &[[Some(0), Some(1), Some(2)]; 2],
+                Rows { data: &mut out, plane: out_plane, columns },
+            );
+            assert_close(isa, &from_planes(&out, out_plane, lanes, channels), &[&wanted[..]; 2].concat());
         }
     }
 }
@@ -151,16 +201,26 @@ fn clamps_keep_nan_and_cut_infinity() {
         for columns in [1, 33] {
             let packed = Weights::pack(isa, &vec![1.0; columns], &vec![0.0; columns]);
             let mut out = vec![0.0; values.len() * columns];
-            packed.multiply(Left::rows_of(&values, 1), None, clamp, &mut out);
+            packed.multiply(Left::rows_of(&values, 1), values.len(), None, clamp, Layout::Rows, &mut out);
             for (out, wanted) in out.chunks(columns).zip(wanted) {
                 assert_close(isa, out, &vec![wanted; columns]);
             }
         }
         let identity = [0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0];
         let op = Depthwise::new(isa, &identity.repeat(7), &[0.0; 7], 1, 1, clamp);
-        let mut out = [0.0; 7];
-        op.row([&[0.0; 7], &values, &[0.0; 7]], &mut out);
-        assert_close(isa, &out, &wanted);
+        let (lanes, plane) = (isa.lanes(), 7 * isa.lanes());
+        let input: Vec<f32> = values.iter().flat_map(|v| vec![*v; lanes]).collect();
+        let mut out = vec![0.0; op.planes() * plane];
+        op.rows(
+            Rows { data: &input.repeat(op.planes()), plane, columns: 7 },
+            &[[None, Some(0), None]],
+            Rows { data: &mut out, plane, columns: 7 },
+        );
+        let out = from_planes(&out, plane, lanes, 7);
+        // Zero times infinity is NaN: what is next to one is NaN, too.
+        for (pixel, wanted) in [(0, f32::NAN), (3, f32::NAN), (4, 0.0), (5, 3.0), (6, 6.0)] {
+            assert_close(isa, &out[pixel * 7..][..7], &[wanted; 7]);
+        }
     }
 }
 
@@ -168,7 +228,7 @@ fn clamps_keep_nan_and_cut_infinity() {
 #[should_panic(expected = "left is too short")]
 fn a_short_left_operand_is_refused() {
     let packed = Weights::pack(Isa::Portable(Portable), &[1.0; 6], &[0.0; 2]);
-    packed.multiply(Left::rows_of(&[0.0; 5], 3), None, Clamp::NONE, &mut [0.0; 4]);
+    packed.multiply(Left::rows_of(&[0.0; 5], 3), 2, None, Clamp::NONE, Layout::Rows, &mut [0.0; 4]);
 }
 
 #[test]
