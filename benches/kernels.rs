@@ -30,12 +30,12 @@ fn engine(c: &mut Criterion) {
 fn assert_right_answer(classifier: &Classifier) {
     let prediction = classifier.classify(LESION).expect("a picture");
     for (got, wanted) in prediction.probabilities.iter().zip(ONNX_RUNTIME) {
-        assert!((got - wanted).abs() < 2e-3, "{:?}", prediction.probabilities);
+        assert!((got - wanted).abs() < 0.02, "{:?}", prediction.probabilities);
     }
 }
 
-/// Probabilities of the picture by PIL and ONNX Runtime.
-const ONNX_RUNTIME: [f32; 7] = [0.0; 7];
+/// Probabilities of the picture by PIL and ONNX Runtime; the decoders and resizers differ a little.
+const ONNX_RUNTIME: [f32; 7] = [0.0329, 0.0396, 0.2240, 0.1197, 0.0865, 0.4008, 0.0966];
 
 criterion_group!(benches, engine);
 criterion_main!(benches);

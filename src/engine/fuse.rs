@@ -4,6 +4,9 @@
 //! maximum and a minimum, padding may be an operator of its own. Whatever does not match exactly
 //! stays as it is. [`fuse`] is the function to read first.
 
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::array::{Pad, PadMode};
 use tract_onnx::tract_core::ops::binary::{BinMiniOp, TypedBinOp};
@@ -15,6 +18,9 @@ use tract_onnx::tract_core::ops::nn::{DataFormat, Reduce, Reducer};
 use super::block::{Block, Layers, Source, Stem};
 use super::chain::{Chain, Stage};
 use super::simd::{Clamp, Depthwise, Isa, Weights};
+
+/// Threads that pack weights; memory is slower than more of them.
+const MOST_THREADS: usize = 4;
 
 /// The deepest dense convolution that is taken for a stem, in input channels times kernel area.
 const DEEPEST_STEM: usize = 256;
@@ -37,11 +43,31 @@ pub(crate) fn fuse(model: &mut TypedModel, isa: Isa) -> TractResult<usize> {
             done[*id] = true;
         }
         let end = matches[matches.len() - 1].end;
-        let stages = matches.into_iter().map(|m| m.found.pack(isa)).collect::<TractResult<_>>()?;
+        let stages = pack(matches.iter().map(|m| &m.found).collect(), isa)?;
         replace(model, input, Chain::new(stages), end)?;
         chains += 1;
     }
     Ok(chains)
+}
+
+/// Half of the time that loading takes is to touch new memory, hence the threads.
+fn pack(found: Vec<&Found>, isa: Isa) -> TractResult<Vec<Stage>> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+    let packed: Vec<OnceLock<TractResult<Stage>>> = found.iter().map(|_| OnceLock::new()).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        // From the last stage on, because a network's last stages have the most weights.
+        while let Some(i) = found.len().checked_sub(1 + next.fetch_add(1, Ordering::Relaxed)) {
+            packed[i].get_or_init(|| found[i].pack(isa));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads.min(found.len()) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    packed.into_iter().filter_map(OnceLock::into_inner).collect()
 }
 
 fn replace(model: &mut TypedModel, input: OutletId, chain: Chain, end: usize) -> TractResult<()> {
@@ -68,6 +94,7 @@ struct Match {
     convolutions: Vec<usize>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there are twenty, and not for long")]
 enum Found {
     Block {
         source: Option<(Convolution, Clamp)>,
@@ -348,21 +375,21 @@ impl Convolution {
 }
 
 impl Found {
-    fn pack(self, isa: Isa) -> TractResult<Stage> {
+    fn pack(&self, isa: Isa) -> TractResult<Stage> {
         let (source, (depthwise, depthwise_clamp), (project, project_clamp), residual) = match self {
-            Self::Block { source, depthwise, project, residual } => (source, depthwise, project, residual),
-            Self::Pointwise(convolution, clamp) => {
+            Self::Block { source, depthwise, project, residual } => (source, depthwise, project, *residual),
+            &Self::Pointwise(ref convolution, clamp) => {
                 let [_, rows, columns] = convolution.input_shape;
                 return Ok(Stage::Pointwise { weights: convolution.pack(isa)?, clamp, rows, columns });
             }
-            Self::Average { pixels, channels, by } => return Ok(Stage::Average { pixels, channels, by }),
+            &Self::Average { pixels, channels, by } => return Ok(Stage::Average { pixels, channels, by }),
         };
         let source = match source {
             None => Source::Input,
-            Some((c, clamp)) if c.is_pointwise() => Source::Expand(c.pack(isa)?, clamp),
+            Some((c, clamp)) if c.is_pointwise() => Source::Expand(c.pack(isa)?, *clamp),
             Some((c, clamp)) => Source::Stem(Stem {
                 weights: c.pack(isa)?,
-                clamp,
+                clamp: *clamp,
                 input: c.input_shape,
                 kernel: c.kernel,
                 stride: c.stride,
@@ -374,12 +401,12 @@ impl Found {
         let ([stride, _], [top, left]) = (depthwise.stride, depthwise.before);
         Ok(Stage::Block(Box::new(Block::new(Layers {
             source,
-            depthwise: Depthwise::new(isa, taps, &depthwise.bias()?, stride, left, depthwise_clamp),
+            depthwise: Depthwise::new(isa, taps, &depthwise.bias()?, stride, left, *depthwise_clamp),
             top,
             input: [depthwise.input_shape[1], depthwise.input_shape[2]],
             output: depthwise.output(),
             project: project.pack(isa.for_columns(project.output_channels))?,
-            project_clamp,
+            project_clamp: *project_clamp,
             residual,
         }))))
     }

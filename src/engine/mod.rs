@@ -1,4 +1,7 @@
-//! Runs the network: tract loads, checks and optimises the ONNX graph and executes it.
+//! Runs the network. tract loads, checks and executes the ONNX graph; the parts of it that look like
+//! a MobileNet are first replaced by an operator of our own.
+//!
+//! [`fuse`] finds those parts, [`chain`] is the operator, [`block`] and [`simd`] compute.
 
 mod aligned;
 mod block;
@@ -11,6 +14,8 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
+use prost::Message;
+use tract_onnx::pb::{ModelProto, StringStringEntryProto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::Factoid;
 use tract_onnx::tract_hir::ops::unimpl::UnimplementedOp;
@@ -63,19 +68,25 @@ impl Engine {
 
 /// The graph's `metadata_props`, as (key, value).
 pub(crate) fn metadata(onnx: &[u8]) -> Result<Vec<(String, String)>, String> {
-    let proto = tract_onnx::onnx().proto_model_for_read(&mut &*onnx).map_err(|_| NOT_ONNX)?;
-    Ok(proto.metadata_props.into_iter().map(|entry| (entry.key, entry.value)).collect())
+    /// The one field that is of interest here; others, the weights among them, are skipped.
+    #[derive(prost::Message)]
+    struct Metadata {
+        #[prost(message, repeated, tag = "14")]
+        metadata_props: Vec<StringStringEntryProto>,
+    }
+    let metadata = Metadata::decode(onnx).map_err(|_| NOT_ONNX)?;
+    Ok(metadata.metadata_props.into_iter().map(|entry| (entry.key, entry.value)).collect())
 }
 
 const NOT_ONNX: &str = "not an ONNX model";
 
 fn parse(onnx: &[u8]) -> Result<InferenceModel, String> {
-    let framework = tract_onnx::onnx();
-    let proto = framework.proto_model_for_read(&mut &*onnx).map_err(|_| NOT_ONNX)?;
+    // tract's own reader would first copy all the bytes.
+    let proto = ModelProto::decode(onnx).map_err(|_| NOT_ONNX)?;
     if proto.graph.as_ref().is_none_or(|g| g.node.is_empty()) {
         return Err(NOT_ONNX.to_owned()); // a short text file can be valid protobuf
     }
-    framework.model_for_proto_model(&proto).map_err(|e| format!("cannot be loaded: {e:#}"))
+    tract_onnx::onnx().model_for_proto_model(&proto).map_err(|e| format!("cannot be loaded: {e:#}"))
 }
 
 fn check_operators(graph: &InferenceModel) -> Result<(), String> {

@@ -75,12 +75,18 @@ impl Depthwise {
     }
 
     /// Rows `0..sources.len()` of the output; `sources` says for each of them which three rows of
-    /// the input it depends on, `None` being a row of padding.
+    /// the input it depends on, `None` being a row of padding. `zeros` is at least a row long.
     ///
     /// # Panics
     /// When a row is out of bounds.
-    pub(crate) fn rows(&self, input: Rows<&[f32]>, sources: &[[Option<usize>; 3]], out: Rows<&mut [f32]>) {
-        self.isa.dispatch(Convolve { op: self, input, sources, out });
+    pub(crate) fn rows(
+        &self,
+        input: Rows<&[f32]>,
+        sources: &[[Option<usize>; 3]],
+        zeros: &[f32],
+        out: Rows<&mut [f32]>,
+    ) {
+        self.isa.dispatch(Convolve { op: self, input, sources, zeros, out });
     }
 }
 
@@ -88,6 +94,7 @@ struct Convolve<'a> {
     op: &'a Depthwise,
     input: Rows<&'a [f32]>,
     sources: &'a [[Option<usize>; 3]],
+    zeros: &'a [f32],
     out: Rows<&'a mut [f32]>,
 }
 
@@ -106,9 +113,9 @@ struct Strided<'a, const STRIDE: usize>(Convolve<'a>);
 impl<const STRIDE: usize> Kernel for Strided<'_, STRIDE> {
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) {
-        let Convolve { op, input, sources, out } = self.0;
+        let Convolve { op, input, sources, zeros, out } = self.0;
         let (row, out_row) = (input.columns * S::LANES, out.columns * S::LANES);
-        let zeros = vec![0.0; if sources.iter().flatten().all(Option::is_some) { 0 } else { row }];
+        let zeros = &zeros[..row];
         let groups = Groups::new::<STRIDE>(input.columns, op.left, out.columns);
         let (lo, hi) = (isa.splat(op.clamp.lo), isa.splat(op.clamp.hi));
         for (i, constants) in op.constants.chunks_exact(CONSTANTS * S::LANES).enumerate() {
@@ -119,7 +126,7 @@ impl<const STRIDE: usize> Kernel for Strided<'_, STRIDE> {
             let plane = &input.data[i * input.plane..];
             let out_plane = &mut out.data[i * out.plane..][..sources.len() * out_row];
             for (sources, out) in sources.iter().zip(out_plane.chunks_exact_mut(out_row)) {
-                let inputs = sources.map(|y| y.map_or(&zeros[..], |y| &plane[y * row..][..row]));
+                let inputs = sources.map(|y| y.map_or(zeros, |y| &plane[y * row..][..row]));
                 let mut pixels =
                     Pixels { isa, inputs, left: op.left, weights, bias: isa.load(constants), lo, hi, out };
                 if groups.count == 0 {

@@ -292,12 +292,13 @@ impl<const ROWS: usize, const VECTORS: usize> Kernel for Tiles<'_, '_, ROWS, VEC
         }
         let Column { left, panel, next, ahead, tiles, vector, vectors, residual, clamp, steps, .. } = *self.0;
         let Left { data, step, starts, run } = left;
+        let depth = panel.len() / (VECTORS * S::LANES) - 1;
         let out = &mut *self.0.out;
         let width = VECTORS * S::LANES;
         let (lo, hi) = (isa.splat(clamp.lo), isa.splat(clamp.hi));
         let end = self.0.row + tiles * ROWS;
         let mut row = self.0.row;
-        let mut soon = row / ROWS * ahead * starts.len() * run;
+        let mut soon = row / ROWS * ahead * depth;
         while row < end {
             let mut sums = [[isa.splat(0.0); MAX_VECTORS]; MAX_ROWS];
             unrolled!(for J in 0..VECTORS {
@@ -308,15 +309,17 @@ impl<const ROWS: usize, const VECTORS: usize> Kernel for Tiles<'_, '_, ROWS, VEC
                 });
             });
             let mut at = width;
+            let mut remaining = depth;
             for &start in starts {
                 let from = row * step + start;
-                // The last run may be longer than what the weights are deep.
-                let run = run.min((panel.len() - at) / width);
+                // The last run may be longer than what is left of the depth.
+                let run = run.min(remaining);
+                remaining -= run;
                 for k in from..from + run {
                     let mut weights = [isa.splat(0.0); MAX_VECTORS];
                     unrolled!(for J in 0..VECTORS {
-                        // SAFETY: `run` was just cut to the end of the panel, which is a multiple
-                        // of `width` long.
+                        // SAFETY: after its biases the panel has `depth` times `width` weights, and
+                        // `remaining` keeps the loops from running more often than `depth`.
                         weights[J] = unsafe { isa.load_at(panel, at + J * S::LANES, S::LANES) };
                     });
                     unrolled!(for I in 0..ROWS {

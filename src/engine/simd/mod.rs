@@ -112,6 +112,8 @@ impl Isa {
     /// The instruction set to multiply with, where there is one better than `self` for so few
     /// columns: 24 fill three AVX2 vectors, but half of the second AVX-512 vector stays empty.
     pub(crate) fn for_columns(self, columns: usize) -> Self {
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = columns;
         #[cfg(target_arch = "x86_64")]
         if let (Self::Avx512(_), Some(narrow)) = (self, x86::Avx2::new()) {
             let used = columns % self.lanes();

@@ -172,6 +172,7 @@ proptest! {
             op.rows(
                 Rows { data: &input, plane, columns: width },
                 &[[Some(0), Some(1), Some(2)]; 2],
+                &vec![0.0; plane],
                 Rows { data: &mut out, plane: out_plane, columns },
             );
             assert_close(isa, &from_planes(&out, out_plane, lanes, channels), &[&wanted[..]; 2].concat());
@@ -214,6 +215,7 @@ fn clamps_keep_nan_and_cut_infinity() {
         op.rows(
             Rows { data: &input.repeat(op.planes()), plane, columns: 7 },
             &[[None, Some(0), None]],
+            &vec![0.0; plane],
             Rows { data: &mut out, plane, columns: 7 },
         );
         let out = from_planes(&out, plane, lanes, 7);
