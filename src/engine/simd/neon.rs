@@ -1,4 +1,4 @@
-//! NEON. Compiled by nobody's machine so far, run by none: the portable bodies are its specification.
+//! NEON. Cross-checked by the compiler, but run on no machine so far.
 
 use std::arch::aarch64::*;
 
