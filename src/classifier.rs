@@ -61,6 +61,11 @@ impl Classifier {
         &self.spec
     }
 
+    /// Name of the instruction set that inference uses: `avx512`, `avx2`, `neon` or `portable`.
+    pub fn isa(&self) -> &'static str {
+        self.engine.isa()
+    }
+
     /// Classifies one image, given as the bytes of a JPEG, PNG, WebP, BMP, TIFF or GIF file.
     ///
     /// # Errors

@@ -1,33 +1,57 @@
-//! Runs the network: tract loads, checks and optimises the ONNX graph and executes it.
+//! Runs the network. tract loads, checks and executes the ONNX graph; the parts of it that look like
+//! a MobileNet are first replaced by an operator of our own.
+//!
+//! [`fuse`] finds those parts, [`chain`] is the operator, [`block`] and [`simd`] compute.
 
+mod aligned;
+mod block;
+mod chain;
+mod fuse;
 mod simd;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
 
+use prost::Message;
+use tract_onnx::pb::{ModelProto, StringStringEntryProto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::Factoid;
 use tract_onnx::tract_hir::ops::unimpl::UnimplementedOp;
 
 use crate::model::{Model, ModelError};
 use crate::spec::ModelSpec;
+use simd::Isa;
 
 /// A network that is ready to run.
 pub(crate) struct Engine {
     plan: Arc<TypedRunnableModel>,
     shape: [usize; 4],
+    isa: Option<Isa>,
 }
 
 impl Engine {
     /// Decodes the graph, holds it to its spec and compiles it for the spec's input shape.
     pub(crate) fn load(model: &Model) -> Result<Self, ModelError> {
+        let isa = Isa::chosen().map_err(|problem| ModelError::new(&model.file, problem))?;
+        Self::load_with(model, Some(isa))
+    }
+
+    /// Without an instruction set everything is left to tract.
+    fn load_with(model: &Model, isa: Option<Isa>) -> Result<Self, ModelError> {
         let fail = |problem: String| ModelError::new(&model.file, problem);
         let graph = parse(&model.onnx).map_err(fail)?;
         check_operators(&graph).map_err(fail)?;
         check_input(&graph, &model.spec).map_err(fail)?;
-        let plan = compile(graph, &model.spec).map_err(fail)?;
+        let plan = compile(graph, &model.spec, isa).map_err(fail)?;
         check_logits(&plan, &model.spec, &model.file)?;
-        Ok(Self { plan, shape: model.spec.input.shape })
+        Ok(Self { plan, shape: model.spec.input.shape, isa })
+    }
+
+    /// Name of the instruction set in use.
+    pub(crate) fn isa(&self) -> &'static str {
+        self.isa.map_or("tract", Isa::name)
     }
 
     /// One forward pass: `tensor` is NCHW of the spec's shape, the result has one logit a label.
@@ -44,19 +68,25 @@ impl Engine {
 
 /// The graph's `metadata_props`, as (key, value).
 pub(crate) fn metadata(onnx: &[u8]) -> Result<Vec<(String, String)>, String> {
-    let proto = tract_onnx::onnx().proto_model_for_read(&mut &*onnx).map_err(|_| NOT_ONNX)?;
-    Ok(proto.metadata_props.into_iter().map(|entry| (entry.key, entry.value)).collect())
+    /// The one field that is of interest here; others, the weights among them, are skipped.
+    #[derive(prost::Message)]
+    struct Metadata {
+        #[prost(message, repeated, tag = "14")]
+        metadata_props: Vec<StringStringEntryProto>,
+    }
+    let metadata = Metadata::decode(onnx).map_err(|_| NOT_ONNX)?;
+    Ok(metadata.metadata_props.into_iter().map(|entry| (entry.key, entry.value)).collect())
 }
 
 const NOT_ONNX: &str = "not an ONNX model";
 
 fn parse(onnx: &[u8]) -> Result<InferenceModel, String> {
-    let framework = tract_onnx::onnx();
-    let proto = framework.proto_model_for_read(&mut &*onnx).map_err(|_| NOT_ONNX)?;
+    // tract's own reader would first copy all the bytes.
+    let proto = ModelProto::decode(onnx).map_err(|_| NOT_ONNX)?;
     if proto.graph.as_ref().is_none_or(|g| g.node.is_empty()) {
         return Err(NOT_ONNX.to_owned()); // a short text file can be valid protobuf
     }
-    framework.model_for_proto_model(&proto).map_err(|e| format!("cannot be loaded: {e:#}"))
+    tract_onnx::onnx().model_for_proto_model(&proto).map_err(|e| format!("cannot be loaded: {e:#}"))
 }
 
 fn check_operators(graph: &InferenceModel) -> Result<(), String> {
@@ -89,7 +119,11 @@ fn check_input(graph: &InferenceModel, spec: &ModelSpec) -> Result<(), String> {
     Err(format!("the graph's input is [{}], but its spec says input.shape {wanted:?}", shown.join(", ")))
 }
 
-fn compile(mut graph: InferenceModel, spec: &ModelSpec) -> Result<Arc<TypedRunnableModel>, String> {
+fn compile(
+    mut graph: InferenceModel,
+    spec: &ModelSpec,
+    isa: Option<Isa>,
+) -> Result<Arc<TypedRunnableModel>, String> {
     let name = &spec.outputs.logits;
     let error = |e: TractError| format!("cannot be compiled: {e:#}");
     let known: Vec<&str> = graph.outputs.iter().filter_map(|o| graph.outlet_label(*o)).collect();
@@ -104,6 +138,10 @@ fn compile(mut graph: InferenceModel, spec: &ModelSpec) -> Result<Arc<TypedRunna
     // The shape an exporter wrote for the output may carry placeholders (0, -1); it is inferred.
     graph.set_outlet_fact(logits, InferenceFact::default()).map_err(error)?;
     graph.set_input_fact(0, f32::fact(spec.input.shape).into()).map_err(error)?;
+    let mut graph = graph.into_typed().map_err(error)?;
+    if let Some(isa) = isa {
+        graph.prop_consts().and_then(|()| fuse::fuse(&mut graph, isa)).map_err(error)?;
+    }
     graph.into_optimized().and_then(IntoRunnable::into_runnable).map_err(error)
 }
 

@@ -1,0 +1,104 @@
+//! Holds whole networks, run with fused stages, to stock tract.
+
+use std::path::{Path, PathBuf};
+
+use tract_onnx::tract_core::ops::konst::Const;
+use tract_onnx::tract_core::ops::source::TypedSource;
+
+use super::*;
+use crate::image;
+
+fn network(name: &str, side: usize) -> Model {
+    let embedded = Model::embedded();
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/networks/{name}.onnx"));
+    let mut spec = embedded.spec;
+    spec.input.shape = [1, 3, side, side];
+    spec.labels.truncate(4);
+    Model { spec, onnx: std::fs::read(&path).expect("a network").into(), file: path }
+}
+
+/// Deterministic values from -1 to 1.
+fn noise(len: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1_u32 << 23) as f32 - 1.0
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+fn assert_equal_to_stock(model: &Model, tensors: &[Vec<f32>]) {
+    let load = |isa| Engine::load_with(model, isa).expect("a network that loads");
+    let stock = load(None);
+    for isa in Isa::available() {
+        let fused = load(Some(isa));
+        for tensor in tensors {
+            let wanted = stock.run(tensor.clone()).expect("stock tract runs it");
+            let got = fused.run(tensor.clone()).expect("fused stages run it");
+            assert_eq!(got.len(), wanted.len());
+            let difference = got.iter().zip(&wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            // So written that a NaN fails.
+            assert!(
+                difference <= 1e-4,
+                "{} with {}: {got:?} instead of {wanted:?}",
+                model.file.display(),
+                isa.name()
+            );
+        }
+    }
+}
+
+/// Operators of the compiled graph; `FusedChain(n)` has n stages.
+fn operators(model: &Model) -> Vec<String> {
+    let engine = Engine::load_with(model, Some(Isa::available()[0])).expect("a network that loads");
+    let graph = engine.plan.model();
+    let order = graph.eval_order().expect("an order");
+    let nodes = order.into_iter().map(|id| graph.node(id));
+    nodes
+        .filter(|n| !n.op_is::<TypedSource>() && !n.op_is::<Const>())
+        .map(|n| n.op_as::<chain::Chain>().map_or(n.op.name().to_string(), |c| format!("{c:?}")))
+        .collect()
+}
+
+#[test]
+fn the_embedded_network_equals_stock_tract() {
+    let model = Model::embedded();
+    let len = model.spec.input.shape.iter().product();
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
+    let mut tensors = vec![noise(len, 1), vec![0.0; len]];
+    for name in ["lesion-1.jpg", "lesion-2.jpg", "lesion-3.jpg"] {
+        let bytes = std::fs::read(samples.join(name)).expect("a sample");
+        let pixels = image::decode(&bytes).expect("an image");
+        tensors.push(image::to_tensor(&pixels, &model.spec.input));
+    }
+    assert_equal_to_stock(&model, &tensors);
+}
+
+#[test]
+fn other_networks_equal_stock_tract() {
+    for (name, side) in [
+        ("mobilenet-035-96", 96),
+        ("mobilenet-140-160", 160),
+        ("mobilenet-v1-61", 61),
+        ("resnet-64", 64),
+        ("look-alikes-32", 32),
+    ] {
+        let len = 3 * side * side;
+        assert_equal_to_stock(&network(name, side), &[noise(len, 1), noise(len, 2)]);
+    }
+}
+
+/// Else the tests above would hold for an engine that fuses nothing.
+#[test]
+fn all_of_a_mobilenet_is_fused() {
+    // 17 blocks, the first with the stem, two pointwise convolutions and the average; what is left
+    // is to drop the average's axes.
+    assert_eq!(operators(&Model::embedded()), ["20 fused stages", "IntoShape"]);
+    // The exporter's Pad nodes are folded.
+    assert_eq!(operators(&network("mobilenet-140-160", 160)), ["6 fused stages", "IntoShape"]);
+    // A dense layer follows.
+    let narrow = operators(&network("mobilenet-035-96", 96));
+    assert_eq!(narrow, ["7 fused stages", "OptMatMulPack", "OptMatMul"]);
+    // The 5x5 stem is fused with what follows, and each depthwise with its pointwise convolution.
+    assert_eq!(operators(&network("mobilenet-v1-61", 61))[0], "5 fused stages");
+}

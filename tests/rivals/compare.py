@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""Times one forward pass against ONNX Runtime and OpenVINO: one thread, batch 1, the same ONNX file.
+
+    cargo build --release
+    pip install numpy onnxruntime openvino && tests/rivals/compare.py
+
+The engines take turns, because a machine's clock drifts by more than they differ: compare the
+ratios, not the milliseconds of two runs of this script. SKINCLF_ISA works as usual.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = ROOT / "models" / "mobilenetv2.onnx"
+
+
+def p50_ms(run, iterations):
+    times = []
+    for _ in range(iterations):
+        start = time.perf_counter()
+        run()
+        times.append((time.perf_counter() - start) * 1e3)
+    return statistics.median(times)
+
+
+def skinclf(binary):
+    def measure(iterations):
+        command = [binary, "bench", "--iterations", str(iterations), "--threads", "1", "--format", "json"]
+        out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        return json.loads(out)["runs"][0]["stages"]["inference"]["p50_ms"]
+
+    return measure
+
+
+def onnxruntime(tensor):
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = ort.InferenceSession(str(MODEL), options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda iterations: p50_ms(lambda: session.run(["logits"], {name: tensor}), iterations)
+
+
+def openvino(tensor):
+    import openvino as ov
+
+    core = ov.Core()
+    model = core.read_model(str(MODEL))
+    options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1,
+               "INFERENCE_PRECISION_HINT": "f32"}
+    request = core.compile_model(model, "CPU", options).create_infer_request()
+    request.set_input_tensor(ov.Tensor(tensor))
+    return lambda iterations: p50_ms(request.infer, iterations)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--iterations", type=int, default=100, help="forward passes in a round")
+    parser.add_argument("--binary", default=ROOT / "target" / "release" / "skinclf")
+    args = parser.parse_args()
+
+    # Two of the engines spread their threads over all cores that the process may use.
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    tensor = np.random.default_rng(0).uniform(-1, 1, (1, 3, 224, 224)).astype(np.float32)
+    engines = {"skinclf": skinclf(args.binary)}
+    for make in (onnxruntime, openvino):
+        try:
+            engines[make.__name__] = make(tensor)
+        except ImportError as e:
+            print(f"left out: {e}")
+    for measure in engines.values():
+        measure(10)
+
+    rounds = {name: [] for name in engines}
+    for _ in range(args.rounds):
+        for name, measure in engines.items():
+            rounds[name].append(measure(args.iterations))
+    print(f"{'engine':<12} {'p50 ms':>8} {'min':>8} {'max':>8} {'skinclf / it':>14}")
+    for name, times in rounds.items():
+        ratio = statistics.median(ours / theirs for ours, theirs in zip(rounds["skinclf"], times))
+        print(f"{name:<12} {statistics.median(times):>8.3f} {min(times):>8.3f} {max(times):>8.3f} {ratio:>14.3f}")
+
+
+if __name__ == "__main__":
+    main()
