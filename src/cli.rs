@@ -161,7 +161,7 @@ pub(crate) struct ServeArgs {
     #[arg(short, long, default_value_t = 8000, env = "SKINCLF_PORT")]
     pub(crate) port: u16,
 
-    /// How many requests to work on at once [default: all cores]
+    /// How many predictions to work on at once [default: all cores]
     #[arg(short, long, value_name = "N", env = "SKINCLF_WORKERS")]
     pub(crate) workers: Option<NonZeroUsize>,
 
@@ -169,8 +169,48 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "SIZE", default_value = "16MiB", env = "SKINCLF_MAX_BODY")]
     pub(crate) max_body: bytesize::ByteSize,
 
+    /// How many predictions may wait for a worker; more are refused with 503 and Retry-After
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN.saturating_add(255), env = "SKINCLF_QUEUE")]
+    pub(crate) queue: NonZeroUsize,
+
+    /// How many connections may be open; idle ones give way to new ones
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN.saturating_add(2047), env = "SKINCLF_MAX_CONNECTIONS")]
+    pub(crate) max_connections: NonZeroUsize,
+
+    /// Time for a request's head to arrive whole
+    #[arg(long, value_name = "TIME", default_value = "10s", env = "SKINCLF_HEADER_TIMEOUT")]
+    pub(crate) header_timeout: humantime::Duration,
+
+    /// Time for a request's body to arrive whole
+    #[arg(long, value_name = "TIME", default_value = "30s", env = "SKINCLF_BODY_TIMEOUT")]
+    pub(crate) body_timeout: humantime::Duration,
+
+    /// Time to finish what has begun when told to stop
+    #[arg(long, value_name = "TIME", default_value = "10s", env = "SKINCLF_SHUTDOWN_TIMEOUT")]
+    pub(crate) shutdown_timeout: humantime::Duration,
+
+    /// Key that /predict and /metrics ask for, as Authorization: Bearer KEY or X-API-Key: KEY
+    #[arg(long, value_name = "KEY", env = "SKINCLF_API_KEY", hide_env_values = true)]
+    pub(crate) api_key: Option<String>,
+
+    /// Origin whose pages may call the service from a browser, or * for any
+    #[arg(long, value_name = "ORIGIN", env = "SKINCLF_CORS_ORIGIN")]
+    pub(crate) cors_origin: Option<String>,
+
+    /// How to log requests on standard error
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT", env = "SKINCLF_LOG")]
+    pub(crate) log: LogFormat,
+
     #[command(flatten)]
     pub(crate) model: ModelArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    /// One object a line
+    Json,
+    Off,
 }
 
 #[cfg(test)]

@@ -1,135 +1,163 @@
 //! Routes, and what each answers; no sockets.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
-use skinclf::Classifier;
+use skinclf::{Classifier, Timings};
 
+use super::metrics::Metrics;
 use super::multipart::{self, Part};
+use super::pages::{Page, Pages};
+use super::refusal::Refusal;
 use crate::interrupt;
 use crate::output::{Failure, ModelId, Record, Subject};
 
 /// A whole request.
 pub(super) struct Request {
     pub(super) method: String,
-    /// Without the query.
+    /// With the query.
     pub(super) path: String,
     pub(super) content_type: String,
     pub(super) body: Vec<u8>,
 }
 
-/// A whole answer; the body is JSON.
+/// A whole answer.
 pub(super) struct Answer {
     pub(super) status: u16,
+    pub(super) content_type: &'static str,
+    pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Vec<u8>,
-    /// Methods that would have been answered, for status 405.
-    pub(super) allow: Option<&'static str>,
 }
 
 impl Answer {
+    fn new(status: u16, content_type: &'static str, body: Vec<u8>) -> Self {
+        Self { status, content_type, headers: Vec::new(), body }
+    }
+
     fn json(status: u16, value: &impl Serialize) -> Self {
         let body = serde_json::to_vec(value).expect("maps with string keys and finite numbers are JSON");
-        Self { status, body, allow: None }
+        Self::new(status, "application/json", body)
+    }
+
+    fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
     }
 }
 
-/// Why a request was not served.
-#[derive(Debug)]
-pub(super) struct Problem {
-    status: u16,
-    code: &'static str,
-    detail: String,
-}
-
-impl Problem {
-    pub(super) fn new(status: u16, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into() }
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        Self::json(refusal.status, &refusal)
     }
 }
 
-impl From<Failure> for Problem {
-    fn from(failure: Failure) -> Self {
-        let status = match failure.code {
-            "internal" => 500,
-            "not_an_image" => 400,
-            _ => 422,
-        };
-        Self::new(status, failure.code, failure.message)
-    }
+/// Seconds that a refused client is asked to wait: about what a full queue takes.
+pub(super) const RETRY_AFTER: &str = "2";
+
+/// Methods that exist here; anything else is "other" in logs.
+pub(super) const METHODS: [&str; 4] = ["GET", "HEAD", "POST", "OPTIONS"];
+
+const PREDICT: &str = "/predict";
+const PREDICT_BATCH: &str = "/predict/batch";
+const METRICS: &str = "/metrics";
+
+type Handler = fn(&Api, &Request) -> Result<Answer, Refusal>;
+
+/// Path, allowed methods, handler. HEAD comes here as GET.
+const ROUTES: [(&str, &str, Handler); 9] = [
+    (PREDICT, "POST", Api::predict),
+    (PREDICT_BATCH, "POST", Api::predict_batch),
+    ("/health", "GET, HEAD", |api, _| Ok(api.health())),
+    ("/livez", "GET, HEAD", |_, _| Ok(Answer::json(200, &Probe { status: "alive" }))),
+    ("/readyz", "GET, HEAD", |api, _| Ok(api.readiness())),
+    (METRICS, "GET, HEAD", |api, _| Ok(api.metrics())),
+    ("/openapi.json", "GET, HEAD", |api, _| {
+        Ok(Answer::new(200, "application/json", api.pages.openapi.clone()))
+    }),
+    ("/docs", "GET, HEAD", |api, _| Ok(page(&api.pages.docs))),
+    ("/", "GET, HEAD", |api, _| Ok(page(&api.pages.index))),
+];
+
+/// A route's name for metrics and logs: never what a client made up.
+pub(super) fn route_label(path: &str) -> &'static str {
+    ROUTES.iter().find(|(route, ..)| *route == path).map_or("other", |(route, ..)| route)
 }
 
-impl From<Problem> for Answer {
-    fn from(problem: Problem) -> Self {
-        let Problem { status, code, detail } = problem;
-        Self::json(status, &ErrorBody { detail, code })
-    }
+/// Whether a route does the work that is queued.
+pub(super) fn is_prediction(path: &str) -> bool {
+    [PREDICT, PREDICT_BATCH].contains(&path)
 }
 
-type Handler = fn(&Api, &Request) -> Result<Answer, Problem>;
+/// Whether a route asks for the API key: what costs, and what tells about use. Probes must work
+/// without it, and the pages hold nothing secret.
+pub(super) fn is_guarded(path: &str) -> bool {
+    is_prediction(path) || path == METRICS
+}
 
 /// The service, shared by all workers.
 pub(super) struct Api {
     classifier: Classifier,
+    metrics: Arc<Metrics>,
+    pages: Pages,
+    queue: usize,
     started: Instant,
 }
 
 impl Api {
-    pub(super) fn new(classifier: Classifier) -> Self {
-        Self { classifier, started: Instant::now() }
+    pub(super) fn new(classifier: Classifier, metrics: Arc<Metrics>, queue: usize) -> Self {
+        let pages = Pages::new(classifier.spec());
+        Self { classifier, metrics, pages, queue, started: Instant::now() }
     }
 
     /// The answer to a request; never fails, for a failure is an answer too.
     pub(super) fn answer(&self, request: &Request) -> Answer {
-        let (allow, handler): (_, Handler) = match request.path.as_str() {
-            "/predict" => ("POST", Self::predict),
-            "/predict/batch" => ("POST", Self::predict_batch),
-            "/health" => ("GET, HEAD", |api, _| Ok(api.health())),
-            path => return Problem::new(404, "not_found", format!("there is no {path} here")).into(),
+        let path = request.path.split('?').next().unwrap_or_default();
+        let Some((_, allowed, handler)) = ROUTES.iter().find(|(route, ..)| *route == path) else {
+            return Refusal::new(404, "not_found", "there is nothing here; GET /docs lists what there is")
+                .into();
         };
-        if !allow.split(", ").any(|method| method == request.method) {
-            let detail = format!("{} answers {allow} only", request.path);
-            let answer = Answer::from(Problem::new(405, "method_not_allowed", detail));
-            return Answer { allow: Some(allow), ..answer };
+        if !allowed.split(", ").any(|method| method == request.method) {
+            let refusal = Refusal::new(405, "method_not_allowed", format!("{path} answers {allowed} only"));
+            return Answer::from(refusal).with_header("Allow", *allowed);
         }
         handler(self, request).unwrap_or_else(Answer::from)
     }
 
-    fn predict(&self, request: &Request) -> Result<Answer, Problem> {
+    fn predict(&self, request: &Request) -> Result<Answer, Refusal> {
         let media_type = media_type(&request.content_type);
         if media_type == "multipart/form-data" {
             let part = multipart::parts(&request.content_type, &request.body, "file")?.into_iter().next();
-            let Part { filename, bytes } = part.ok_or(Problem::new(
-                400,
-                "bad_multipart",
-                "the form has no field \"file\" with an image",
-            ))?;
+            let missing =
+                || Refusal::new(400, "bad_multipart", "the form has no field \"file\" with an image");
+            let Part { filename, bytes } = part.ok_or_else(missing)?;
             return self.predict_one(filename.as_deref(), &bytes);
         }
         if media_type.starts_with("image/") || media_type == "application/octet-stream" {
             return self.predict_one(None, &request.body);
         }
-        Err(unsupported(
-            &request.content_type,
-            "an image (image/*, application/octet-stream) or a form with a field \"file\"",
-        ))
+        let wanted = "an image (image/*, application/octet-stream) or a form with a field \"file\"";
+        Err(unsupported(&request.content_type, wanted))
     }
 
-    fn predict_one(&self, filename: Option<&str>, bytes: &[u8]) -> Result<Answer, Problem> {
+    fn predict_one(&self, filename: Option<&str>, bytes: &[u8]) -> Result<Answer, Refusal> {
         let subject = filename.map_or(Subject::Unnamed, Subject::Path);
         let record = self.classify(subject, bytes);
         match &record.outcome {
-            Ok(_) => Ok(Answer::json(200, &record)),
+            Ok((_, timings)) => {
+                Ok(Answer::json(200, &record).with_header("Server-Timing", server_timing(timings)))
+            }
             Err(failure) => Err(failure.clone().into()),
         }
     }
 
-    fn predict_batch(&self, request: &Request) -> Result<Answer, Problem> {
+    fn predict_batch(&self, request: &Request) -> Result<Answer, Refusal> {
         if media_type(&request.content_type) != "multipart/form-data" {
             return Err(unsupported(&request.content_type, "a form with one or more fields \"files\""));
         }
         let parts = multipart::parts(&request.content_type, &request.body, "files")?;
         if parts.is_empty() {
-            return Err(Problem::new(400, "bad_multipart", "the form has no field \"files\" with an image"));
+            return Err(Refusal::new(400, "bad_multipart", "the form has no field \"files\" with an image"));
         }
         let predictions: Vec<_> = parts
             .iter()
@@ -146,6 +174,9 @@ impl Api {
 
     fn classify<'a>(&'a self, subject: Subject<'a>, bytes: &[u8]) -> Record<'a> {
         let outcome = self.classifier.classify_timed(bytes).map_err(Failure::from);
+        if let Ok((_, timings)) = &outcome {
+            self.metrics.observe(timings);
+        }
         Record { subject, outcome, spec: self.classifier.spec(), top_k: None }
     }
 
@@ -159,20 +190,53 @@ impl Api {
             version: env!("CARGO_PKG_VERSION"),
             model: self.classifier.spec().into(),
         };
-        Answer::json(if draining { 503 } else { 200 }, &health)
+        if !draining {
+            return Answer::json(200, &health);
+        }
+        Answer::json(503, &health).with_header("Retry-After", RETRY_AFTER)
+    }
+
+    fn readiness(&self) -> Answer {
+        let full = self.metrics.queue_depth.get() >= self.queue as i64;
+        let refusal = match (interrupt::requested(), full) {
+            (true, _) => Refusal::new(503, "draining", "the server is shutting down"),
+            (false, true) => Refusal::new(503, "queue_full", "too many requests are waiting; try again soon"),
+            (false, false) => return Answer::json(200, &Probe { status: "ready" }),
+        };
+        Answer::from(refusal).with_header("Retry-After", RETRY_AFTER)
+    }
+
+    fn metrics(&self) -> Answer {
+        Answer::new(200, "text/plain; version=0.0.4; charset=utf-8", self.metrics.render().into_bytes())
     }
 }
 
-#[derive(Serialize)]
-struct ErrorBody {
-    detail: String,
-    code: &'static str,
+fn page(page: &Page) -> Answer {
+    let html = Answer::new(200, "text/html; charset=utf-8", page.html.clone());
+    html.with_header("Content-Security-Policy", page.policy.clone())
+}
+
+/// <https://www.w3.org/TR/server-timing/>; durations are milliseconds.
+fn server_timing(timings: &Timings) -> String {
+    let ms = |d: std::time::Duration| d.as_secs_f64() * 1e3;
+    let Timings { decode, preprocess, inference } = *timings;
+    format!(
+        "decode;dur={:.3}, preprocess;dur={:.3}, inference;dur={:.3}",
+        ms(decode),
+        ms(preprocess),
+        ms(inference)
+    )
 }
 
 #[derive(Serialize)]
 struct Batch<'a> {
     predictions: Vec<Record<'a>>,
     total_images: usize,
+}
+
+#[derive(Serialize)]
+struct Probe {
+    status: &'static str,
 }
 
 #[derive(Serialize)]
@@ -190,11 +254,11 @@ fn media_type(content_type: &str) -> String {
     content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-fn unsupported(content_type: &str, wanted: &str) -> Problem {
+fn unsupported(content_type: &str, wanted: &str) -> Refusal {
     let got = if content_type.is_empty() {
         "no Content-Type was sent".to_owned()
     } else {
         format!("got {content_type}")
     };
-    Problem::new(415, "unsupported_media_type", format!("{got}; send {wanted}"))
+    Refusal::new(415, "unsupported_media_type", format!("{got}; send {wanted}"))
 }

@@ -1,46 +1,58 @@
-//! `skinclf serve`: predictions over HTTP.
+//! `skinclf serve`: predictions over HTTP, from one process that cannot be knocked over.
 //!
-//! [`api`] knows requests and answers and no sockets; [`socket`] moves them in and out with
-//! tiny_http. Hostile clients are not yet kept off: put a reverse proxy in front.
+//! ```text
+//! client ─TCP─> gate (hyper, policy) ─Unix socket─> backend (tiny_http) ─> api ─> Classifier
+//! ```
+//!
+//! The [`gate`] owns the public socket and takes a whole request within bounds; only then does
+//! the [`backend`] see it. [`api`] turns requests into answers and knows no sockets. Read
+//! `gate::Gate::answer` first.
 
+mod access_log;
 mod api;
+mod backend;
+mod gate;
+mod metrics;
 mod multipart;
-mod socket;
+mod pages;
+mod policy;
+mod refusal;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 
+use self::access_log::AccessLog;
 use self::api::Api;
+use self::gate::Gate;
+use self::gate::lane::Lane;
+use self::metrics::Metrics;
+use self::policy::Policy;
 use crate::cli::ServeArgs;
 use crate::exit::Exit;
 use crate::interrupt;
 
-pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
-    let workers = match args.workers {
-        Some(n) => n.get(),
-        None => {
-            std::thread::available_parallelism().context("how many cores there are; give --workers")?.get()
-        }
-    };
-    let address = SocketAddr::new(args.host, args.port);
-    let server = tiny_http::Server::http(address).map_err(|e| {
-        anyhow!("cannot listen on {address}: {e}; is another server there? (--port 0 picks a free one)")
-    })?;
-    let server = Arc::new(server);
-    let api = Api::new(args.model.load()?);
+/// Threads for routes that do not classify, so that they never wait behind an inference.
+const QUICK_WORKERS: usize = 2;
 
-    interrupt::on_signal({
-        let server = server.clone();
-        move || (0..workers).for_each(|_| server.unblock())
+pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
+    let policy = Policy::from_args(args)?;
+    let metrics = Arc::new(Metrics::new());
+    let api = Arc::new(Api::new(args.model.load()?, metrics.clone(), policy.queue));
+    let log = AccessLog::start(args.log);
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime.context("cannot start the event loop")?, async {
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        interrupt::on_signal(move || {
+            stop.send_replace(true);
+        })?;
+        let work = Lane::open(backend::start("work", policy.workers, &api)?, policy.workers).await?;
+        let quick = Lane::open(backend::start("quick", QUICK_WORKERS, &api)?, QUICK_WORKERS).await?;
+        let gate = Gate::open(policy, work, quick, metrics, log)?;
+        eprintln!("listening on http://{}", gate.address());
+        gate.run(stopped).await
     })?;
-    eprintln!("listening on http://{}", server.server_addr());
-    let max_body = args.max_body.as_u64();
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| socket::work(&server, &api, max_body));
-        }
-    });
     Ok(Exit::Done)
 }

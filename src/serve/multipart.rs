@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use futures::executor::block_on;
 use futures::stream;
 
-use super::api::Problem;
+use super::refusal::Refusal;
 
 /// One uploaded file.
 pub(super) struct Part {
@@ -14,8 +14,8 @@ pub(super) struct Part {
 }
 
 /// All parts of the form in a field called `name`, in order.
-pub(super) fn parts(content_type: &str, body: &[u8], name: &str) -> Result<Vec<Part>, Problem> {
-    let bad = |e: multer::Error| Problem::new(400, "bad_multipart", format!("the form cannot be read: {e}"));
+pub(super) fn parts(content_type: &str, body: &[u8], name: &str) -> Result<Vec<Part>, Refusal> {
+    let bad = |e: multer::Error| Refusal::new(400, "bad_multipart", format!("the form cannot be read: {e}"));
     let boundary = multer::parse_boundary(content_type).map_err(bad)?;
     let whole = stream::iter([Ok::<_, Infallible>(body.to_vec())]);
     let mut form = multer::Multipart::new(whole, boundary);

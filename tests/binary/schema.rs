@@ -36,12 +36,12 @@ fn bench_fits() {
 #[test]
 fn answers_fit() {
     let server = Server::start(&[]);
-    assert_valid("health", &server.get("/health").body);
-    assert_valid("problem", &server.get("/nowhere").body);
+    assert_valid("health", &server.get("/health").json());
+    assert_valid("problem", &server.get("/nowhere").json());
     let lesion = std::fs::read("samples/lesion-1.jpg").expect("a sample");
-    assert_valid("prediction", &server.post("/predict", "image/jpeg", &lesion).body);
+    assert_valid("prediction", &server.post("/predict", "image/jpeg", &lesion).json());
     let (content_type, body) = crate::support::form(&[("files", "a.jpg", &lesion), ("files", "b", b"text")]);
-    assert_valid("batch", &server.post("/predict/batch", &content_type, &body).body);
+    assert_valid("batch", &server.post("/predict/batch", &content_type, &body).json());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -80,6 +80,7 @@ pub(crate) fn samples() -> Vec<PathBuf> {
 /// A running `skinclf serve` on a free port; killed when dropped.
 pub(crate) struct Server {
     child: Child,
+    stderr: BufReader<ChildStderr>,
     pub(crate) url: String,
 }
 
@@ -91,26 +92,34 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary starts");
+        let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
         let mut line = String::new();
-        BufReader::new(child.stderr.take().expect("a pipe")).read_line(&mut line).expect("a line on stderr");
+        stderr.read_line(&mut line).expect("a line on stderr");
         let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("unexpected {line:?}"));
-        Self { url: url.to_owned(), child }
+        Self { url: url.to_owned(), child, stderr }
     }
 
     pub(crate) fn get(&self, path: &str) -> Reply {
-        reply(agent().get(format!("{}{path}", self.url)).call())
+        self.get_with(path, &[])
+    }
+
+    pub(crate) fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
+        let request = agent().get(format!("{}{path}", self.url));
+        reply(headers.iter().fold(request, |r, (name, value)| r.header(*name, *value)).call())
     }
 
     pub(crate) fn post(&self, path: &str, content_type: &str, body: &[u8]) -> Reply {
         reply(agent().post(format!("{}{path}", self.url)).header("Content-Type", content_type).send(body))
     }
 
-    /// Asks the server to stop, and waits for it.
-    #[cfg(unix)]
-    pub(crate) fn terminate(mut self) -> Option<i32> {
+    /// Asks the server to stop, and waits for it: its exit status, and what it wrote on stderr
+    /// after the line that it listens.
+    pub(crate) fn terminate(mut self) -> (Option<i32>, String) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill(1)").success());
-        self.child.wait().expect("the server ends").code()
+        let mut log = String::new();
+        self.stderr.read_to_string(&mut log).expect("UTF-8");
+        (self.child.wait().expect("the server ends").code(), log)
     }
 }
 
@@ -125,8 +134,18 @@ impl Drop for Server {
 /// An HTTP answer.
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    pub(crate) allow: Option<String>,
-    pub(crate) body: Value,
+    pub(crate) headers: ureq::http::HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Reply {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e} in {:?}", self.text))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().expect("ASCII"))
+    }
 }
 
 fn agent() -> ureq::Agent {
@@ -137,11 +156,7 @@ fn reply(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Reply
     let mut answer = answer.expect("an answer");
     let mut text = String::new();
     answer.body_mut().as_reader().read_to_string(&mut text).expect("a whole body");
-    Reply {
-        status: answer.status().as_u16(),
-        allow: answer.headers().get("allow").map(|v| v.to_str().expect("ASCII").to_owned()),
-        body: serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e} in {text:?}")),
-    }
+    Reply { status: answer.status().as_u16(), headers: answer.headers().clone(), text }
 }
 
 /// A form as browsers and curl send it: (field, file name, content) each.

@@ -1,0 +1,151 @@
+//! The public face: hyper parses and carries the connections; what is decided here is policy.
+//!
+//! tiny_http alone must not face a network: one packet can abort it (upstream issue 252), an
+//! HTTP/2 preface leaks a thread, a few slow clients block every handler, and ambiguous framing
+//! is answered twice (287). Behind the gate it meets none of that.
+
+mod connection;
+mod connections;
+mod exchange;
+pub(super) mod lane;
+mod outlet;
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{Semaphore, watch};
+
+use self::connections::Connections;
+use self::lane::Lane;
+use super::access_log::AccessLog;
+use super::metrics::Metrics;
+use super::policy::Policy;
+
+/// Connections the kernel may hold for us: a burst waits here instead of being refused.
+const BACKLOG: u32 = 4096;
+
+/// Pause after a failed accept (no descriptor left, say): long enough not to spin.
+const ACCEPT_RETRY: Duration = Duration::from_millis(20);
+
+/// When stopping: how long an idle connection is listened to for a request already on its way.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// Bytes of uploads held at once. Small uploads, which is nearly all, have a budget of their own,
+/// so that a few stalled large ones cannot keep them out.
+const UPLOAD_BUDGET: usize = 128 << 20;
+const SMALL_UPLOAD: u64 = 2 << 20;
+
+/// The gate; lives on one thread.
+pub(super) struct Gate {
+    policy: Policy,
+    listener: Cell<Option<TcpListener>>,
+    address: SocketAddr,
+    cap: usize,
+    work: Lane,
+    quick: Lane,
+    /// Places for predictions: waiting and worked on.
+    places: Arc<Semaphore>,
+    small_uploads: Arc<Semaphore>,
+    large_uploads: Arc<Semaphore>,
+    connections: Connections,
+    metrics: Arc<Metrics>,
+    log: AccessLog,
+    draining: watch::Sender<bool>,
+}
+
+impl Gate {
+    pub(super) fn open(
+        policy: Policy,
+        work: Lane,
+        quick: Lane,
+        metrics: Arc<Metrics>,
+        log: AccessLog,
+    ) -> anyhow::Result<Rc<Self>> {
+        let listener = listen(policy.address).with_context(|| {
+            let address = policy.address;
+            format!("cannot listen on {address}; is another server there? (--port 0 picks a free one)")
+        })?;
+        Ok(Rc::new(Self {
+            address: listener.local_addr().context("the listening address")?,
+            listener: Cell::new(Some(listener)),
+            cap: policy.connection_cap()?,
+            places: Arc::new(Semaphore::new(policy.queue + policy.workers)),
+            small_uploads: Arc::new(Semaphore::new(UPLOAD_BUDGET)),
+            large_uploads: Arc::new(Semaphore::new(UPLOAD_BUDGET.max(policy.max_body as usize))),
+            connections: Connections::new(metrics.clone()),
+            draining: watch::Sender::new(false),
+            policy,
+            work,
+            quick,
+            metrics,
+            log,
+        }))
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until told to stop, then finishes what has begun.
+    ///
+    /// # Errors
+    /// When a worker is gone: without them nothing can be answered, and whoever started the
+    /// process should start it again.
+    pub(super) async fn run(self: Rc<Self>, mut stopped: watch::Receiver<bool>) -> anyhow::Result<()> {
+        let listener = self.listener.take().context("the gate runs once")?;
+        loop {
+            tokio::select! {
+                _ = stopped.wait_for(|stop| *stop) => break,
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => self.admit(stream),
+                    Err(_) => {
+                        // Most likely out of descriptors: make room, and try again for ever.
+                        self.connections.evict_longest_idle();
+                        tokio::time::sleep(ACCEPT_RETRY).await;
+                    }
+                },
+                () = self.work.broken() => anyhow::bail!("the workers are gone"),
+                () = self.quick.broken() => anyhow::bail!("the workers are gone"),
+            }
+        }
+        self.drain(listener).await;
+        self.log.finish();
+        Ok(())
+    }
+
+    fn admit(self: &Rc<Self>, stream: TcpStream) {
+        if self.connections.count() >= self.cap && !self.connections.evict_longest_idle() {
+            return; // all are being served: the newcomer is closed
+        }
+        self.connections.spawn(|state| connection::serve(self.clone(), stream, state));
+    }
+
+    /// Takes what the kernel has accepted already, closes the port, and waits for all connections.
+    async fn drain(self: &Rc<Self>, listener: TcpListener) {
+        self.draining.send_replace(true);
+        while let Ok(Ok((stream, _))) =
+            tokio::time::timeout(Duration::from_millis(1), listener.accept()).await
+        {
+            self.admit(stream);
+        }
+        drop(listener);
+        let emptied = tokio::time::timeout(self.policy.shutdown_timeout, self.connections.emptied()).await;
+        if emptied.is_err() {
+            let left = self.connections.count();
+            eprintln!("warning: {left} connections were still open after --shutdown-timeout");
+        }
+    }
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Lets a restarted server have its port back at once.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}

@@ -1,0 +1,108 @@
+//! The way out to a client: bounded in time, and without answers that are not ours.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
+
+use crate::serve::refusal::Refusal;
+
+/// A client that takes no byte of its answer for so long has left.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Every answer of ours has this header; hyper's own answers to what it cannot parse do not.
+const OURS: &[u8] = b"x-request-id";
+
+/// A client's stream.
+pub(super) struct Outlet {
+    stream: TcpStream,
+    stalled: Option<Pin<Box<Sleep>>>,
+    swallowed_status: Option<u16>,
+}
+
+impl Outlet {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self { stream, stalled: None, swallowed_status: None }
+    }
+
+    /// The status of an answer that hyper gave by itself and that was not sent.
+    pub(super) fn swallowed_status(&self) -> Option<u16> {
+        self.swallowed_status
+    }
+
+    /// Writes a refusal, as far as the client takes it at once, and closes.
+    pub(super) async fn refuse(mut self, refusal: &Refusal) {
+        use tokio::io::AsyncWriteExt as _;
+        let body = refusal.body();
+        let head = format!(
+            "HTTP/1.1 {} Refused\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\nX-Request-Id: {}\r\n\r\n",
+            refusal.status,
+            body.len(),
+            super::exchange::fresh_request_id()
+        );
+        if self.stream.try_write(&[head.as_bytes(), &body].concat()).is_ok() {
+            let _ = self.stream.shutdown().await;
+            self.discard_input().await;
+        }
+    }
+
+    /// Closing with unread input resets the connection, which can destroy the answer on its way.
+    async fn discard_input(&mut self) {
+        use tokio::io::AsyncReadExt as _;
+        let mut scratch = [0; 4096];
+        let discard = async { while self.stream.read(&mut scratch).await.is_ok_and(|n| n > 0) {} };
+        let _ = tokio::time::timeout(Duration::from_millis(250), discard).await;
+    }
+}
+
+impl AsyncRead for Outlet {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Outlet {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some(status) = status_of_automatic_answer(bytes) {
+            self.swallowed_status = Some(status);
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        if let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(cx, bytes) {
+            self.stalled = None;
+            return Poll::Ready(written);
+        }
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + WRITE_TIMEOUT)));
+        ready!(stalled.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.swallowed_status.is_some() {
+            return Poll::Ready(Ok(())); // there is something left to say
+        }
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+fn status_of_automatic_answer(bytes: &[u8]) -> Option<u16> {
+    let status = bytes.strip_prefix(b"HTTP/1.1 ").or_else(|| bytes.strip_prefix(b"HTTP/1.0 "))?.get(..3)?;
+    let ours = bytes.windows(OURS.len()).any(|w| w.eq_ignore_ascii_case(OURS));
+    if status[0] != b'4' || ours {
+        return None;
+    }
+    std::str::from_utf8(status).ok()?.parse().ok()
+}

@@ -1,0 +1,59 @@
+//! The pages and the API's description, filled in once at start.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use sha2::{Digest as _, Sha256};
+use skinclf::ModelSpec;
+
+/// What is served as it is.
+pub(super) struct Pages {
+    pub(super) index: Page,
+    pub(super) docs: Page,
+    pub(super) openapi: Vec<u8>,
+}
+
+/// A page and its Content-Security-Policy.
+pub(super) struct Page {
+    pub(super) html: Vec<u8>,
+    pub(super) policy: String,
+}
+
+impl Pages {
+    pub(super) fn new(spec: &ModelSpec) -> Self {
+        let labels = serde_json::to_string(&spec.labels).expect("strings are JSON");
+        // A label must not end the script element that it stands in.
+        let labels = labels.replace('<', "\\u003c");
+        let model = escaped(&format!("{} {}", spec.name, spec.version));
+        let fill = |template: &str| {
+            let filled = template.replace("{{VERSION}}", env!("CARGO_PKG_VERSION"));
+            filled.replace("{{MODEL}}", &model).replace("{{LABELS}}", &labels)
+        };
+        Self {
+            index: Page::new(fill(include_str!("pages/index.html"))),
+            docs: Page::new(fill(include_str!("pages/docs.html"))),
+            openapi: fill(include_str!("pages/openapi.json")).into_bytes(),
+        }
+    }
+}
+
+impl Page {
+    /// A page that runs its own script and style only, loads nothing from elsewhere and cannot be
+    /// shown inside another.
+    fn new(html: String) -> Self {
+        let [script, style] = ["script", "style"].map(|element| {
+            let (start, end) = (format!("<{element}>"), format!("</{element}>"));
+            let inside = html.split_once(&start).and_then(|(_, rest)| rest.split_once(&end));
+            let (inside, _) = inside.expect("each page has one script and one style of its own");
+            BASE64_STANDARD.encode(Sha256::digest(inside))
+        });
+        let policy = format!(
+            "default-src 'none'; script-src 'sha256-{script}'; style-src 'sha256-{style}'; img-src blob: data:; \
+             connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        );
+        Self { html: html.into_bytes(), policy }
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+}

@@ -1,0 +1,80 @@
+//! What is allowed: limits, deadlines and keys, from the command line and the system.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use sha2::{Digest as _, Sha256};
+
+use crate::cli::ServeArgs;
+
+/// Descriptors kept free for what is neither a connection nor open at start.
+const SPARE_DESCRIPTORS: u64 = 8;
+
+/// What the service allows its clients.
+pub(super) struct Policy {
+    pub(super) address: SocketAddr,
+    pub(super) workers: usize,
+    /// How many requests may wait for a worker.
+    pub(super) queue: usize,
+    pub(super) max_body: u64,
+    pub(super) max_connections: usize,
+    pub(super) header_timeout: Duration,
+    pub(super) body_timeout: Duration,
+    pub(super) shutdown_timeout: Duration,
+    pub(super) cors_origin: Option<hyper::header::HeaderValue>,
+    api_key: Option<[u8; 32]>,
+}
+
+impl Policy {
+    pub(super) fn from_args(args: &ServeArgs) -> anyhow::Result<Self> {
+        let workers = match args.workers {
+            Some(n) => n.get(),
+            // Respects affinity and, on Linux, the CPU quota of a container.
+            None => std::thread::available_parallelism()
+                .context("how many cores there are; give --workers")?
+                .get(),
+        };
+        let key = args.api_key.as_deref();
+        ensure!(key.is_none_or(|k| !k.is_empty()), "--api-key must not be empty");
+        let cors_origin = args.cors_origin.as_deref().map(str::parse).transpose();
+        Ok(Self {
+            address: SocketAddr::new(args.host, args.port),
+            workers,
+            queue: args.queue.get(),
+            max_body: args.max_body.as_u64(),
+            max_connections: args.max_connections.get(),
+            header_timeout: args.header_timeout.into(),
+            body_timeout: args.body_timeout.into(),
+            shutdown_timeout: args.shutdown_timeout.into(),
+            cors_origin: cors_origin.context("--cors-origin cannot stand in a header")?,
+            api_key: key.map(|k| Sha256::digest(k).into()),
+        })
+    }
+
+    /// Whether a key opens the guarded routes; without `--api-key` anything does, nothing included.
+    pub(super) fn accepts(&self, key: Option<&[u8]>) -> bool {
+        // Comparing digests takes a time that tells nothing about the key.
+        self.api_key
+            .is_none_or(|wanted| key.is_some_and(|key| <[u8; 32]>::from(Sha256::digest(key)) == wanted))
+    }
+
+    /// How many connections the system's limit on descriptors leaves room for, at most
+    /// `--max-connections`. Raises the soft limit as far as needed and allowed.
+    pub(super) fn connection_cap(&self) -> anyhow::Result<usize> {
+        let open = std::fs::read_dir("/proc/self/fd").map_or(64, |entries| entries.count() as u64);
+        let wanted = self.max_connections as u64 + open + SPARE_DESCRIPTORS;
+        let limit = getrlimit(Resource::Nofile);
+        let soft = limit.current.unwrap_or(u64::MAX);
+        let raised = wanted.min(limit.maximum.unwrap_or(u64::MAX)).max(soft);
+        let set = setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum: limit.maximum });
+        let available = if set.is_ok() { raised } else { soft };
+        let room = available.saturating_sub(open + SPARE_DESCRIPTORS);
+        ensure!(
+            room > 0,
+            "the limit of {available} open files leaves no room for connections; raise it (ulimit -n)"
+        );
+        Ok(self.max_connections.min(room as usize))
+    }
+}

@@ -1,0 +1,129 @@
+"""What the browser tests share: a server, Chromium, and a runner with a clear ending."""
+
+import argparse
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Chromium calls home on its own, which would blur what the page itself asks for.
+QUIET = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    " --disable-component-update --disable-sync"
+).split()
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("binary", nargs="?", default=os.environ.get("SKINCLF_BIN", ROOT / "target/release/skinclf"))
+    parser.add_argument("--url", help="test this running server instead of starting one")
+    parser.add_argument("--chromium", default=os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+    parser.add_argument("--screenshot", metavar="FILE", help="save a picture of the page with a result")
+    parser.add_argument("--only", metavar="NAME", help="run the tests whose name contains NAME")
+    return parser.parse_args()
+
+
+@contextlib.contextmanager
+def serving(options: argparse.Namespace):
+    """The URL of a server that lives as long as the block."""
+    if options.url:
+        yield options.url.rstrip("/")
+        return
+    command = [options.binary, "serve", "--port", "0"]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace")
+    try:
+        said = []
+        for line in server.stderr:
+            said.append(line)
+            if found := re.search(r"listening on (http://\S+)", line):
+                break
+        else:
+            raise SystemExit(f"{options.binary} serve ended before it listened:\n{''.join(said)}")
+        # A full pipe would stop a server that logs.
+        threading.Thread(target=server.stderr.read, daemon=True).start()
+        yield found[1].rstrip("/")
+    finally:
+        server.terminate()
+        try:
+            server.wait(15)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+
+class Tab:
+    """A page that notes whatever it should not do."""
+
+    def __init__(self, browser, url: str, **context):
+        # Reduced motion: bars have their final width at once.
+        self.context = browser.new_context(**{"reduced_motion": "reduce", **context})
+        self.context.set_default_timeout(30_000)
+        self.page: Page = self.context.new_page()
+        self.foreign, self.errors = [], []
+        host = urlsplit(url).netloc
+        self.page.on("request", lambda r: self.foreign.append(r.url) if self.leaves(r.url, host) else None)
+        self.page.on("websocket", lambda socket: self.foreign.append(socket.url))
+        self.page.on("pageerror", lambda e: self.errors.append(str(e)))
+        self.page.on("console", self.note)
+
+    @staticmethod
+    def leaves(url: str, host: str) -> bool:
+        parts = urlsplit(url)
+        return parts.scheme not in ("blob", "data") and parts.netloc != host
+
+    def note(self, message) -> None:
+        # Chromium reports each answer of 400 and above by itself; no page can prevent it.
+        refusal = "Failed to load resource" in message.text and urlsplit(message.location["url"]).path.endswith("/predict")
+        if message.type in ("error", "warning") and not refusal:
+            self.errors.append(f"{message.text} ({message.location['url']})")
+
+    def close(self) -> None:
+        self.context.close()
+        assert not self.foreign, f"requests to other hosts: {self.foreign}"
+        assert not self.errors, f"errors on the console: {self.errors}"
+
+
+def run(tests, page_path: str) -> None:
+    """Runs each test in a fresh tab at the page; exits 0 only if all passed."""
+    options = arguments()
+    failed = 0
+    chosen = [test for test in tests if not options.only or options.only in test.__name__]
+    with serving(options) as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=options.chromium, args=QUIET)
+        for test in chosen:
+            began = time.monotonic()
+            tab = Tab(browser, url, **getattr(test, "context", {}))
+            try:
+                tab.page.goto(url + page_path)
+                test(tab.page, options)
+                tab.close()
+            except Exception:
+                failed += 1
+                print(f"FAIL {test.__name__}\n{traceback.format_exc()}")
+                if tab.errors:
+                    print(f"on the console: {tab.errors}")
+                tab.context.close()
+            else:
+                print(f"ok   {test.__name__} ({time.monotonic() - began:.1f} s)")
+        browser.close()
+    print(f"{len(chosen) - failed} of {len(chosen)} passed")
+    sys.exit(1 if failed or not chosen else 0)
+
+
+def with_context(**context):
+    """Sets what the tab of a test is like."""
+
+    def mark(test):
+        test.context = context
+        return test
+
+    return mark

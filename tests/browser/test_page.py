@@ -1,0 +1,301 @@
+#!/usr/bin/env python3
+"""The page at / in headless Chromium, against a real server. See README.md."""
+
+import base64
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from browser import ROOT, arguments, run, with_context
+
+LESION = ROOT / "samples/lesion-1.jpg"
+HOSTILE_NAME = "<img src=x onerror=document.title='hacked'>.jpg"
+
+
+def real_lesion() -> Path:
+    """A photograph where there are some: they may not be part of this repository."""
+    directory = os.environ.get("SKINCLF_TEST_IMAGES")
+    found = sorted(Path(directory).glob("*.jpg")) if directory else []
+    return found[0] if found else LESION
+
+
+def classify(options, image: Path) -> dict:
+    command = [options.binary, "classify", "-q", "-f", "json", image]
+    return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)[0]
+
+
+def choose(page, *files) -> None:
+    page.get_by_label("Choose pictures").set_input_files(list(files))
+
+
+def upload(name: str, path: Path = LESION) -> dict:
+    return {"name": name, "mimeType": "image/jpeg", "buffer": path.read_bytes()}
+
+
+def drop(page, name: str, mime: str, content: bytes, event: str = "drop") -> None:
+    page.evaluate(
+        """([name, mime, content, event]) => {
+            const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([bytes], name, { type: mime }));
+            const init = { bubbles: true, cancelable: true };
+            document.body.dispatchEvent(
+                event === "paste"
+                    ? new ClipboardEvent("paste", { ...init, clipboardData: transfer })
+                    : new DragEvent("drop", { ...init, dataTransfer: transfer }));
+        }""",
+        [name, mime, base64.b64encode(content).decode(), event],
+    )
+
+
+def done(page, state: str = "done"):
+    card = page.locator(f".card[data-state={state}]")
+    card.first.wait_for()
+    return card
+
+
+def text(locator) -> str:
+    return locator.inner_text().replace("\u00a0", " ")
+
+
+def figure(shown: str) -> float:
+    return float(shown.removeprefix("< ").removesuffix(" %"))
+
+
+def fits(page) -> bool:
+    return page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def a_lesion_gets_the_answer_of_the_command_line(page, options):
+    image = real_lesion()
+    wanted = classify(options, image)
+    choose(page, image)
+    card = done(page)
+    assert text(card.locator(".name")) == image.name
+    predicted = text(card.locator(".stat").nth(0))
+    assert wanted["label"] in predicted and f"{100 * wanted['confidence']:.1f} %" in predicted, predicted
+    malignant = text(card.locator(".stat").nth(1))
+    assert f"{100 * wanted['malignant_probability']:.1f} %" in malignant, malignant
+
+    rows = card.locator(".classes li").all()
+    shown = {row.get_attribute("data-code"): figure(text(row.locator(".percent"))) for row in rows}
+    assert shown.keys() == wanted["probabilities"].keys(), shown
+    for code, probability in wanted["probabilities"].items():
+        assert abs(shown[code] - 100 * probability) < 0.1, (code, shown[code], probability)
+    assert list(shown.values()) == sorted(shown.values(), reverse=True), "most probable first"
+    for row in rows:
+        share = row.locator(".bar span").evaluate("e => e.offsetWidth / e.parentElement.offsetWidth")
+        percent = shown[row.get_attribute("data-code")]
+        assert abs(100 * share - percent) < 3, (percent, share)
+        assert text(row.locator(".meaning")) and text(row.locator(".tag")) in ("benign", "malignant")
+
+    assert "inference" in text(card.locator(".timings"))
+    assert str(wanted["width"]) in text(card.locator("figcaption"))
+    assert card.locator("img").evaluate("e => e.complete && e.naturalWidth > 0"), "the picture is shown"
+    assert wanted["label"] in text(page.get_by_role("log")), "told to screen readers"
+
+
+def it_says_that_it_is_not_a_diagnosis(page, options):
+    assert page.get_by_text("not a diagnosis").count() == 1
+    version = subprocess.run([options.binary, "--version"], check=True, capture_output=True, text=True).stdout.split()[1]
+    footer = text(page.locator("footer"))
+    assert version in footer and classify(options, LESION)["model"]["name"] in footer, footer
+    assert "{{" not in page.content(), "a token was not filled in"
+    page.get_by_text("The classes it knows").click()
+    assert page.locator(".known li").count() == len(classify(options, LESION)["probabilities"])
+
+
+def a_dropped_text_file_is_refused_in_words(page, options):
+    drop(page, "notes.txt", "text/plain", b"no picture at all")
+    card = done(page, "failed")
+    assert "not a picture" in text(card), text(card)
+    assert "not_an_image" in text(card) and "400" in text(card), text(card)
+    assert "not a picture" in text(page.get_by_role("log"))
+
+
+def a_truncated_picture_is_refused_in_words(page, options):
+    choose(page, ROOT / "samples/broken/truncated.jpg")
+    assert "ends before the picture does" in text(done(page, "failed"))
+
+
+def a_pasted_picture_is_classified(page, options):
+    drop(page, "image.png", "image/png", (ROOT / "samples/alpha.png").read_bytes(), "paste")
+    assert classify(options, ROOT / "samples/alpha.png")["label"] in text(done(page).locator(".stat").nth(0))
+
+
+def several_files_keep_their_order_and_failures_stay_alone(page, options):
+    names = ["lesion-1.jpg", "broken/truncated.jpg", "lesion-2.jpg", "gray.jpg", "lesion-8.webp"]
+    in_flight, most = 0, 0
+
+    def begun(request):
+        nonlocal in_flight, most
+        if request.url.endswith("/predict"):
+            in_flight += 1
+            most = max(most, in_flight)
+
+    def ended(request):
+        nonlocal in_flight
+        in_flight -= request.url.endswith("/predict")
+
+    page.on("request", begun)
+    page.on("requestfinished", ended)
+    page.on("requestfailed", ended)
+    choose(page, *[ROOT / "samples" / name for name in names])
+    done(page).nth(3).wait_for()
+    done(page, "failed")
+    assert [text(name) for name in page.locator(".name").all()] == [Path(name).name for name in names]
+    for card, name in zip(page.locator(".card").all(), names):
+        if card.get_attribute("data-state") == "done":
+            assert classify(options, ROOT / "samples" / name)["label"] in text(card.locator(".stat").nth(0))
+    assert most <= 2, f"{most} uploads at once"
+
+    page.get_by_role("button", name="Remove gray.jpg").click()
+    assert page.locator(".card").count() == 4
+    page.get_by_role("button", name="Remove all").click()
+    assert page.locator(".card").count() == 0 and page.locator("#results").is_hidden()
+
+
+def a_hostile_file_name_is_only_text(page, options):
+    choose(page, upload(HOSTILE_NAME))
+    card = done(page)
+    assert text(card.locator(".name")) == HOSTILE_NAME
+    assert card.locator("img").count() == 1, "the picture only"
+    assert page.title() != "hacked"
+
+
+def a_busy_server_is_asked_again_after_its_time(page, options):
+    asked = []
+
+    def busy_once(route):
+        asked.append(time.monotonic())
+        if len(asked) > 1:
+            route.continue_()
+            return
+        body = json.dumps({"detail": "too many requests are waiting", "code": "queue_full"})
+        route.fulfill(status=503, headers={"Retry-After": "1"}, content_type="application/json", body=body)
+
+    page.route("**/predict", busy_once)
+    choose(page, LESION)
+    page.get_by_text("Trying again in 1 s").wait_for()
+    done(page)
+    assert len(asked) == 2 and asked[1] - asked[0] >= 1, asked
+
+
+def a_server_that_cannot_be_reached_is_told_and_tried_again(page, options):
+    page.route("**/predict", lambda route: route.abort("connectionrefused"))
+    choose(page, LESION)
+    assert "could not be reached" in text(done(page, "failed"))
+    page.unroute("**/predict")
+    page.get_by_role("button", name="Try again").click()
+    done(page)
+
+
+def a_key_is_asked_for_and_sent(page, options):
+    sent = []
+
+    def guarded(route):
+        sent.append(route.request.headers.get("authorization"))
+        if sent[-1] == "Bearer open-sesame":
+            route.continue_()
+            return
+        body = json.dumps({"detail": "send the API key", "code": "unauthorized"})
+        route.fulfill(status=401, content_type="application/json", body=body)
+
+    page.route("**/predict", guarded)
+    choose(page, LESION)
+    field = page.get_by_label("This server asks for a key")
+    field.fill("wrong")
+    field.press("Enter")
+    page.locator("#key-hint", has_text="did not accept").wait_for()
+    field.fill("open-sesame")
+    page.get_by_role("button", name="Use this key").click()
+    done(page)
+    assert field.is_hidden()
+    assert sent == [None, "Bearer wrong", "Bearer open-sesame"], sent
+    assert page.evaluate("localStorage.length + sessionStorage.length + document.cookie.length") == 0
+
+
+def the_keyboard_alone_is_enough(page, options):
+    def focused() -> str:
+        return page.evaluate("document.activeElement.id || document.activeElement.className")
+
+    # Chromium is told to hand over its dialog well before the key that opens it.
+    page.on("filechooser", lambda chooser: chooser.set_files(LESION))
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        if focused() == "files":
+            break
+    assert focused() == "files", "Tab reaches the choice of files"
+    ring = page.locator(".drop").evaluate("e => getComputedStyle(e).outlineStyle")
+    assert ring != "none", "the focus is seen"
+    page.keyboard.press("Enter")
+    done(page)
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        if "remove" in focused():
+            break
+    page.keyboard.press("Enter")
+    assert page.locator(".card").count() == 0
+    assert focused() == "files", "the focus is not lost with the card"
+
+
+@with_context(color_scheme="dark")
+def dark_is_dark(page, options):
+    choose(page, LESION)
+    done(page)
+    assert luminance(page, "background-color") < 0.05 < 0.6 < luminance(page, "color")
+
+
+@with_context(color_scheme="light")
+def light_is_light(page, options):
+    assert luminance(page, "background-color") > 0.8 > 0.1 > luminance(page, "color")
+
+
+def luminance(page, colour: str) -> float:
+    shown = page.evaluate("name => getComputedStyle(document.body).getPropertyValue(name)", colour)
+    red, green, blue = (int(part) / 255 for part in shown.strip("rgb()").split(",")[:3])
+    return 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
+
+
+@with_context(viewport={"width": 320, "height": 640})
+def a_narrow_phone_needs_no_sideways_scrolling(page, options):
+    assert fits(page)
+    choose(page, upload("a_name_without_a_place_to_break_" * 4), upload("b", ROOT / "samples/broken/truncated.jpg"))
+    done(page)
+    done(page, "failed")
+    page.get_by_text("The classes it knows").click()
+    assert fits(page)
+
+
+@with_context(viewport={"width": 1000, "height": 800}, color_scheme="light")
+def screenshot(page, options):
+    # A drawn sample, whatever SKINCLF_TEST_IMAGES says: the picture is published.
+    choose(page, LESION)
+    done(page)
+    page.mouse.move(0, 0)
+    page.screenshot(path=options.screenshot, full_page=True)
+
+
+if __name__ == "__main__":
+    run(
+        [
+            a_lesion_gets_the_answer_of_the_command_line,
+            it_says_that_it_is_not_a_diagnosis,
+            a_dropped_text_file_is_refused_in_words,
+            a_truncated_picture_is_refused_in_words,
+            a_pasted_picture_is_classified,
+            several_files_keep_their_order_and_failures_stay_alone,
+            a_hostile_file_name_is_only_text,
+            a_busy_server_is_asked_again_after_its_time,
+            a_server_that_cannot_be_reached_is_told_and_tried_again,
+            a_key_is_asked_for_and_sent,
+            the_keyboard_alone_is_enough,
+            dark_is_dark,
+            light_is_light,
+            a_narrow_phone_needs_no_sideways_scrolling,
+        ]
+        + [screenshot] * bool(arguments().screenshot),
+        "/",
+    )
