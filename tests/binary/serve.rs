@@ -62,11 +62,11 @@ fn refusals_have_their_status_and_code() {
     for (path, content_type, body, status, code) in cases {
         let reply = server.post(path, content_type, body);
         assert_eq!(
-            (reply.status, reply.body["code"].as_str()),
+            (reply.status, reply.json()["code"].as_str()),
             (status, Some(code)),
             "{path} {content_type}"
         );
-        assert!(reply.body["detail"].as_str().is_some_and(|d| !d.is_empty()));
+        assert!(reply.json()["detail"].as_str().is_some_and(|d| !d.is_empty()));
     }
     let reply = server.post("/predict", "image/jpeg", &too_long);
     assert_eq!((reply.status, reply.json()["code"].as_str()), (413, Some("body_too_large")));

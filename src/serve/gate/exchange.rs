@@ -27,6 +27,10 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 /// Longest wait for a worker. A full queue of ordinary images takes a fraction of it.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Longest silence within a body. A client that announces a chunk of any size and goes quiet is
+/// not waited for until the deadline of the whole body.
+const STALL_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// A target beyond this is nothing of ours.
 const MAX_TARGET: usize = 1024;
 
@@ -66,6 +70,9 @@ impl Gate {
 
     async fn serve(&self, request: Request<Incoming>) -> Result<Answer, Refusal> {
         check_head(&request)?;
+        if request.body().size_hint().lower() > self.policy.max_body {
+            return Err(Refusal::body_too_large(self.policy.max_body));
+        }
         let path = request.uri().path();
         if request.method() == Method::OPTIONS && self.policy.cors_origin.is_some() {
             return Ok(preflight());
@@ -90,9 +97,6 @@ impl Gate {
             return Err(self.shed("the queue is full"));
         }
         let announced = request.body().size_hint().exact();
-        if announced.is_some_and(|n| n > self.policy.max_body) {
-            return Err(Refusal::body_too_large(self.policy.max_body));
-        }
         if announced.is_none_or(|n| n == 0) && !sends_body(request.headers()) {
             return Err(Refusal::new(411, "length_required", "send Content-Length, or a chunked body"));
         }
@@ -129,9 +133,15 @@ impl Gate {
         };
         let mut held: Option<OwnedSemaphorePermit> = None;
         let mut whole = BytesMut::new();
-        while let Some(frame) = body.frame().await {
-            let frame =
-                frame.map_err(|e| Refusal::new(400, "bad_request", format!("the body broke off: {e}")))?;
+        let broke_off = |why: &dyn std::fmt::Display| {
+            Refusal::new(400, "bad_request", format!("the body broke off: {why}"))
+        };
+        loop {
+            let next = tokio::time::timeout(STALL_TIMEOUT, body.frame()).await;
+            let Some(frame) = next.map_err(|_| broke_off(&"nothing arrived for some seconds"))? else {
+                break;
+            };
+            let frame = frame.map_err(|e| broke_off(&e))?;
             let Ok(data) = frame.into_data() else {
                 continue; // trailers
             };
