@@ -82,11 +82,12 @@ fn what_survives_damage_is_classified_to_probabilities() {
     assert!((sum - 1.0).abs() < 1e-5, "{sum}");
 }
 
-/// A JPEG header with no picture behind it.
+/// A JPEG up to the start of its scan, with no picture behind it.
 fn jpeg_header(width: u16, height: u16) -> Vec<u8> {
     let [w, h] = [width, height].map(u16::to_be_bytes);
-    let sof = [0xFF, 0xC0, 0, 11, 8, h[0], h[1], w[0], w[1], 1, 1, 0x11, 0];
-    [&[0xFF, 0xD8][..], &sof, &[0xFF, 0xD9]].concat()
+    let frame = [0xFF, 0xC0, 0, 11, 8, h[0], h[1], w[0], w[1], 1, 1, 0x11, 0];
+    let scan = [0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0];
+    [&[0xFF, 0xD8][..], &frame, &scan, &[0xFF, 0xD9]].concat()
 }
 
 /// A valid PNG of one colour: few bytes, many pixels.

@@ -106,7 +106,7 @@ fn registered<M: Collector + Clone + 'static>(registry: &Registry, metric: prome
 fn cpu_seconds() -> Option<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     let after_name = stat.rsplit_once(')')?.1;
-    let ticks = after_name.split_whitespace().skip(11).take(2).map(|f| f.parse::<f64>());
+    let ticks = after_name.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
     Some(ticks.sum::<Result<f64, _>>().ok()? / 100.0)
 }
 
