@@ -9,6 +9,8 @@ pub(super) struct Environment {
     pub(super) cpu_features: Vec<&'static str>,
     pub(super) logical_cores: Option<usize>,
     pub(super) memory_bytes: Option<u64>,
+    /// Which of them the network's kernels use.
+    pub(super) instruction_set: &'static str,
     pub(super) os: &'static str,
     pub(super) arch: &'static str,
     pub(super) version: &'static str,
@@ -17,12 +19,13 @@ pub(super) struct Environment {
 }
 
 impl Environment {
-    pub(super) fn of(_classifier: &Classifier) -> Self {
+    pub(super) fn of(classifier: &Classifier) -> Self {
         Self {
             cpu: proc_field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".to_owned()),
             cpu_features: cpu_features(),
             logical_cores: std::thread::available_parallelism().ok().map(Into::into),
             memory_bytes: memory_bytes(),
+            instruction_set: classifier.isa(),
             os: std::env::consts::OS,
             arch: std::env::consts::ARCH,
             version: env!("CARGO_PKG_VERSION"),
@@ -35,8 +38,10 @@ impl Environment {
         let cores = self.logical_cores.map_or("?".to_owned(), |n| n.to_string());
         let memory = self.memory_bytes.map_or(String::new(), |b| format!(", {} GiB", b.div_ceil(1 << 30)));
         let Self { cpu, os, arch, version, build, .. } = self;
-        let features = self.cpu_features.join(" ");
-        format!("{cpu}, {cores} cores{memory}, {os} {arch} ({features}); skinclf {version}, {build} build")
+        let isa = self.instruction_set;
+        format!(
+            "{cpu}, {cores} cores{memory}, {os} {arch}, kernels for {isa}; skinclf {version}, {build} build"
+        )
     }
 }
 

@@ -31,3 +31,74 @@ pub(super) fn parts(content_type: &str, body: &[u8], name: &str) -> Result<Vec<P
         Ok(parts)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::parts;
+
+    const BOUNDARY: &str = "a-boundary";
+    const CONTENT_TYPE: &str = "multipart/form-data; boundary=a-boundary";
+
+    fn form(fields: &[(String, String, Vec<u8>)]) -> Vec<u8> {
+        let mut body = Vec::new();
+        for (field, filename, content) in fields {
+            let disposition = format!("form-data; name=\"{field}\"; filename=\"{filename}\"");
+            let head = format!("--{BOUNDARY}\r\nContent-Disposition: {disposition}\r\n\r\n");
+            body.extend([head.as_bytes(), content, b"\r\n"].concat());
+        }
+        body.extend(format!("--{BOUNDARY}--\r\n").bytes());
+        body
+    }
+
+    prop_compose! {
+        fn field()(
+            name in prop::sample::select(vec!["file", "files", "other"]),
+            filename in "[a-z ._-]{1,20}",
+            // A single CR, LF or dash must not be mistaken for a boundary.
+            content in prop::collection::vec(prop_oneof![Just(b'-'), Just(b'\r'), Just(b'\n'), any::<u8>()], 0..300),
+        ) -> (String, String, Vec<u8>) {
+            (name.to_owned(), filename, content)
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_form_holds_comes_back(fields in prop::collection::vec(field(), 0..5)) {
+            let boundary = format!("\r\n--{BOUNDARY}").into_bytes();
+            prop_assume!(fields.iter().all(|f| !f.2.windows(boundary.len()).any(|w| w == boundary)));
+            let found = parts(CONTENT_TYPE, &form(&fields), "file").expect("a well-formed form");
+            let found: Vec<_> = found.into_iter().map(|p| (p.filename.unwrap_or_default(), p.bytes)).collect();
+            let wanted: Vec<_> = fields.into_iter().filter(|f| f.0 == "file").map(|f| (f.1, f.2)).collect();
+            prop_assert_eq!(found, wanted);
+        }
+
+        #[test]
+        fn a_damaged_form_is_read_or_refused(
+            fields in prop::collection::vec(field(), 0..4),
+            cut in any::<prop::sample::Index>(),
+            flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
+        ) {
+            let mut body = form(&fields);
+            for (at, byte) in flips {
+                let at = at.index(body.len());
+                body[at] = byte;
+            }
+            body.truncate(cut.index(body.len() + 1));
+            if let Err(refusal) = parts(CONTENT_TYPE, &body, "file") {
+                prop_assert_eq!(refusal.status, 400);
+            }
+        }
+
+        #[test]
+        fn no_content_type_or_body_is_too_strange(
+            content_type in "(multipart/form-data|multipart/mixed|)[ ;]{0,3}(boundary=)?.{0,80}",
+            body in prop::collection::vec(any::<u8>(), 0..400),
+        ) {
+            if let Err(refusal) = parts(&content_type, &body, "file") {
+                prop_assert_eq!(refusal.status, 400);
+            }
+        }
+    }
+}

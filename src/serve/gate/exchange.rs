@@ -320,3 +320,55 @@ impl Drop for Counted {
         self.0.dec();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    prop_compose! {
+        /// Whatever hyper's own parser might let through.
+        fn head()(
+            target in prop_oneof![
+                prop::collection::vec(any::<u8>(), 1..60).prop_map(|bytes| [b"/".to_vec(), bytes].concat()),
+                "/[ -~]{0,40}(\\?[ -~]{0,40})?".prop_map(String::into_bytes),
+                prop::collection::vec(Just(b'a'), 1000..1100).prop_map(|bytes| [b"/".to_vec(), bytes].concat()),
+            ],
+            method in prop::sample::select(vec!["GET", "HEAD", "POST", "OPTIONS", "BREW"]),
+            old in any::<bool>(),
+            headers in prop::collection::vec((
+                prop::sample::select(vec!["host", "content-type", "transfer-encoding", "x-request-id", "authorization", "x-api-key"]),
+                prop_oneof![
+                    prop::sample::select(vec!["chunked", "identity", "localhost", "Bearer ", "image/jpeg"])
+                        .prop_map(|s| s.as_bytes().to_vec()),
+                    prop::collection::vec(any::<u8>(), 0..90),
+                ],
+            ), 0..6),
+        ) -> Option<Request<()>> {
+            let mut request = Request::builder().method(method).uri(target.as_slice());
+            request = request.version(if old { Version::HTTP_10 } else { Version::HTTP_11 });
+            for (name, value) in headers {
+                request = request.header(name, HeaderValue::from_bytes(&value).ok()?);
+            }
+            request.body(()).ok()
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_handed_over_is_canonical(request in head().prop_filter_map("not a request", |r| r)) {
+            let id = request_id(request.headers());
+            prop_assert!(id.len() <= 64 && id.to_str().is_ok());
+            let _ = key(request.headers());
+            if check_head(&request).is_err() {
+                return Ok(());
+            }
+            let handed = hand_over(&request, Bytes::new());
+            prop_assert!(handed.uri().to_string().bytes().all(|b| b.is_ascii_graphic()));
+            prop_assert!(handed.headers().values().all(|value| value.to_str().is_ok()));
+            let names: Vec<_> = handed.headers().keys().map(HeaderName::as_str).collect();
+            prop_assert!(names.iter().all(|name| ["host", "content-type"].contains(name)), "{names:?}");
+        }
+    }
+}
