@@ -4,8 +4,7 @@ mod environment;
 mod measure;
 mod report;
 
-use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::io::Write as _;
 
 use anyhow::Context as _;
 
@@ -13,7 +12,7 @@ use self::environment::Environment;
 use self::measure::{Run, measure};
 use crate::cli::{BenchArgs, BenchFormat};
 use crate::exit::Exit;
-use crate::output::ModelId;
+use crate::output::{Destination, ModelId};
 use crate::{interrupt, terminal};
 
 /// 600x450, like the pictures of HAM10000.
@@ -47,6 +46,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
         }
         None => ("synthetic lesion (embedded)".to_owned(), DEFAULT_IMAGE.to_vec()),
     };
+    let destination = Destination::open(args.output.as_deref())?;
     let classifier = args.model.load()?;
     let reference = classifier.classify(&bytes).with_context(|| format!("--image {name}"))?;
     interrupt::on_signal(|| {})?;
@@ -72,19 +72,13 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
         environment: Environment::of(&classifier),
         model: ModelId::from(classifier.spec()),
     };
-    write(args, &report)?;
+    write(args.format, &report, destination)?;
     Ok(if interrupt::requested() { Exit::Interrupted } else { Exit::Done })
 }
 
-fn write(args: &BenchArgs, report: &Report<'_>) -> anyhow::Result<()> {
-    let (mut out, is_terminal): (Box<dyn Write>, bool) = match &args.output {
-        Some(path) => {
-            let file = File::create(path).with_context(|| format!("--output {}", path.display()))?;
-            (Box::new(BufWriter::new(file)), false)
-        }
-        None => (Box::new(io::stdout()), io::stdout().is_terminal()),
-    };
-    match args.format {
+fn write(format: BenchFormat, report: &Report<'_>, destination: Destination) -> anyhow::Result<()> {
+    let Destination { writer: mut out, is_terminal, .. } = destination;
+    match format {
         BenchFormat::Table => report::table::write(&mut out, report, terminal::colored(is_terminal))?,
         BenchFormat::Json => {
             serde_json::to_writer_pretty(&mut out, report)?;

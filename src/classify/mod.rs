@@ -3,9 +3,7 @@
 mod inputs;
 mod ordered;
 
-use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::Path;
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
@@ -16,7 +14,7 @@ use skinclf::{Classifier, Prediction, Timings};
 use self::inputs::{Input, Inputs};
 use crate::cli::{ClassifyArgs, Cli, Format};
 use crate::exit::Exit;
-use crate::output::{self, Failure, Layout, Record, Subject};
+use crate::output::{self, Destination, Failure, Layout, Record, Subject};
 use crate::{interrupt, terminal};
 
 type Outcome = Result<(Prediction, Timings), Failure>;
@@ -115,30 +113,6 @@ fn count_in_background(bar: &ProgressBar, inputs: &Inputs) {
     if let Some(again) = inputs.reopen() {
         let bar = bar.clone();
         std::thread::spawn(move || terminal::set_length(&bar, again.count() as u64));
-    }
-}
-
-/// Where results go, and its name for errors.
-struct Destination {
-    writer: Box<dyn Write>,
-    name: String,
-    is_terminal: bool,
-}
-
-impl Destination {
-    fn open(path: Option<&Path>) -> anyhow::Result<Self> {
-        let Some(path) = path else {
-            let stdout = io::stdout();
-            let is_terminal = stdout.is_terminal();
-            return Ok(Self {
-                writer: Box::new(BufWriter::new(stdout)),
-                name: "standard output".into(),
-                is_terminal,
-            });
-        };
-        let name = format!("--output {}", path.display());
-        let file = File::create(path).with_context(|| format!("{name}: cannot be created"))?;
-        Ok(Self { writer: Box::new(BufWriter::new(file)), name, is_terminal: false })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Results as text: what every image's result looks like, and one small file a format.
 
 mod csv;
+mod destination;
 mod isic;
 mod json;
 mod record;
@@ -10,6 +11,7 @@ use std::io::{self, Write};
 
 use skinclf::ModelSpec;
 
+pub(crate) use destination::Destination;
 pub(crate) use record::{Failure, ModelId, Record, Subject};
 
 /// Writes results one after the other; holds at most a bounded number of them.
