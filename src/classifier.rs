@@ -81,7 +81,7 @@ impl Classifier {
     /// As [`classify`](Self::classify).
     pub fn classify_timed(&self, encoded: &[u8]) -> Result<(Prediction, Timings), ClassifyError> {
         let start = Instant::now();
-        let pixels = image::decode(encoded)?;
+        let pixels = image::decode(encoded, self.spec.input.side())?;
         let decoded = Instant::now();
         let tensor = image::to_tensor(&pixels, &self.spec.input);
         let preprocessed = Instant::now();

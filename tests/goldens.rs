@@ -19,7 +19,7 @@ fn squares_agree_with_pillow() {
     let classifier = classifier();
     let mut failures = unlisted_files();
     for case in &expected().cases {
-        let pixels = match image::decode(&read(&case.input)) {
+        let pixels = match image::decode(&read(&case.input), classifier.spec().input.side()) {
             Ok(pixels) => pixels,
             Err(e) => {
                 failures.push(format!("{}: {e}", case.input));
@@ -52,7 +52,8 @@ fn probabilities_agree_with_onnx_runtime() {
         let mut png = Cursor::new(Vec::new());
         pixels.write_to(&mut png, ImageFormat::Png).expect("a PNG is written to memory");
         let png = png.into_inner();
-        let decoded = image::decode(&png).expect("a PNG just written is read");
+        let decoded =
+            image::decode(&png, classifier.spec().input.side()).expect("a PNG just written is read");
         let seen = image::square(&decoded, &classifier.spec().input);
         assert!(seen == pixels, "{name}: the network does not see the very pixels of a square of its size");
         let prediction = classifier.classify(&png).expect("a PNG just written is classified");

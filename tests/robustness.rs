@@ -9,6 +9,9 @@ use skinclf::{Classifier, Model};
 static CLASSIFIER: LazyLock<Classifier> =
     LazyLock::new(|| Classifier::load(Model::embedded()).expect("the embedded model loads"));
 
+/// Of the square that a picture is decoded for.
+const SIDE: usize = 224;
+
 const SAMPLES: [&[u8]; 4] = [
     include_bytes!("../samples/exif-rotated.jpg"),
     include_bytes!("../samples/alpha.png"),
@@ -30,8 +33,18 @@ fn other_formats() -> Vec<Vec<u8>> {
         .to_vec()
 }
 
+/// Large enough to be decoded at half its size.
+fn large_jpeg() -> Vec<u8> {
+    let picture = image::RgbImage::from_fn(1344, 1350, |x, y| image::Rgb([x as u8, y as u8, (x ^ y) as u8]));
+    let mut file = std::io::Cursor::new(Vec::new());
+    picture.write_to(&mut file, image::ImageFormat::Jpeg).expect("memory does not fail");
+    file.into_inner()
+}
+
 fn any_sample() -> impl Strategy<Value = Vec<u8>> {
-    let all: Vec<Vec<u8>> = SAMPLES.map(<[u8]>::to_vec).into_iter().chain(other_formats()).collect();
+    let mut all = SAMPLES.map(<[u8]>::to_vec).to_vec();
+    all.extend(other_formats());
+    all.push(large_jpeg());
     prop::sample::select(all)
 }
 
@@ -47,7 +60,7 @@ proptest! {
             let at = at.index(file.len());
             file[at] ^= 1 << bit;
         }
-        if let Ok(pixels) = decode(&file) {
+        if let Ok(pixels) = decode(&file, SIDE) {
             let (width, height) = pixels.upright_size();
             prop_assert!(u64::from(width) * u64::from(height) <= skinclf::image::MAX_PIXELS);
         }
@@ -57,7 +70,7 @@ proptest! {
     fn a_truncated_file_is_an_error(file in any_sample(), at in any::<prop::sample::Index>()) {
         let end = at.index(file.len() - 1);
         // The last bytes of a PNG, GIF or TIFF carry no pixels, so it may be whole without them.
-        prop_assert!(decode(&file[..end]).is_err() || file.len() - end <= 16);
+        prop_assert!(decode(&file[..end], SIDE).is_err() || file.len() - end <= 16);
     }
 
     #[test]
@@ -67,7 +80,7 @@ proptest! {
         ]),
         noise in prop::collection::vec(any::<u8>(), 0..400),
     ) {
-        let _ = decode(&[signature, &noise].concat());
+        let _ = decode(&[signature, &noise].concat(), SIDE);
     }
 }
 
@@ -109,8 +122,12 @@ fn one_color_png(side: u32) -> Vec<u8> {
 #[test]
 fn pictures_beyond_the_limits_are_refused_from_their_header() {
     for file in [jpeg_header(60_000, 60_000), one_color_png(8_001)] {
-        assert!(matches!(decode(&file), Err(DecodeError::TooLarge(_))), "{:?}", decode(&file).map(|_| ()));
+        assert!(
+            matches!(decode(&file, SIDE), Err(DecodeError::TooLarge(_))),
+            "{:?}",
+            decode(&file, SIDE).map(|_| ())
+        );
     }
     // Refused for its size alone: one within the limit is decoded.
-    assert!(decode(&one_color_png(1_000)).is_ok());
+    assert!(decode(&one_color_png(1_000), SIDE).is_ok());
 }

@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::error::ImageError;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits, Rgb, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
 
-use super::completeness;
+use super::{completeness, reduced};
 
 /// Pictures with more pixels are refused from their header alone: 64 megapixels.
 pub const MAX_PIXELS: u64 = 64_000_000;
@@ -18,8 +18,10 @@ pub const MAX_DECODED_BYTES: u64 = 512 << 20;
 /// A decoded picture as stored, and how to turn it upright.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pixels {
-    /// 8-bit RGB, alpha already laid on white.
+    /// 8-bit RGB, alpha already laid on white. A large JPEG may be reduced.
     pub rgb: RgbImage,
+    /// Width and height of the picture as stored, not reduced, in pixels.
+    pub stored_size: (u32, u32),
     /// What EXIF says must be done to see the picture as it was taken. Applied only to the small
     /// square that the network sees: turning 12 megapixels costs more than classifying them.
     pub orientation: Orientation,
@@ -28,7 +30,7 @@ pub struct Pixels {
 impl Pixels {
     /// Width and height of the upright picture, in pixels.
     pub fn upright_size(&self) -> (u32, u32) {
-        let (width, height) = self.rgb.dimensions();
+        let (width, height) = self.stored_size;
         if self.is_transposed() { (height, width) } else { (width, height) }
     }
 
@@ -77,22 +79,25 @@ impl DecodeError {
 
 /// Decodes a JPEG, PNG, WebP, BMP, TIFF or GIF (first frame), recognised by content.
 ///
-/// Gray, palette, 16-bit, CMYK and YCCK become 8-bit RGB; alpha is laid on white.
+/// Gray, palette, 16-bit, CMYK and YCCK become 8-bit RGB; alpha is laid on white. `side` is that of
+/// the square of pixels to be made of the picture: a JPEG that is much larger is decoded at a half or a
+/// quarter of its size, at least three times `side`.
 ///
 /// # Errors
 /// See [`DecodeError`]. A picture beyond the limits is refused before its pixels are read.
-pub fn decode(encoded: &[u8]) -> Result<Pixels, DecodeError> {
+pub fn decode(encoded: &[u8], side: usize) -> Result<Pixels, DecodeError> {
     // A decoder that panics on hostile bytes is a bug of that decoder, and costs this image only.
-    let decoded = catch_unwind(AssertUnwindSafe(|| decode_unguarded(encoded)));
+    let decoded = catch_unwind(AssertUnwindSafe(|| decode_unguarded(encoded, side)));
     decoded.unwrap_or_else(|_| Err(DecodeError::Damaged("its decoder gave up".to_owned())))
 }
 
-fn decode_unguarded(encoded: &[u8]) -> Result<Pixels, DecodeError> {
+fn decode_unguarded(encoded: &[u8], side: usize) -> Result<Pixels, DecodeError> {
     if encoded.is_empty() {
         return Err(DecodeError::Empty);
     }
     let mut reader = ImageReader::new(Cursor::new(encoded));
-    reader.set_format(image::guess_format(encoded).map_err(|_| DecodeError::NotAnImage)?);
+    let format = image::guess_format(encoded).map_err(|_| DecodeError::NotAnImage)?;
+    reader.set_format(format);
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_DECODED_BYTES);
     reader.limits(limits);
@@ -116,8 +121,12 @@ fn decode_unguarded(encoded: &[u8]) -> Result<Pixels, DecodeError> {
     }
     // A damaged EXIF block must not cost the picture.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let rgb = to_rgb(DynamicImage::from_decoder(decoder)?);
-    Ok(Pixels { rgb, orientation })
+    let reduced = (format == ImageFormat::Jpeg).then(|| reduced::decode(encoded, side)).flatten();
+    let rgb = match reduced {
+        Some(rgb) => rgb,
+        None => to_rgb(DynamicImage::from_decoder(decoder)?),
+    };
+    Ok(Pixels { rgb, stored_size: (width, height), orientation })
 }
 
 fn to_rgb(image: DynamicImage) -> RgbImage {

@@ -3,6 +3,7 @@
 mod completeness;
 mod decode;
 mod preprocess;
+mod reduced;
 
 pub use decode::{DecodeError, MAX_DECODED_BYTES, MAX_PIXELS, Pixels, decode};
 pub use preprocess::{square, to_tensor};

@@ -1,4 +1,4 @@
-//! NEON. Cross-checked by the compiler, but run on no machine so far.
+//! NEON. Tested in an emulator (`tests/kernels/run.sh neon`), run on no hardware so far.
 
 use std::arch::aarch64::*;
 
