@@ -86,7 +86,8 @@ impl Gate {
         }
         // Nothing else takes a body; hyper closes the connection if there is one.
         let lease = self.quick.lease().await;
-        let (answer, _) = lease.exchange(hand_over(&request, Bytes::new())).await.ok_or_else(no_worker)?;
+        let (answer, _) =
+            lease.exchange(hand_over(&request, Bytes::new()), ()).await.ok_or_else(no_worker)?;
         Ok(answer)
     }
 
@@ -100,7 +101,7 @@ impl Gate {
         }
         let (head, body) = request.into_parts();
         let upload = tokio::time::timeout(self.policy.body_timeout, self.receive(body, announced)).await;
-        let (body, _budget) = upload.map_err(|_| {
+        let (body, budget) = upload.map_err(|_| {
             Refusal::new(408, "request_timeout", "the request's body did not arrive in time")
         })??;
 
@@ -112,7 +113,7 @@ impl Gate {
         let lease = tokio::time::timeout(QUEUE_TIMEOUT, self.work.lease()).await;
         let lease = lease.map_err(|_| Refusal::new(504, "timeout", "no worker was free in time"))?;
         let request = hand_over(&Request::from_parts(head, ()), body);
-        let (mut answer, worked) = lease.exchange(request).await.ok_or_else(no_worker)?;
+        let (mut answer, worked) = lease.exchange(request, budget).await.ok_or_else(no_worker)?;
         let waited = queued.elapsed().saturating_sub(worked);
         self.metrics.observe_stage("queue", waited);
         prepend_queue(answer.headers_mut(), waited);

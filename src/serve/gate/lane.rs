@@ -66,15 +66,17 @@ pub(super) struct Lease<'l> {
 impl Lease<'_> {
     /// One request and its whole answer, and how long a worker worked on it. Once sent it is seen
     /// through, though the caller goes away, for the connection is of use again only when the
-    /// answer has been read.
+    /// answer has been read; so `held` is kept until then.
     pub(super) async fn exchange(
         mut self,
         request: Request<Full<Bytes>>,
+        held: impl Sized + 'static,
     ) -> Option<(Response<Bytes>, Duration)> {
         let mut connection = self.connection.take()?;
         let (free, connections, broken) =
             (self.lane.free.clone(), self.lane.connections.clone(), self.lane.broken.clone());
         let exchanged = tokio::task::spawn_local(async move {
+            let _held = held;
             let answer = async {
                 connection.ready().await?;
                 let (head, body) = connection.send_request(request).await?.into_parts();
