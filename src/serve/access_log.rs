@@ -10,6 +10,9 @@ use crate::cli::LogFormat;
 /// Lines that may wait for a slow reader of stderr; beyond that lines are lost, not requests.
 const BACKLOG: usize = 1024;
 
+/// For how long lines are gathered: a wake-up for each would interrupt an inference for each.
+const GATHER: Duration = Duration::from_millis(20);
+
 /// How long a stuck reader of stderr can delay the end of the process.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -76,9 +79,11 @@ impl AccessLog {
         let (writing, written) = sync_channel(0);
         std::thread::spawn(move || {
             let _writing: SyncSender<()> = writing;
-            for line in queue {
-                // Nobody reads it any more: there is nothing to tell anyone.
-                let _ = writeln!(io::stderr().lock(), "{line}");
+            while let Ok(mut lines) = queue.recv() {
+                std::thread::sleep(GATHER);
+                lines.extend(queue.try_iter());
+                // Fails if nobody reads it any more, and then there is nobody to tell.
+                let _ = io::stderr().write_all(lines.as_bytes());
             }
         });
         let lines = (format != LogFormat::Off).then_some(lines);
@@ -89,10 +94,11 @@ impl AccessLog {
         let Some(lines) = self.lines.take() else {
             return;
         };
-        let line = match self.format {
+        let mut line = match self.format {
             LogFormat::Json => serde_json::to_string(entry).expect("strings and finite numbers are JSON"),
             LogFormat::Text | LogFormat::Off => entry.text(),
         };
+        line.push('\n');
         // A full backlog means that stderr is stuck.
         let _ = lines.try_send(line);
         self.lines.set(Some(lines));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use serde::Serialize;
 use skinclf::{Classifier, Timings};
 
@@ -19,7 +20,7 @@ pub(super) struct Request {
     /// With the query.
     pub(super) path: String,
     pub(super) content_type: String,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Bytes,
 }
 
 /// A whole answer.
@@ -127,7 +128,8 @@ impl Api {
     fn predict(&self, request: &Request) -> Result<Answer, Refusal> {
         let media_type = media_type(&request.content_type);
         if media_type == "multipart/form-data" {
-            let part = multipart::parts(&request.content_type, &request.body, "file")?.into_iter().next();
+            let part =
+                multipart::parts(&request.content_type, request.body.clone(), "file")?.into_iter().next();
             let missing =
                 || Refusal::new(400, "bad_multipart", "the form has no field \"file\" with an image");
             let Part { filename, bytes } = part.ok_or_else(missing)?;
@@ -155,7 +157,7 @@ impl Api {
         if media_type(&request.content_type) != "multipart/form-data" {
             return Err(unsupported(&request.content_type, "a form with one or more fields \"files\""));
         }
-        let parts = multipart::parts(&request.content_type, &request.body, "files")?;
+        let parts = multipart::parts(&request.content_type, request.body.clone(), "files")?;
         if parts.is_empty() {
             return Err(Refusal::new(400, "bad_multipart", "the form has no field \"files\" with an image"));
         }
@@ -200,7 +202,9 @@ impl Api {
         let full = self.metrics.queue_depth.get() >= self.queue as i64;
         let refusal = match (interrupt::requested(), full) {
             (true, _) => Refusal::new(503, "draining", "the server is shutting down"),
-            (false, true) => Refusal::new(503, "queue_full", "too many requests are waiting; try again soon"),
+            (false, true) => {
+                Refusal::new(503, "queue_full", format!("the queue is full; try again in {RETRY_AFTER} s"))
+            }
             (false, false) => return Answer::json(200, &Probe { status: "ready" }),
         };
         Answer::from(refusal).with_header("Retry-After", RETRY_AFTER)

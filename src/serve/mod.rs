@@ -48,8 +48,11 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
         interrupt::on_signal(move || {
             stop.send_replace(true);
         })?;
-        let work = Lane::open(backend::start("work", policy.workers, &api)?, policy.workers).await?;
-        let quick = Lane::open(backend::start("quick", QUICK_WORKERS, &api)?, QUICK_WORKERS).await?;
+        let answer = move |request| api.answer(&request);
+        // Twice as many connections as workers: while one request is worked on the next is at hand.
+        let work =
+            Lane::open(backend::start("work", policy.workers, answer.clone())?, 2 * policy.workers).await?;
+        let quick = Lane::open(backend::start("quick", QUICK_WORKERS, answer)?, QUICK_WORKERS).await?;
         let gate = Gate::open(policy, work, quick, metrics, log)?;
         eprintln!("listening on http://{}", gate.address());
         gate.run(stopped).await

@@ -2,31 +2,41 @@
 
 use std::convert::Infallible;
 
+use bytes::Bytes;
 use futures::executor::block_on;
 use futures::stream;
 
 use super::refusal::Refusal;
 
+/// Most files in one form. Small pictures are cheap to send and not to classify: without a limit
+/// one request could keep a worker for minutes.
+const MAX_FILES: usize = 256;
+
 /// One uploaded file.
 pub(super) struct Part {
     pub(super) filename: Option<String>,
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Bytes,
 }
 
 /// All parts of the form in a field called `name`, in order.
-pub(super) fn parts(content_type: &str, body: &[u8], name: &str) -> Result<Vec<Part>, Refusal> {
+pub(super) fn parts(content_type: &str, body: Bytes, name: &str) -> Result<Vec<Part>, Refusal> {
     let bad = |e: multer::Error| Refusal::new(400, "bad_multipart", format!("the form cannot be read: {e}"));
     let boundary = multer::parse_boundary(content_type).map_err(bad)?;
-    let whole = stream::iter([Ok::<_, Infallible>(body.to_vec())]);
+    let whole = stream::iter([Ok::<_, Infallible>(body)]);
     let mut form = multer::Multipart::new(whole, boundary);
     // The stream is always ready, so this never waits.
     block_on(async {
         let mut parts = Vec::new();
         while let Some(field) = form.next_field().await.map_err(bad)? {
-            if field.name() == Some(name) {
-                let filename = field.file_name().map(str::to_owned);
-                parts.push(Part { filename, bytes: field.bytes().await.map_err(bad)?.into() });
+            if field.name() != Some(name) {
+                continue;
             }
+            if parts.len() == MAX_FILES {
+                let detail = format!("a form may have at most {MAX_FILES} files; send the others in another");
+                return Err(Refusal::new(413, "too_many_files", detail));
+            }
+            let filename = field.file_name().map(str::to_owned);
+            parts.push(Part { filename, bytes: field.bytes().await.map_err(bad)? });
         }
         Ok(parts)
     })
@@ -36,7 +46,7 @@ pub(super) fn parts(content_type: &str, body: &[u8], name: &str) -> Result<Vec<P
 mod tests {
     use proptest::prelude::*;
 
-    use super::parts;
+    use super::{MAX_FILES, parts};
 
     const BOUNDARY: &str = "a-boundary";
     const CONTENT_TYPE: &str = "multipart/form-data; boundary=a-boundary";
@@ -68,8 +78,8 @@ mod tests {
         fn what_a_form_holds_comes_back(fields in prop::collection::vec(field(), 0..5)) {
             let boundary = format!("\r\n--{BOUNDARY}").into_bytes();
             prop_assume!(fields.iter().all(|f| !f.2.windows(boundary.len()).any(|w| w == boundary)));
-            let found = parts(CONTENT_TYPE, &form(&fields), "file").expect("a well-formed form");
-            let found: Vec<_> = found.into_iter().map(|p| (p.filename.unwrap_or_default(), p.bytes)).collect();
+            let found = parts(CONTENT_TYPE, form(&fields).into(), "file").expect("a well-formed form");
+            let found: Vec<_> = found.into_iter().map(|p| (p.filename.unwrap_or_default(), p.bytes.to_vec())).collect();
             let wanted: Vec<_> = fields.into_iter().filter(|f| f.0 == "file").map(|f| (f.1, f.2)).collect();
             prop_assert_eq!(found, wanted);
         }
@@ -86,7 +96,7 @@ mod tests {
                 body[at] = byte;
             }
             body.truncate(cut.index(body.len() + 1));
-            if let Err(refusal) = parts(CONTENT_TYPE, &body, "file") {
+            if let Err(refusal) = parts(CONTENT_TYPE, body.into(), "file") {
                 prop_assert_eq!(refusal.status, 400);
             }
         }
@@ -96,9 +106,20 @@ mod tests {
             content_type in "(multipart/form-data|multipart/mixed|)[ ;]{0,3}(boundary=)?.{0,80}",
             body in prop::collection::vec(any::<u8>(), 0..400),
         ) {
-            if let Err(refusal) = parts(&content_type, &body, "file") {
+            if let Err(refusal) = parts(&content_type, body.into(), "file") {
                 prop_assert_eq!(refusal.status, 400);
             }
         }
+    }
+
+    #[test]
+    fn a_form_of_too_many_files_is_refused_and_other_fields_do_not_count() {
+        let field = |name: &str| (name.to_owned(), "a".to_owned(), b"x".to_vec());
+        let mut fields = vec![field("other"); 10];
+        fields.extend(vec![field("files"); MAX_FILES]);
+        assert_eq!(parts(CONTENT_TYPE, form(&fields).into(), "files").map_or(0, |p| p.len()), MAX_FILES);
+        fields.push(field("files"));
+        let refusal = parts(CONTENT_TYPE, form(&fields).into(), "files").err().expect("a refusal");
+        assert_eq!((refusal.status, refusal.code), (413, "too_many_files"));
     }
 }

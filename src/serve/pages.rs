@@ -25,7 +25,8 @@ impl Pages {
         let labels = labels.replace('<', "\\u003c");
         let model = escaped(&format!("{} {}", spec.name, spec.version));
         let fill = |template: &str| {
-            let filled = template.replace("{{VERSION}}", env!("CARGO_PKG_VERSION"));
+            let filled = template.replace("{{COMMON}}", include_str!("pages/common.css").trim_end());
+            let filled = filled.replace("{{VERSION}}", env!("CARGO_PKG_VERSION"));
             filled.replace("{{MODEL}}", &model).replace("{{LABELS}}", &labels)
         };
         Self {

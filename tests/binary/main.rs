@@ -6,3 +6,4 @@ mod model;
 mod schema;
 mod serve;
 mod support;
+mod wire;

@@ -108,6 +108,7 @@ fn probes_pages_and_the_description_are_there() {
         assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
         assert!(page.header("content-security-policy").is_some_and(|p| p.contains("default-src 'none'")));
         assert!(!page.text.contains("{{"), "a token was not filled in on {path}");
+        assert!(page.text.len() < 60_000, "{path} has {} bytes", page.text.len());
     }
     assert!(server.get("/").text.contains("Melanocytic nevus"), "the labels come from the spec");
 }

@@ -112,6 +112,16 @@ impl Server {
         reply(agent().post(format!("{}{path}", self.url)).header("Content-Type", content_type).send(body))
     }
 
+    /// What comes back for these bytes until the server closes: nothing, or whole answers.
+    pub(crate) fn raw(&self, request: &[u8]) -> String {
+        let address = self.url.strip_prefix("http://").expect("an http URL");
+        let mut stream = std::net::TcpStream::connect(address).expect("a connection");
+        stream.write_all(request).expect("the server reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("UTF-8, and an end");
+        answer
+    }
+
     /// Asks the server to stop, and waits for it: its exit status, and what it wrote on stderr
     /// after the line that it listens.
     pub(crate) fn terminate(mut self) -> (Option<i32>, String) {

@@ -9,6 +9,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
 use super::connections::State;
+use super::head::fresh_request_id;
 use super::outlet::Outlet;
 use super::{Gate, LINGER};
 use crate::serve::refusal::Refusal;
@@ -29,6 +30,7 @@ pub(super) async fn serve(gate: Rc<Gate>, stream: TcpStream, state: Rc<State>) {
         .timer(TokioTimer::new())
         .header_read_timeout(gate.policy.header_timeout)
         .max_buf_size(MAX_HEAD)
+        .max_header_size(MAX_HEAD)
         .serve_connection(TokioIo::new(Outlet::new(stream)), service);
 
     let mut draining = gate.draining.subscribe();
@@ -50,15 +52,17 @@ pub(super) async fn serve(gate: Rc<Gate>, stream: TcpStream, state: Rc<State>) {
         return;
     };
     let outlet = connection.into_parts().io.into_inner();
-    if let Some(refusal) = refusal_of(&error, outlet.swallowed_status()) {
-        outlet.refuse(&refusal).await;
+    if let Some(refusal) = refusal_of(&error, &outlet) {
+        let id = fresh_request_id();
+        gate.account_unread(&refusal, &id);
+        outlet.refuse(&refusal, &id).await;
     }
 }
 
 /// What to say to a client whose bytes were no request. hyper has words of its own for some of
 /// them, which the [`Outlet`] has swallowed, for they are not those of the contract.
-fn refusal_of(error: &hyper::Error, swallowed: Option<u16>) -> Option<Refusal> {
-    let refusal = match swallowed {
+fn refusal_of(error: &hyper::Error, outlet: &Outlet) -> Option<Refusal> {
+    let refusal = match outlet.swallowed_status() {
         Some(431) => Refusal::new(
             431,
             "headers_too_large",
@@ -66,6 +70,9 @@ fn refusal_of(error: &hyper::Error, swallowed: Option<u16>) -> Option<Refusal> {
         ),
         Some(414) => Refusal::new(414, "target_too_long", "the request's target is too long"),
         Some(status) => Refusal::new(status, "bad_request", format!("not an HTTP/1.1 request: {error}")),
+        // A connection that was merely kept open is closed without a word: what is said could
+        // cross the next request, and be taken for the answer to that.
+        None if error.is_timeout() && !outlet.has_heard() => return None,
         None if error.is_timeout() => {
             Refusal::new(408, "request_timeout", "the request's head did not arrive in time")
         }

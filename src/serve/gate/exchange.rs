@@ -2,26 +2,25 @@
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::hash::BuildHasher as _;
 use std::rc::Rc;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper::{Method, Request, Response, StatusCode};
 use prometheus::IntGauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connections::State;
+use super::head::{REQUEST_ID, check_head, hand_over, key, request_id, sends_body};
 use super::{Gate, SMALL_UPLOAD};
 use crate::serve::access_log::Entry;
 use crate::serve::api::{self, RETRY_AFTER};
 use crate::serve::refusal::Refusal;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Longest wait for a worker. A full queue of ordinary images takes a fraction of it.
@@ -30,9 +29,6 @@ const QUEUE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest silence within a body. A client that announces a chunk of any size and goes quiet is
 /// not waited for until the deadline of the whole body.
 const STALL_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// A target beyond this is nothing of ours.
-const MAX_TARGET: usize = 1024;
 
 type Answer = Response<Bytes>;
 
@@ -56,6 +52,7 @@ impl Gate {
             Err(refusal) => self.refusal(&refusal),
         };
         let headers = answer.headers_mut();
+        headers.remove(header::SERVER); // tiny_http's name, of no use to a client
         headers.insert(REQUEST_ID, id.clone());
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Some(origin) = &self.policy.cors_origin {
@@ -89,11 +86,13 @@ impl Gate {
         }
         // Nothing else takes a body; hyper closes the connection if there is one.
         let lease = self.quick.lease().await;
-        lease.exchange(hand_over(&request, Bytes::new())).await.ok_or_else(no_worker)
+        let (answer, _) =
+            lease.exchange(hand_over(&request, Bytes::new()), ()).await.ok_or_else(no_worker)?;
+        Ok(answer)
     }
 
     async fn predict(&self, request: Request<Incoming>) -> Result<Answer, Refusal> {
-        if self.places.available_permits() == 0 {
+        if self.is_full() {
             return Err(self.shed("the queue is full"));
         }
         let announced = request.body().size_hint().exact();
@@ -102,21 +101,21 @@ impl Gate {
         }
         let (head, body) = request.into_parts();
         let upload = tokio::time::timeout(self.policy.body_timeout, self.receive(body, announced)).await;
-        let (body, _budget) = upload.map_err(|_| {
+        let (body, budget) = upload.map_err(|_| {
             Refusal::new(408, "request_timeout", "the request's body did not arrive in time")
         })??;
 
-        let _place = self.places.try_acquire().map_err(|_| self.shed("the queue is full"))?;
+        if self.is_full() {
+            return Err(self.shed("the queue is full"));
+        }
+        let _place = Place::new(self);
         let queued = Instant::now();
-        let lease = {
-            let _waiting = Counted::new(&self.metrics.queue_depth);
-            tokio::time::timeout(QUEUE_TIMEOUT, self.work.lease()).await
-        };
+        let lease = tokio::time::timeout(QUEUE_TIMEOUT, self.work.lease()).await;
         let lease = lease.map_err(|_| Refusal::new(504, "timeout", "no worker was free in time"))?;
-        let waited = queued.elapsed();
-        self.metrics.observe_stage("queue", waited);
         let request = hand_over(&Request::from_parts(head, ()), body);
-        let mut answer = lease.exchange(request).await.ok_or_else(no_worker)?;
+        let (mut answer, worked) = lease.exchange(request, budget).await.ok_or_else(no_worker)?;
+        let waited = queued.elapsed().saturating_sub(worked);
+        self.metrics.observe_stage("queue", waited);
         prepend_queue(answer.headers_mut(), waited);
         Ok(answer)
     }
@@ -156,6 +155,16 @@ impl Gate {
             whole.extend_from_slice(&data);
         }
         Ok((whole.freeze(), held))
+    }
+
+    /// Whether all workers and all places to wait are taken.
+    fn is_full(&self) -> bool {
+        self.predictions.get() >= self.policy.workers + self.policy.queue
+    }
+
+    fn count_predictions(&self, predictions: usize) {
+        self.predictions.set(predictions);
+        self.metrics.queue_depth.set(predictions.saturating_sub(self.policy.workers) as i64);
     }
 
     fn shed(&self, why: &str) -> Refusal {
@@ -200,51 +209,14 @@ impl Gate {
             ..Entry::new(&id, method, route, status, took)
         });
     }
-}
 
-/// What hyper lets through and a canonical request does not have.
-fn check_head<B>(request: &Request<B>) -> Result<(), Refusal> {
-    let bad = |detail: &str| Err(Refusal::new(400, "bad_request", detail));
-    let mut hosts = request.headers().get_all(header::HOST).iter();
-    let host_count = (hosts.next().is_some() as u8) + (hosts.next().is_some() as u8);
-    if host_count > 1 || host_count == 0 && request.version() == Version::HTTP_11 {
-        return bad("a request has exactly one Host");
+    /// As `account`, for bytes that were no request.
+    pub(super) fn account_unread(&self, refusal: &Refusal, id: &str) {
+        let route = api::route_label("");
+        self.metrics.requests.with_label_values(&[route, &refusal.status.to_string()]).inc();
+        let entry = Entry::new(id, "other", route, refusal.status, Duration::ZERO);
+        self.log.write(&Entry { sent_bytes: refusal.body().len(), ..entry });
     }
-    let target = request.uri().path_and_query().map_or("/", |t| t.as_str());
-    if target.len() > MAX_TARGET {
-        return Err(Refusal::new(414, "target_too_long", "the request's target is too long"));
-    }
-    if !target.bytes().all(|b| b.is_ascii_graphic()) {
-        return bad("the request's target has characters that must be percent-encoded");
-    }
-    let encodings = request.headers().get_all(header::TRANSFER_ENCODING);
-    if encodings.iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"chunked")) {
-        return bad("of transfer encodings only chunked is understood");
-    }
-    let content_types = request.headers().get_all(header::CONTENT_TYPE);
-    if content_types.iter().any(|value| value.to_str().is_err()) {
-        return bad("the Content-Type is not ASCII");
-    }
-    Ok(())
-}
-
-fn sends_body(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::TRANSFER_ENCODING) || headers.contains_key(header::CONTENT_LENGTH)
-}
-
-/// The canonical request for a worker: what the API looks at, and nothing else of the client's.
-fn hand_over<B>(request: &Request<B>, body: Bytes) -> Request<Full<Bytes>> {
-    // A worker answers HEAD as GET, so that the answer's length is right; hyper drops the body.
-    let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
-    let target = request.uri().path_and_query().map_or("/", |t| t.as_str());
-    let mut handed = Request::new(Full::new(body));
-    *handed.uri_mut() = target.parse().expect("it was parsed before");
-    *handed.method_mut() = method;
-    handed.headers_mut().insert(header::HOST, HeaderValue::from_static("localhost"));
-    if let Some(content_type) = request.headers().get(header::CONTENT_TYPE) {
-        handed.headers_mut().insert(header::CONTENT_TYPE, content_type.clone());
-    }
-    handed
 }
 
 fn no_worker() -> Refusal {
@@ -253,33 +225,6 @@ fn no_worker() -> Refusal {
 
 fn reserve(budget: &Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
     budget.clone().try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()
-}
-
-fn key(headers: &HeaderMap) -> Option<&[u8]> {
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|v| {
-        let (scheme, key) = v.as_bytes().split_at_checked(7)?;
-        scheme.eq_ignore_ascii_case(b"Bearer ").then_some(key)
-    });
-    bearer.or_else(|| headers.get("x-api-key").map(HeaderValue::as_bytes))
-}
-
-/// The client's request id if it is sane, otherwise one of our own.
-fn request_id(headers: &HeaderMap) -> HeaderValue {
-    let sane = |value: &&HeaderValue| {
-        let bytes = value.as_bytes();
-        (1..=64).contains(&bytes.len())
-            && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
-    };
-    let own = || HeaderValue::from_str(&fresh_request_id()).expect("hexadecimal");
-    headers.get(REQUEST_ID).filter(sane).cloned().unwrap_or_else(own)
-}
-
-/// Unlikely to repeat, in this process or another.
-pub(super) fn fresh_request_id() -> String {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static SEED: LazyLock<std::hash::RandomState> = LazyLock::new(std::hash::RandomState::new);
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    format!("{:016x}", SEED.hash_one(COUNT.fetch_add(1, Ordering::Relaxed)))
 }
 
 fn prepend_queue(headers: &mut HeaderMap, waited: Duration) {
@@ -305,6 +250,22 @@ fn allow_origin(headers: &mut HeaderMap, origin: &HeaderValue) {
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(exposed));
 }
 
+/// One of the predictions that wait or are worked on, until dropped.
+struct Place<'g>(&'g Gate);
+
+impl<'g> Place<'g> {
+    fn new(gate: &'g Gate) -> Self {
+        gate.count_predictions(gate.predictions.get() + 1);
+        Self(gate)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.count_predictions(self.0.predictions.get() - 1);
+    }
+}
+
 /// One more in a gauge, until dropped.
 struct Counted(IntGauge);
 
@@ -318,57 +279,5 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         self.0.dec();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    prop_compose! {
-        /// Whatever hyper's own parser might let through.
-        fn head()(
-            target in prop_oneof![
-                prop::collection::vec(any::<u8>(), 1..60).prop_map(|bytes| [b"/".to_vec(), bytes].concat()),
-                "/[ -~]{0,40}(\\?[ -~]{0,40})?".prop_map(String::into_bytes),
-                prop::collection::vec(Just(b'a'), 1000..1100).prop_map(|bytes| [b"/".to_vec(), bytes].concat()),
-            ],
-            method in prop::sample::select(vec!["GET", "HEAD", "POST", "OPTIONS", "BREW"]),
-            old in any::<bool>(),
-            headers in prop::collection::vec((
-                prop::sample::select(vec!["host", "content-type", "transfer-encoding", "x-request-id", "authorization", "x-api-key"]),
-                prop_oneof![
-                    prop::sample::select(vec!["chunked", "identity", "localhost", "Bearer ", "image/jpeg"])
-                        .prop_map(|s| s.as_bytes().to_vec()),
-                    prop::collection::vec(any::<u8>(), 0..90),
-                ],
-            ), 0..6),
-        ) -> Option<Request<()>> {
-            let mut request = Request::builder().method(method).uri(target.as_slice());
-            request = request.version(if old { Version::HTTP_10 } else { Version::HTTP_11 });
-            for (name, value) in headers {
-                request = request.header(name, HeaderValue::from_bytes(&value).ok()?);
-            }
-            request.body(()).ok()
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_handed_over_is_canonical(request in head().prop_filter_map("not a request", |r| r)) {
-            let id = request_id(request.headers());
-            prop_assert!(id.len() <= 64 && id.to_str().is_ok());
-            let _ = key(request.headers());
-            if check_head(&request).is_err() {
-                return Ok(());
-            }
-            let handed = hand_over(&request, Bytes::new());
-            prop_assert!(handed.uri().to_string().bytes().all(|b| b.is_ascii_graphic()));
-            prop_assert!(handed.headers().values().all(|value| value.to_str().is_ok()));
-            let names: Vec<_> = handed.headers().keys().map(HeaderName::as_str).collect();
-            prop_assert!(names.iter().all(|name| ["host", "content-type"].contains(name)), "{names:?}");
-        }
     }
 }

@@ -7,6 +7,7 @@
 mod connection;
 mod connections;
 mod exchange;
+mod head;
 pub(super) mod lane;
 mod outlet;
 
@@ -48,8 +49,8 @@ pub(super) struct Gate {
     cap: usize,
     work: Lane,
     quick: Lane,
-    /// Places for predictions: waiting and worked on.
-    places: Arc<Semaphore>,
+    /// How many predictions wait or are worked on.
+    predictions: Cell<usize>,
     small_uploads: Arc<Semaphore>,
     large_uploads: Arc<Semaphore>,
     connections: Connections,
@@ -74,7 +75,7 @@ impl Gate {
             address: listener.local_addr().context("the listening address")?,
             listener: Cell::new(Some(listener)),
             cap: policy.connection_cap()?,
-            places: Arc::new(Semaphore::new(policy.queue + policy.workers)),
+            predictions: Cell::new(0),
             small_uploads: Arc::new(Semaphore::new(UPLOAD_BUDGET)),
             large_uploads: Arc::new(Semaphore::new(UPLOAD_BUDGET.max(policy.max_body as usize))),
             connections: Connections::new(metrics.clone()),
@@ -109,8 +110,8 @@ impl Gate {
                         tokio::time::sleep(ACCEPT_RETRY).await;
                     }
                 },
-                () = self.work.broken() => anyhow::bail!("the workers are gone"),
-                () = self.quick.broken() => anyhow::bail!("the workers are gone"),
+                () = self.work.broken() => anyhow::bail!("a worker is gone; start the service again"),
+                () = self.quick.broken() => anyhow::bail!("a worker is gone; start the service again"),
             }
         }
         self.drain(listener).await;
@@ -148,4 +149,59 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::net::UnixListener;
+
+    use clap::Parser as _;
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::cli::{Cli, Command, LogFormat};
+    use crate::serve::backend::Backend;
+
+    /// A backend that answers one request and closes the connection at the next.
+    fn short_lived() -> Backend {
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = folder.path().join("socket");
+        let listener = UnixListener::bind(&socket).expect("a socket");
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let mut request = [0; 1024];
+            assert!(stream.read(&mut request).expect("a request") > 0);
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").expect("the gate reads");
+            assert!(stream.read(&mut request).expect("a request") > 0);
+        });
+        Backend { socket, _folder: folder, broken: Arc::new(Notify::new()) }
+    }
+
+    #[test]
+    fn a_worker_that_is_gone_ends_the_gate_with_an_error() {
+        let Command::Serve(args) =
+            Cli::parse_from(["skinclf", "serve", "--port", "0", "--log", "off"]).command
+        else {
+            unreachable!("serve was asked for");
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let ended = tokio::task::LocalSet::new().block_on(&runtime, async {
+            let work = Lane::open(short_lived(), 1).await.expect("the work lane");
+            let quick = Lane::open(short_lived(), 1).await.expect("the quick lane");
+            let policy = Policy::from_args(&args).expect("the defaults");
+            let log = AccessLog::start(LogFormat::Off);
+            let gate = Gate::open(policy, work, quick, Arc::new(Metrics::new()), log).expect("a gate");
+            let address = gate.address();
+            std::thread::spawn(move || {
+                let mut stream = std::net::TcpStream::connect(address)?;
+                stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+                stream.read_to_end(&mut Vec::new())
+            });
+            // Nobody asks it to stop.
+            let (_stop, stopped) = watch::channel(false);
+            gate.run(stopped).await
+        });
+        assert!(ended.is_err_and(|e| e.to_string().contains("worker")));
+    }
 }

@@ -22,11 +22,13 @@ pub(super) struct Outlet {
     stream: TcpStream,
     stalled: Option<Pin<Box<Sleep>>>,
     swallowed_status: Option<u16>,
+    /// Whether the client has sent anything since the last answer.
+    has_heard: bool,
 }
 
 impl Outlet {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, stalled: None, swallowed_status: None }
+        Self { stream, stalled: None, swallowed_status: None, has_heard: false }
     }
 
     /// The status of an answer that hyper gave by itself and that was not sent.
@@ -34,15 +36,19 @@ impl Outlet {
         self.swallowed_status
     }
 
+    /// Whether the client has sent anything since the last answer.
+    pub(super) fn has_heard(&self) -> bool {
+        self.has_heard
+    }
+
     /// Writes a refusal, as far as the client takes it at once, and closes.
-    pub(super) async fn refuse(mut self, refusal: &Refusal) {
+    pub(super) async fn refuse(mut self, refusal: &Refusal, request_id: &str) {
         use tokio::io::AsyncWriteExt as _;
         let body = refusal.body();
         let head = format!(
-            "HTTP/1.1 {} Refused\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\nX-Request-Id: {}\r\n\r\n",
+            "HTTP/1.1 {} Refused\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\nX-Request-Id: {request_id}\r\n\r\n",
             refusal.status,
             body.len(),
-            super::exchange::fresh_request_id()
         );
         if self.stream.try_write(&[head.as_bytes(), &body].concat()).is_ok() {
             let _ = self.stream.shutdown().await;
@@ -65,7 +71,10 @@ impl AsyncRead for Outlet {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.has_heard |= buf.filled().len() > before;
+        read
     }
 }
 
@@ -77,6 +86,7 @@ impl AsyncWrite for Outlet {
         }
         if let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(cx, bytes) {
             self.stalled = None;
+            self.has_heard = false;
             return Poll::Ready(written);
         }
         let stalled = self

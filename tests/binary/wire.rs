@@ -1,0 +1,121 @@
+//! `skinclf serve`, told what no HTTP library would say.
+
+use serde_json::Value;
+
+use crate::support::{Server, form};
+
+const CLOSE: &str = "Host: localhost\r\nConnection: close\r\n";
+
+/// Status and body of the only answer in `raw`.
+fn parsed(raw: &str) -> (u16, Value) {
+    let (head, body) = raw.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head in {raw:?}"));
+    assert_eq!(raw.to_lowercase().matches("x-request-id: ").count(), 1, "one answer: {raw:?}");
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    (status, serde_json::from_str(body).unwrap_or_else(|e| panic!("{e} in {body:?}")))
+}
+
+/// All examples that the description gives for an error of an operation.
+fn documented(api: &Value, path: &str, method: &str, status: u16) -> Vec<Value> {
+    let reference = api["paths"][path][method]["responses"][status.to_string()]["$ref"].as_str();
+    let reference = reference.unwrap_or_else(|| panic!("{method} {path} has no {status}"));
+    let response = api.pointer(reference.trim_start_matches('#')).expect("what the reference points to");
+    let content = &response["content"]["application/json"];
+    let several =
+        content["examples"].as_object().into_iter().flat_map(|e| e.values().map(|v| v["value"].clone()));
+    several.chain(content.get("example").cloned()).collect()
+}
+
+#[test]
+fn the_documented_errors_are_those_that_are_said() {
+    let server = Server::start(&[]);
+    let keyed = Server::start(&["--api-key", "sesame"]);
+    let api = server.get("/openapi.json").json();
+    let post = |content_type: &str, body: &[u8]| {
+        let reply = server.post("/predict", content_type, body);
+        (reply.status, reply.json())
+    };
+    let truncated = std::fs::read("samples/broken/truncated.jpg").expect("a sample");
+    let (form_type, empty_form) = form(&[("other", "x", b"y")]);
+    let (files_type, many_files) = form(&[("files", "x", b"y".as_slice()); 257]);
+    let batch = |content_type: &str, body: &[u8]| {
+        let reply = server.post("/predict/batch", content_type, body);
+        (reply.status, reply.json())
+    };
+    let raw = |request: String| parsed(&server.raw(request.as_bytes()));
+    let refused = keyed.post("/predict", "image/jpeg", b"x");
+    let get = server.get("/predict");
+    let said = [
+        ("/predict", "post", 400, post("image/png", b"no image at all")),
+        ("/predict", "post", 400, post(&form_type, &empty_form)),
+        ("/predict", "post", 401, (refused.status, refused.json())),
+        ("/predict", "post", 405, (get.status, get.json())),
+        ("/predict", "post", 411, raw(format!("POST /predict HTTP/1.1\r\n{CLOSE}\r\n"))),
+        (
+            "/predict",
+            "post",
+            413,
+            raw(format!("POST /predict HTTP/1.1\r\n{CLOSE}Content-Length: 16777217\r\n\r\n")),
+        ),
+        ("/predict", "post", 415, post("text/plain", b"hello")),
+        ("/predict", "post", 422, post("image/jpeg", &truncated)),
+        ("/predict/batch", "post", 400, batch(&form_type, &empty_form)),
+        ("/predict/batch", "post", 413, batch(&files_type, &many_files)),
+        ("/health", "get", 400, raw("GET /health HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned())),
+        ("/health", "get", 414, raw(format!("GET /health?{} HTTP/1.1\r\n{CLOSE}\r\n", "x".repeat(2000)))),
+        (
+            "/health",
+            "get",
+            431,
+            raw(format!("GET /health HTTP/1.1\r\nX-Long: {}\r\n{CLOSE}\r\n", "x".repeat(40_000))),
+        ),
+        ("/health", "get", 505, raw("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned())),
+    ];
+    for (path, method, status, (got, body)) in said {
+        assert_eq!(got, status, "{method} {path}: {body}");
+        let examples = documented(&api, path, method, status);
+        assert!(examples.contains(&body), "{body} is not among {examples:?}");
+    }
+}
+
+#[test]
+fn what_is_no_request_is_refused_counted_and_logged() {
+    let server = Server::start(&["--log", "json"]);
+    let (status, body) = parsed(&server.raw(b"this is not HTTP\r\n\r\n"));
+    assert_eq!((status, &body["code"]), (400, &"bad_request".into()));
+    let metrics = server.get("/metrics").text;
+    let line = "skinclf_http_requests_total{code=\"400\",route=\"other\"} 1";
+    assert!(metrics.lines().any(|l| l == line), "{metrics}");
+    let (_, log) = server.terminate();
+    let entry: Value = serde_json::from_str(log.lines().next().expect("a line")).expect("JSON");
+    assert_eq!((&entry["status"], &entry["route"]), (&400.into(), &"other".into()));
+}
+
+#[test]
+fn a_slow_head_is_told_and_a_silent_connection_is_closed_without_a_word() {
+    let server = Server::start(&["--header-timeout", "200ms"]);
+    assert_eq!(parsed(&server.raw(b"GET /health HTTP/1.1\r\nHost: lo")).0, 408);
+    assert_eq!(server.raw(b""), "");
+    // The same after an answer: whoever asks next must not read the 408 as their own.
+    assert_eq!(parsed(&server.raw(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")).0, 200);
+}
+
+#[test]
+fn a_slow_body_is_told() {
+    let server = Server::start(&["--body-timeout", "200ms"]);
+    let head = "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12345";
+    let (status, body) = parsed(&server.raw(head.as_bytes()));
+    assert_eq!((status, &body["code"]), (408, &"request_timeout".into()));
+}
+
+#[test]
+fn both_framings_at_once_get_one_answer_and_an_end() {
+    let server = Server::start(&[]);
+    for headers in
+        ["Content-Length: 5\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 5"]
+    {
+        let hidden = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        let request =
+            format!("POST /predict HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\r\n0\r\n\r\n{hidden}");
+        assert!((400..500).contains(&parsed(&server.raw(request.as_bytes())).0), "{headers}");
+    }
+}
