@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::builder::TypedValueParser as _;
 use clap::{Args, ValueEnum, ValueHint};
 
-use crate::bench::load::{Arrival, Condition, Mix, PerSecond, Sweep, Target, Think};
+use crate::bench::load::{Arrival, Condition, Mix, PerSecond, Saved, Sweep, Target, Think};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Load test over HTTP")]
@@ -86,16 +86,24 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "PREFIX", value_hint = ValueHint::FilePath)]
     pub(crate) csv: Option<PathBuf>,
 
-    /// Compare runs that --format json has saved, the first with the others
-    #[arg(long, value_name = "FILE.json", num_args = 2.., value_hint = ValueHint::FilePath,
+    /// Compare runs that --format json has saved, the first with the others: one, two, three containers
+    ///
+    /// N=FILE says how many containers a run had; otherwise its place does. With --url or --from the comparison goes
+    /// into the reports only.
+    #[arg(long, value_name = "[N=]FILE.json", num_args = 2.., value_hint = ValueHint::FilePath,
           conflicts_with_all = ["iterations", "warmup", "image"])]
-    pub(crate) compare: Vec<PathBuf>,
+    pub(crate) compare: Vec<Saved>,
+
+    /// Print and write reports of runs that --format json has saved, instead of measuring
+    #[arg(long, value_name = "FILE.json", num_args = 1.., value_hint = ValueHint::FilePath,
+          conflicts_with_all = ["urls", "iterations", "warmup", "image"])]
+    pub(crate) from: Vec<PathBuf>,
 }
 
 impl LoadArgs {
     /// Whether this is about a load test at all.
     pub(crate) fn is_wanted(&self) -> bool {
-        !self.urls.is_empty() || !self.compare.is_empty()
+        !self.urls.is_empty() || !self.compare.is_empty() || !self.from.is_empty()
     }
 }
 
