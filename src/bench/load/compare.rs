@@ -118,7 +118,8 @@ fn warnings(runs: &[(String, usize, &Run)]) -> Vec<String> {
         }
     }
     let named = |these: &dyn Fn(&Run) -> bool| {
-        let names: Vec<_> = runs.iter().filter(|(_, _, run)| these(run)).map(|(name, _, _)| &**name).collect();
+        let names: Vec<_> =
+            runs.iter().filter(|(_, _, run)| these(run)).map(|(name, _, _)| &**name).collect();
         (!names.is_empty()).then(|| names.join(", "))
     };
     let because = [
@@ -126,8 +127,14 @@ fn warnings(runs: &[(String, usize, &Run)]) -> Vec<String> {
             named(&|run| run.verdict == Verdict::NotSaturated),
             "NOT-SATURATED: think time limits requests/s, so compare response times; improvement and efficiency say nothing about the servers' limit.",
         ),
-        (named(&|run| run.verdict == Verdict::ClientSaturated), "CLIENT-SATURATED: the figures are those of the generator."),
-        (named(&|run| run.verdict == Verdict::Unstable), "UNSTABLE: the figures changed while they were measured."),
+        (
+            named(&|run| run.verdict == Verdict::ClientSaturated),
+            "CLIENT-SATURATED: the figures are those of the generator.",
+        ),
+        (
+            named(&|run| run.verdict == Verdict::Unstable),
+            "UNSTABLE: the figures changed while they were measured.",
+        ),
         (named(&|run| run.interrupted), "Interrupted before its time."),
     ];
     warnings.extend(because.into_iter().filter_map(|(names, why)| Some(format!("{}: {why}", names?))));

@@ -3,6 +3,9 @@
 //! This is the wire format of `--format json` (`docs/load-schema.json`), and what `--compare` reads
 //! back. A figure is `None` where too few samples stand behind it (the rule of `skinclf::stats`).
 
+mod derived;
+mod wire;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +16,7 @@ use crate::bench::environment::Environment;
 ///
 /// One run is written as one object; several as `{"runs": […], "knee": …, "environment": …}`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(from = "Wire", into = "Wire")]
+#[serde(from = "wire::Wire", into = "wire::Wire")]
 pub(crate) struct Report {
     /// As typed, without keys.
     pub(crate) command: String,
@@ -54,6 +57,12 @@ pub(crate) struct Run {
     pub(crate) series: Vec<Second>,
     /// Where the time of `/predict` goes in the steady state; empty without `Server-Timing`.
     pub(crate) stages: Vec<Stage>,
+    /// Drawn think times, on average.
+    pub(crate) think_mean_s: Option<f64>,
+    /// In the steady state.
+    pub(crate) stalls: Vec<Stall>,
+    /// In flight at the end; they are in no other figure.
+    pub(crate) unfinished: Unfinished,
     pub(crate) targets: Vec<Target>,
     pub(crate) generator: Generator,
     /// Open loop only.
@@ -262,6 +271,22 @@ pub(crate) struct Stage {
     pub(crate) share_at_p99: Option<f64>,
 }
 
+/// A time without any answer although requests were in flight: at least 100 ms, and at least 20
+/// times what usually lies between two answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Stall {
+    /// Its end, since the start of the run.
+    pub(crate) at_s: f64,
+    pub(crate) length_s: f64,
+}
+
+/// Requests that the end of the run cut off.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Unfinished {
+    pub(crate) requests: u64,
+    pub(crate) oldest_ms: Option<f64>,
+}
+
 /// A server under test.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Target {
@@ -269,6 +294,8 @@ pub(crate) struct Target {
     /// From `/health`.
     pub(crate) version: Option<String>,
     pub(crate) model: Option<ServerModel>,
+    /// Whether it competes with the generator for one machine's cores.
+    pub(crate) shares_machine: bool,
     pub(crate) requests: u64,
     pub(crate) failures: u64,
     /// Of all requests, 0 to 1.
@@ -354,48 +381,4 @@ pub(crate) struct Knee {
     /// (R_min + Z) / D_max, where the asymptotes of throughput cross; R_min is the response time
     /// without load, Z the think time, D_max = 1 / `max_rps`.
     pub(crate) predicted_users: Option<f64>,
-}
-
-/// One run or several, as written.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Wire {
-    Several {
-        runs: Vec<Run>,
-        knee: Option<Knee>,
-        command: String,
-        environment: Environment,
-    },
-    One {
-        #[serde(flatten)]
-        run: Box<Run>,
-        command: String,
-        environment: Environment,
-    },
-}
-
-impl From<Report> for Wire {
-    fn from(report: Report) -> Self {
-        let Report { command, mut runs, knee, environment } = report;
-        match runs.pop() {
-            Some(run) if runs.is_empty() && knee.is_none() => {
-                Self::One { run: Box::new(run), command, environment }
-            }
-            last => {
-                runs.extend(last);
-                Self::Several { runs, knee, command, environment }
-            }
-        }
-    }
-}
-
-impl From<Wire> for Report {
-    fn from(wire: Wire) -> Self {
-        match wire {
-            Wire::Several { runs, knee, command, environment } => Self { command, runs, knee, environment },
-            Wire::One { run, command, environment } => {
-                Self { command, runs: vec![*run], knee: None, environment }
-            }
-        }
-    }
 }

@@ -6,9 +6,24 @@ use anyhow::{Context as _, ensure};
 
 use super::compare::{Comparison, Saved, compare};
 use super::outcome::{Report, Run};
+use super::report::Outputs;
+use crate::cli::BenchArgs;
+use crate::exit::Exit;
+
+/// `bench --from` and `--compare`: no measuring.
+pub(super) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
+    if args.load.from.is_empty() {
+        Outputs::open(args)?.write_compared()?;
+    } else {
+        // Before any file is made anew: it may be one of these.
+        let report = read_all(&args.load.from)?;
+        Outputs::open(args)?.write(&report)?;
+    }
+    Ok(Exit::Done)
+}
 
 /// The runs of all files, one after the other, as if measured now.
-pub(super) fn read_all(paths: &[impl AsRef<Path>]) -> anyhow::Result<Report> {
+fn read_all(paths: &[impl AsRef<Path>]) -> anyhow::Result<Report> {
     let reports = paths.iter().map(|path| read("--from", path.as_ref()));
     let mut reports = reports.collect::<anyhow::Result<Vec<_>>>()?.into_iter();
     let mut all = reports.next().context("--from: no file")?;

@@ -43,7 +43,8 @@ pub(super) fn rows(run: &Run) -> Vec<Endpoint> {
     let phase = |name: &str, phase| {
         figures::phase_total(phase).map(|total| Endpoint { name: name.to_owned(), ..total.clone() })
     };
-    let phases = [phase("in ramp-up", run.ramp_up.as_ref()), phase("in steady state", run.steady_state.as_ref())];
+    let phases =
+        [phase("in ramp-up", run.ramp_up.as_ref()), phase("in steady state", run.steady_state.as_ref())];
     run.endpoints.iter().cloned().chain(phases.into_iter().flatten()).collect()
 }
 
@@ -73,8 +74,8 @@ pub(super) fn notes(run: &Run) -> Vec<String> {
 /// `missed: p95>500ms (measured 612)`
 pub(super) fn threshold(threshold: &Threshold) -> String {
     let result = if threshold.missed { "missed" } else { "kept" };
-    let measured = threshold.measured.map_or("too few samples".to_owned(), |m| {
-        format!("measured {}", (m * 100.0).round() / 100.0)
-    });
+    let measured = threshold
+        .measured
+        .map_or("too few samples".to_owned(), |m| format!("measured {}", (m * 100.0).round() / 100.0));
     format!("{result}: {} ({measured})", threshold.condition)
 }

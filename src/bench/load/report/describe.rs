@@ -17,11 +17,15 @@ pub(super) fn word(verdict: Verdict) -> &'static str {
 pub(super) fn meaning(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Valid => "The figures are those of the server under this load.",
-        Verdict::ClientSaturated => "The generator was the bottleneck: these figures are its own, not the server's.",
+        Verdict::ClientSaturated => {
+            "The generator was the bottleneck: these figures are its own, not the server's."
+        }
         Verdict::NotSaturated => {
             "Think time caps this load below what the server can do: latency is good to quote, requests/s is not its capacity."
         }
-        Verdict::Unstable => "The figures changed while they were measured: averages and percentiles mix different states.",
+        Verdict::Unstable => {
+            "The figures changed while they were measured: averages and percentiles mix different states."
+        }
     }
 }
 
@@ -61,7 +65,8 @@ pub(super) fn plan(plan: &Plan) -> String {
         Load::Open { rate, arrival, connections } => format!(
             "{} starts/s ({arrival:?} arrival), for {time}, at most {connections} in flight",
             short(*rate)
-        ).to_lowercase(),
+        )
+        .to_lowercase(),
     };
     format!("{load}, {}", mix(plan))
 }
@@ -102,15 +107,27 @@ pub(super) fn latency_from(plan: &Plan) -> &'static str {
 
 /// Why the verdict is what it is.
 pub(super) fn reasons(run: &Run) -> String {
-    if run.verdict_reasons.is_empty() { meaning(run.verdict).to_owned() } else { run.verdict_reasons.join(" ") }
+    if run.verdict_reasons.is_empty() {
+        meaning(run.verdict).to_owned()
+    } else {
+        sentence(&run.verdict_reasons.join("; "))
+    }
+}
+
+/// With a capital and a full stop.
+pub(super) fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(char::to_uppercase);
+    let text: String = first.into_iter().flatten().chain(chars).collect();
+    if text.ends_with(['.', '!', '?']) { text } else { text + "." }
 }
 
 pub(super) fn knee(knee: &Knee) -> String {
     let Knee { users, .. } = knee;
     let users = if *users == 1 { "1 user gives".to_owned() } else { format!("{users} users give") };
-    let predicted = knee.predicted_users.map_or(String::new(), |n| {
-        format!("; the asymptotes of throughput cross at {n:.1} users")
-    });
+    let predicted = knee
+        .predicted_users
+        .map_or(String::new(), |n| format!("; the asymptotes of throughput cross at {n:.1} users"));
     format!(
         "Knee: {users} {} requests/s, at least 95 % of the most that was seen, {}{predicted}.",
         rate(knee.rps),

@@ -116,7 +116,10 @@ mod tests {
 
     #[test]
     fn a_failure_among_many_is_not_rounded_away() {
-        assert_eq!([0.0, 1e-6, 0.0042, 0.031, 0.97].map(percent), ["0 %", "< 0.01 %", "0.42 %", "3.1 %", "97 %"]);
+        assert_eq!(
+            [0.0, 1e-6, 0.0042, 0.031, 0.97].map(percent),
+            ["0 %", "< 0.01 %", "0.42 %", "3.1 %", "97 %"]
+        );
     }
 
     #[test]

@@ -38,7 +38,8 @@ fn write_run(out: &mut dyn Write, run: &Run, colored: bool) -> io::Result<()> {
         writeln!(out, "{note}")?;
     }
     let word = describe::word(run.verdict);
-    let word = if describe::is_warning(run.verdict) { terminal::alarming(word, colored) } else { word.into() };
+    let word =
+        if describe::is_warning(run.verdict) { terminal::alarming(word, colored) } else { word.into() };
     writeln!(out, "{word}: {}", describe::reasons(run))?;
     for finding in &run.findings {
         writeln!(out, "- {}", finding.text)?;

@@ -9,7 +9,7 @@ use super::scale::{Scale, ticks};
 pub(super) const WIDE: f64 = 1000.0;
 pub(super) const HALF: f64 = 480.0;
 const LEFT: f64 = 48.0;
-const RIGHT: f64 = 12.0;
+const RIGHT: f64 = 18.0;
 const TITLE: f64 = 28.0;
 const GAP: f64 = 12.0;
 const AXIS: f64 = 38.0;
@@ -115,7 +115,7 @@ impl Chart {
                 @for mark in &self.marks {
                     line.mark x1=(place(x.at(mark.at))) x2=(place(x.at(mark.at))) y1=(place(first - TITLE - 2.0)) y2=(place(bottom)) {}
                 }
-                (labels(&self.marks, &x, first - TITLE - 5.0))
+                (labels(&self.marks, &x, first - TITLE - 5.0, right + RIGHT))
                 @for (at, label) in &self.x.ticks {
                     line.tick x1=(place(x.at(*at))) x2=(place(x.at(*at))) y1=(place(bottom)) y2=(place(bottom + 4.0)) {}
                     text.small text-anchor="middle" x=(place(x.at(*at))) y=(place(bottom + 17.0)) { (label) }
@@ -140,11 +140,14 @@ impl Panel {
         let y = Scale::linear((0.0, ticks.last().copied().unwrap_or(1.0)), (bottom, top));
         html! {
             text.panel x="0" y=(place(top - 11.0)) { (self.title) }
-            text.key text-anchor="end" x=(place(right)) y=(place(top - 11.0)) {
-                @for series in &self.series {
-                    @let swatch = if matches!(series.shape, Shape::Bars(_)) { "\u{25A0}" } else { "\u{2501}" };
-                    tspan class={ "swatch " (series.style) } dx="14" { (swatch) }
-                    tspan dx="4" { (series.name) }
+            // One line needs no key: the panel's title names it.
+            @if self.series.len() > 1 {
+                text.key text-anchor="end" x=(place(right)) y=(place(top - 11.0)) {
+                    @for (index, series) in self.series.iter().enumerate() {
+                        @let swatch = if matches!(series.shape, Shape::Bars(_)) { "\u{25A0}" } else { "\u{2501}" };
+                        tspan class={ "swatch " (series.style) } dx=(if index == 0 { 0 } else { 14 }) { (swatch) }
+                        tspan dx="4" { (series.name) }
+                    }
                 }
             }
             @for tick in &ticks {
@@ -207,26 +210,37 @@ impl Series {
             let space = if right - left > 3.0 { 0.5 } else { 0.0 };
             // Whatever is above 0 is seen.
             let top = y.at(value).min(y.at(0.0) - 1.0);
-            format!("M{} {}V{}H{}V{}Z", place(left + space), place(y.at(0.0)), place(top), place(right - space), place(y.at(0.0)))
+            format!(
+                "M{} {}V{}H{}V{}Z",
+                place(left + space),
+                place(y.at(0.0)),
+                place(top),
+                place(right - space),
+                place(y.at(0.0))
+            )
         };
         bars.map(bar).collect()
     }
 }
 
-/// The labels of marks, moved to the right of one another where they would overlap.
-fn labels(marks: &[Mark], x: &Scale, y: f64) -> Markup {
-    let mut free_from: f64 = LEFT;
-    let places: Vec<f64> = marks
-        .iter()
-        .map(|mark| {
-            let half = mark.label.chars().count() as f64 * 3.3;
-            let left = (x.at(mark.at) - half).max(free_from);
-            free_from = left + 2.0 * half + 8.0;
-            left
-        })
-        .collect();
+/// The labels of marks, ascending, moved apart where they would overlap and inwards at the right end.
+fn labels(marks: &[Mark], x: &Scale, y: f64, right: f64) -> Markup {
+    const CHARACTER: f64 = 7.2;
+    const SPACE: f64 = 10.0;
+    let width = |mark: &Mark| mark.label.chars().count() as f64 * CHARACTER;
+    let mut lefts: Vec<f64> = marks.iter().map(|mark| x.at(mark.at) - width(mark) / 2.0).collect();
+    let mut free_from = 0.0;
+    for (left, mark) in lefts.iter_mut().zip(marks) {
+        *left = left.max(free_from);
+        free_from = *left + width(mark) + SPACE;
+    }
+    let mut free_to = right;
+    for (left, mark) in lefts.iter_mut().zip(marks).rev() {
+        *left = left.min(free_to - width(mark));
+        free_to = *left - SPACE;
+    }
     html! {
-        @for (mark, left) in marks.iter().zip(places) {
+        @for (mark, left) in marks.iter().zip(lefts) {
             text.small x=(place(left)) y=(place(y)) { (mark.label) }
         }
     }

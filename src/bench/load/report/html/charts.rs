@@ -1,6 +1,6 @@
 //! Which charts a run is drawn as.
 
-use super::chart::{Axis, HALF, WIDE, Chart, Mark, Panel, Readout, Series, Shade, Shape};
+use super::chart::{Axis, Chart, HALF, Mark, Panel, Readout, Series, Shade, Shape, WIDE};
 use super::scale::{log_ticks, ticks, time_ticks};
 use crate::bench::load::outcome::{Endpoint, Knee, Load, Run, Second, Target, UsageSample};
 use crate::bench::load::report::figures;
@@ -138,7 +138,12 @@ fn histogram(endpoint: &Endpoint) -> Option<Chart> {
             .map(|b| Readout {
                 from: b.from_ms.log10(),
                 to: b.to_ms.log10(),
-                text: format!("{} to {}: {}", figures::latency(Some(b.from_ms)), figures::latency(Some(b.to_ms)), b.count),
+                text: format!(
+                    "{} to {}: {}",
+                    figures::latency(Some(b.from_ms)),
+                    figures::latency(Some(b.to_ms)),
+                    b.count
+                ),
             })
             .collect(),
     })
@@ -183,14 +188,20 @@ pub(super) fn sweep(runs: &[Run], knee: &Knee) -> Chart {
     let mut runs: Vec<&Run> = runs.iter().filter(|r| r.scenario == "custom").collect();
     runs.sort_by_key(|run| run.plan.users());
     let series = |name: &str, style, value: fn(&Endpoint) -> Option<f64>| {
-        let steady = |run: &Run| figures::phase_total(run.steady_state.as_ref()).or(figures::total(run)).and_then(value);
+        let steady = |run: &Run| {
+            figures::phase_total(run.steady_state.as_ref()).or(figures::total(run)).and_then(value)
+        };
         let points = runs.iter().map(|run| (run.plan.users() as f64, steady(run))).collect();
         Series { name: name.to_owned(), style, shape: Shape::Line, points }
     };
     let most = runs.iter().map(|r| r.plan.users()).max().unwrap_or(1) as f64;
     Chart {
         title: "Requests per second and response times over the number of users".to_owned(),
-        description: format!("{} requests per second at the knee of {} users.", figures::rate(knee.rps), knee.users),
+        description: format!(
+            "{} requests per second at the knee of {} users.",
+            figures::rate(knee.rps),
+            knee.users
+        ),
         width: WIDE,
         x: Axis {
             from: 0.0,

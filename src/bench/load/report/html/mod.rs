@@ -18,11 +18,7 @@ use crate::bench::load::outcome::{Report, Run, Verdict};
 
 const STYLE: &str = include_str!("style.css");
 
-pub(super) fn write(
-    out: &mut dyn Write,
-    report: &Report,
-    comparison: Option<&Comparison>,
-) -> io::Result<()> {
+pub(super) fn write(out: &mut dyn Write, report: &Report, comparison: Option<&Comparison>) -> io::Result<()> {
     out.write_all(page(report, comparison).into_string().as_bytes())
 }
 
@@ -82,7 +78,8 @@ fn targets(report: &Report) -> String {
 }
 
 fn when(report: &Report) -> String {
-    let runs = if report.runs.len() == 1 { "1 run".to_owned() } else { format!("{} runs", report.runs.len()) };
+    let runs =
+        if report.runs.len() == 1 { "1 run".to_owned() } else { format!("{} runs", report.runs.len()) };
     match report.runs.first() {
         Some(first) => format!("{runs} from {}", figures::date(&first.started_at)),
         None => runs,
@@ -122,7 +119,7 @@ fn verdict(run: &Run) -> Markup {
         div class=(class) {
             p.word { (describe::word(run.verdict)) }
             p { (describe::meaning(run.verdict)) }
-            @if !run.verdict_reasons.is_empty() { p.soft { (run.verdict_reasons.join(" ")) } }
+            @if !run.verdict_reasons.is_empty() { p.soft { (describe::reasons(run)) } }
         }
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn section(index: usize, run: &Run, alone: bool) -> Markup {
     let timeline = charts::timeline(run);
     html! {
         section.run.warned[describe::is_warning(run.verdict)] id={ "run-" (index + 1) } {
-            h2 { (capitalised(&describe::name(run))) @if let Some(purpose) = &run.purpose { span.soft { " \u{2013} " (purpose) } } }
+            h2 { (describe::name(run)) @if let Some(purpose) = &run.purpose { span.soft { " \u{2013} " (purpose) } } }
             p.plan { (describe::plan(&run.plan)) ". Started " (figures::date(&run.started_at)) ", took " (figures::duration(run.elapsed_s)) "." }
             @if !(alone && describe::is_warning(run.verdict)) { (verdict(run)) }
             (tiles(run))
@@ -186,16 +186,11 @@ fn findings(run: &Run) -> Markup {
     html! {
         @if !run.findings.is_empty() {
             h3 { "Findings" }
-            ul { @for finding in &run.findings { li { (finding.text) } } }
+            ul { @for finding in &run.findings { li { (describe::sentence(&finding.text)) } } }
         }
         @if !run.thresholds.is_empty() {
             h3 { "Limits" }
             ul { @for threshold in &run.thresholds { li.failed[threshold.missed] { (columns::threshold(threshold)) } } }
         }
     }
-}
-
-fn capitalised(name: &str) -> String {
-    let mut chars = name.chars();
-    chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
 }

@@ -38,9 +38,8 @@ fn round_step(at_least: f64) -> f64 {
 
 /// Seconds that a clock would mark, from 0 up to `max`, at most `count` steps.
 pub(super) fn time_ticks(max: f64, count: usize) -> Vec<f64> {
-    const STEPS: [f64; 16] = [
-        0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0,
-    ];
+    const STEPS: [f64; 16] =
+        [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0];
     let fits = |step: &f64| max / step <= count as f64;
     let step = STEPS.into_iter().find(fits).unwrap_or_else(|| round_step(max / count as f64));
     (0..=(max / step + 1e-9) as usize).map(|i| i as f64 * step).collect()

@@ -24,12 +24,17 @@ const COLUMNS: [Column<Stage>; 7] = [
 /// One bar of typical answers, one of the slowest.
 pub(super) fn bars(run: &Run) -> Markup {
     let bar = |name, share: fn(&Stage) -> Option<f64>| {
-        let parts: Vec<_> = run.stages.iter().filter_map(|s| Some((&*s.name, style(&s.name), share(s)?))).collect();
+        let parts: Vec<_> =
+            run.stages.iter().filter_map(|s| Some((&*s.name, style(&s.name), share(s)?))).collect();
         (!parts.is_empty()).then_some((name, parts))
     };
     let rows = [bar("typical", |s| s.share_at_p50), bar("slowest 1 %", |s| s.share_at_p99)];
     let key = run.stages.iter().map(|s| (&*s.name, style(&s.name))).collect::<Vec<_>>();
-    stacked("Share of each stage in the time of /predict", &rows.into_iter().flatten().collect::<Vec<_>>(), &key)
+    stacked(
+        "Share of each stage in the time of /predict",
+        &rows.into_iter().flatten().collect::<Vec<_>>(),
+        &key,
+    )
 }
 
 pub(super) fn table_of(run: &Run) -> Markup {
