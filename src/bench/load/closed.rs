@@ -29,9 +29,7 @@ pub(super) async fn user(
         let think = Duration::from_secs_f64(min + (max - min) * random.f64());
         let lost = matches!(outcome, Err(Kind::Connect | Kind::Reset));
         let pause = if lost { think.max(BACK_OFF) } else { think };
-        let (sum, count) = &mut test.recorder.borrow_mut().think;
-        *sum += pause;
-        *count += 1;
+        test.recorder.borrow_mut().paused(pause);
         if !pause.is_zero() {
             sleep(pause).await;
         }

@@ -6,6 +6,9 @@ use super::requests::PREDICT;
 /// Above this share of all cores, generator and server take time from each other.
 const CONTENDED: f64 = 0.9;
 
+/// A share of all cores that others may use without being mentioned.
+const OTHERS: f64 = 0.1;
+
 pub(super) fn of(run: &Run, cores: Option<usize>, other_model: bool) -> Vec<Finding> {
     let found = [
         capacity(run),
@@ -13,6 +16,7 @@ pub(super) fn of(run: &Run, cores: Option<usize>, other_model: bool) -> Vec<Find
         littles_law(run),
         explained(run),
         contention(run, cores),
+        others(run, cores),
         failures(run),
         dropped(run),
         unfinished(run),
@@ -119,7 +123,7 @@ fn contention(run: &Run, cores: Option<usize>) -> Option<Finding> {
     let cores = cores? as f64;
     let share = (server + generator) / cores;
     let text = format!(
-        "server ({server:.2}) and generator ({generator:.2}) together used {:.0} % of {cores} cores: on another machine the generator would leave the server more",
+        "server ({server:.2}) and generator ({generator:.2}) together used {:.0} % of {cores} cores: a generator on another machine would leave the server more",
         share * 100.0
     );
     (share > CONTENDED).then(|| {
@@ -129,6 +133,17 @@ fn contention(run: &Run, cores: Option<usize>) -> Option<Finding> {
             &[("server_cores", server), ("generator_cores", generator), ("share", share)],
         )
     })
+}
+
+/// Who else was busy on the machine of the server.
+fn others(run: &Run, cores: Option<usize>) -> Option<Finding> {
+    let (server, generator) = (run.local_server_cpu()?, run.generator.cpu_share?);
+    let others = run.mean_of_steady(|second| second.machine_cpu)? - server - generator;
+    let cores = cores? as f64;
+    let text = format!(
+        "other processes of this machine, or its hypervisor, took {others:.2} of {cores} cores: on a quiet machine the server would do better"
+    );
+    (others > OTHERS * cores).then(|| finding("other_processes", text, &[("cores", others)]))
 }
 
 fn failures(run: &Run) -> Option<Finding> {

@@ -236,9 +236,21 @@ pub(crate) struct Second {
     pub(crate) p50_ms: Option<f64>,
     pub(crate) p95_ms: Option<f64>,
     pub(crate) p99_ms: Option<f64>,
+    /// Of the ten seconds up to here, for loads with few requests a second.
+    pub(crate) recent: Recent,
     /// Of the generator, in cores.
     pub(crate) generator_cpu: Option<f64>,
+    /// Of all processes on the generator's machine, in cores; what a hypervisor took counts as used.
+    pub(crate) machine_cpu: Option<f64>,
     pub(crate) so_far: SoFar,
+}
+
+/// Latencies of ten seconds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Recent {
+    pub(crate) p50_ms: Option<f64>,
+    pub(crate) p95_ms: Option<f64>,
+    pub(crate) p99_ms: Option<f64>,
 }
 
 /// From the start of the run to the end of a second.

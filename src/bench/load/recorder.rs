@@ -1,18 +1,21 @@
 //! Everything that is noted while a run goes on. One event loop notes it, so there are no locks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::cpu::CpuTime;
 use super::gaps::Gaps;
 use super::kind::Kind;
 use super::latencies::Latencies;
-use super::outcome::{Second, SoFar};
+use super::outcome::{Recent, Second, SoFar};
 use super::stages::Stages;
 use super::tally::{Ended, Tally};
 
 /// A start after its time by more than this is late.
 const LATE: Duration = Duration::from_millis(10);
+
+/// Seconds that [`Recent`] covers: Locust's window.
+const RECENT: usize = 10;
 
 /// The requests of one endpoint, by when they ended.
 pub(super) struct ByPhase {
@@ -37,6 +40,8 @@ pub(super) struct Recorder {
     begun: u64,
     is_steady: bool,
     this_second: Tally,
+    /// Of the last seconds, the latest last.
+    recent: VecDeque<Latencies>,
     so_far: Tally,
     second_began: Instant,
     cpu: CpuTime,
@@ -79,6 +84,7 @@ impl Recorder {
             begun: 0,
             is_steady: start == ramp_end,
             this_second: Tally::new(),
+            recent: VecDeque::new(),
             so_far: Tally::new(),
             second_began: start,
             cpu: CpuTime::now(),
@@ -109,6 +115,12 @@ impl Recorder {
         self.starts.made += 1;
         self.starts.late += u64::from(lateness > LATE);
         self.starts.lateness.record(lateness);
+    }
+
+    /// A user will think for so long.
+    pub(super) fn paused(&mut self, pause: Duration) {
+        self.think.0 += pause;
+        self.think.1 += 1;
     }
 
     /// A request has ended; `server_timing` is what a good prediction came with.
@@ -144,6 +156,7 @@ impl Recorder {
     pub(super) fn close_second(&mut self, now: Instant) {
         let length = now.saturating_duration_since(self.second_began).as_secs_f64();
         let cpu = CpuTime::now();
+        let recent = self.recent();
         let (second, so_far) = (&self.this_second, &self.so_far);
         self.seconds.push(Second {
             at_s: now.saturating_duration_since(self.start).as_secs_f64(),
@@ -155,7 +168,13 @@ impl Recorder {
             p50_ms: second.latencies.percentile_ms(50.0),
             p95_ms: second.latencies.percentile_ms(95.0),
             p99_ms: second.latencies.percentile_ms(99.0),
+            recent,
             generator_cpu: (length > 0.0).then(|| (cpu.thread - self.cpu.thread) / length),
+            machine_cpu: cpu
+                .machine
+                .zip(self.cpu.machine)
+                .filter(|_| length > 0.5)
+                .map(|(now, before)| (now - before) / length),
             so_far: SoFar {
                 requests: so_far.requests,
                 failures: so_far.failures(),
@@ -170,6 +189,18 @@ impl Recorder {
         self.this_second.clear();
         self.second_began = now;
         self.cpu = cpu;
+    }
+
+    /// Takes up this second's latencies.
+    fn recent(&mut self) -> Recent {
+        self.recent.push_back(self.this_second.latencies.clone());
+        if self.recent.len() > RECENT {
+            self.recent.pop_front();
+        }
+        let mut sum = Latencies::new();
+        self.recent.iter().for_each(|latencies| sum.add(latencies));
+        let [p50_ms, p95_ms, p99_ms] = [50.0, 95.0, 99.0].map(|p| sum.percentile_ms(p));
+        Recent { p50_ms, p95_ms, p99_ms }
     }
 
     pub(super) fn so_far(&self) -> &Tally {

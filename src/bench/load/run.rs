@@ -86,7 +86,14 @@ pub(super) async fn run(
         let recorder = test.recorder.borrow();
         (recorder.in_flight(), recorder.oldest(end))
     };
-    tasks.shutdown().await;
+    tasks.abort_all();
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended
+            && error.is_panic()
+        {
+            std::panic::resume_unwind(error.into_panic());
+        }
+    }
     drop(live);
 
     let test = Rc::into_inner(test).expect("the users are gone");
