@@ -48,12 +48,15 @@ pub(super) fn rows(run: &Run) -> Vec<Endpoint> {
     run.endpoints.iter().cloned().chain(phases.into_iter().flatten()).collect()
 }
 
+/// Failures by endpoint and kind, a sentence each.
+pub(super) fn failures(run: &Run) -> Vec<String> {
+    let failed = run.endpoints.iter().filter(|e| e.failures > 0 && e.name != "Total");
+    failed.map(|e| format!("Failures of {}: {}.", e.name, figures::failures_by_kind(e))).collect()
+}
+
 /// What else there is to say under a run's table, a sentence each.
 pub(super) fn notes(run: &Run) -> Vec<String> {
     let mut notes = Vec::new();
-    for endpoint in run.endpoints.iter().filter(|e| e.failures > 0 && e.name != "Total") {
-        notes.push(format!("Failures of {}: {}.", endpoint.name, figures::failures_by_kind(endpoint)));
-    }
     if run.interrupted {
         let time = figures::duration(run.elapsed_s);
         notes.push(format!("Interrupted after {time}: these are the figures up to then."));

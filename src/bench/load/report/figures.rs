@@ -20,6 +20,14 @@ pub(super) fn latency(value: Option<f64>) -> String {
     }
 }
 
+/// `p95 12.3 ms`, or that there is none.
+pub(super) fn p95(endpoint: &Endpoint) -> String {
+    match endpoint.p95_ms {
+        Some(_) => format!("p95 {}", latency(endpoint.p95_ms)),
+        None => "too few requests for a p95".to_owned(),
+    }
+}
+
 /// Of requests, starts, users: per second.
 pub(super) fn rate(per_second: f64) -> String {
     match per_second {

@@ -22,7 +22,7 @@ fn write_run(out: &mut dyn Write, run: &Run) -> io::Result<()> {
     writeln!(out, "\n{}\n", escaped(&describe::heading(run)))?;
     table(out, &columns::ENDPOINT, &columns::rows(run))?;
     writeln!(out, "\n**{}**: {}", describe::word(run.verdict), escaped(&describe::reasons(run)))?;
-    let notes = columns::notes(run).into_iter();
+    let notes = columns::failures(run).into_iter().chain(columns::notes(run));
     let findings = run.findings.iter().map(|f| f.text.clone());
     let all: Vec<_> = notes.chain(findings).chain(run.thresholds.iter().map(columns::threshold)).collect();
     list(out, &all)

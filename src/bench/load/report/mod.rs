@@ -64,45 +64,46 @@ impl Outputs {
 
     /// Writes what was measured; what was compared goes into the reports.
     pub(super) fn write(mut self, report: &Report) -> anyhow::Result<()> {
-        let Destination { writer: out, is_terminal, .. } = &mut self.figures;
+        let comparison = self.compared.take().map(|(_, comparison)| comparison);
+        self.write_files(report, comparison.as_ref())?;
+        let Destination { writer: mut out, is_terminal, .. } = self.figures;
         match self.format {
-            BenchFormat::Table => table::write(out, report, terminal::colored(*is_terminal))?,
+            BenchFormat::Table => table::write(&mut out, report, terminal::colored(is_terminal))?,
             BenchFormat::Json => {
-                serde_json::to_writer_pretty(&mut *out, report)?;
+                serde_json::to_writer_pretty(&mut out, report)?;
                 writeln!(out)?;
             }
-            BenchFormat::Csv => csv::write(out, report)?,
-            BenchFormat::Markdown => markdown::write(out, report)?,
+            BenchFormat::Csv => csv::write(&mut out, report)?,
+            BenchFormat::Markdown => markdown::write(&mut out, report)?,
         }
-        out.flush()?;
-        let comparison = self.compared.take().map(|(_, comparison)| comparison);
-        self.write_files(report, comparison.as_ref())
+        Ok(out.flush()?)
     }
 
     /// Writes what was compared, if anything was.
     pub(super) fn write_compared(mut self) -> anyhow::Result<()> {
         let Some((report, comparison)) = self.compared.take() else { return Ok(()) };
-        let Destination { writer: out, is_terminal, .. } = &mut self.figures;
+        self.write_files(&report, Some(&comparison))?;
+        let Destination { writer: mut out, is_terminal, .. } = self.figures;
         match self.format {
             BenchFormat::Table => {
-                comparison::write_table(out, &comparison, terminal::colored(*is_terminal))?;
+                comparison::write_table(&mut out, &comparison, terminal::colored(is_terminal))?;
             }
             BenchFormat::Json => {
-                serde_json::to_writer_pretty(&mut *out, &comparison)?;
+                serde_json::to_writer_pretty(&mut out, &comparison)?;
                 writeln!(out)?;
             }
-            BenchFormat::Csv => comparison::write_csv(out, &comparison)?,
-            BenchFormat::Markdown => comparison::write_markdown(out, &comparison)?,
+            BenchFormat::Csv => comparison::write_csv(&mut out, &comparison)?,
+            BenchFormat::Markdown => comparison::write_markdown(&mut out, &comparison)?,
         }
-        out.flush()?;
-        self.write_files(&report, Some(&comparison))
+        Ok(out.flush()?)
     }
 
-    fn write_files(self, report: &Report, comparison: Option<&Comparison>) -> anyhow::Result<()> {
-        for (kind, Destination { mut writer, name, .. }) in self.reports {
+    /// Files come before standard output: its reader may leave early.
+    fn write_files(&mut self, report: &Report, comparison: Option<&Comparison>) -> anyhow::Result<()> {
+        for (kind, Destination { writer, name, .. }) in &mut self.reports {
             let written = match kind {
-                Kind::Page => html::write(&mut writer, report, comparison),
-                Kind::Document => document::write(&mut writer, report, comparison),
+                Kind::Page => html::write(writer, report, comparison),
+                Kind::Document => document::write(writer, report, comparison),
             };
             written.and_then(|()| writer.flush()).with_context(|| format!("{name}: cannot be written"))?;
         }

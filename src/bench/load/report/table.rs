@@ -34,7 +34,7 @@ fn write_run(out: &mut dyn Write, run: &Run, colored: bool) -> io::Result<()> {
         if colored && endpoint.name == "Total" { cell.add_attribute(Attribute::Bold) } else { cell }
     };
     writeln!(out, "{}", rows(&columns::ENDPOINT, &columns::rows(run), colored, total))?;
-    for note in columns::notes(run) {
+    for note in columns::failures(run).into_iter().chain(columns::notes(run)) {
         writeln!(out, "{note}")?;
     }
     let word = describe::word(run.verdict);

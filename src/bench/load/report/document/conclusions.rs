@@ -125,8 +125,9 @@ pub(super) fn recommendations(report: &Report) -> Vec<String> {
             format!(", about {:.0} users who think {z:.1} s between requests", users(z))
         });
         said.push(format!(
-            "Plan for {} requests/s to a server like this, {} of its capacity{users}; add servers behind a load balancer beyond that.",
+            "Plan for {} requests/s ({}) to a server like this, {} of its capacity{users}; add servers behind a load balancer beyond that.",
             figures::rate(planned),
+            describe::mix(&run.plan),
             figures::percent(PLANNED)
         ));
     } else {
@@ -145,13 +146,13 @@ pub(super) fn recommendations(report: &Report) -> Vec<String> {
                 figures::percent(queue)
             ));
         }
-        let inference = share("inference", |s| s.share_at_p50);
-        if inference > LARGE {
-            said.push(format!(
-                "Inference is {} of a typical answer: a smaller or quantised model is what would shorten answers most.",
-                figures::percent(inference)
-            ));
-        }
+    }
+    if let Some((run, inference)) = without_waiting(report).filter(|(_, share)| *share > LARGE) {
+        said.push(format!(
+            "Where nobody waits ({}), inference is {} of a typical answer: a smaller or quantised model is what would shorten answers and raise the capacity most.",
+            describe::name(run),
+            figures::percent(inference)
+        ));
     }
     let memory =
         report.runs.iter().flat_map(|run| &run.targets).filter_map(|t| t.usage.as_ref()?.rss_max_bytes);
@@ -207,6 +208,14 @@ pub(super) fn conclusion(report: &Report) -> String {
 fn most_loaded(report: &Report) -> Option<&Run> {
     let rps = |run: &&Run| run.steady_total().map_or(0.0, |total| total.rps);
     report.runs.iter().max_by(|a, b| rps(a).total_cmp(&rps(b)))
+}
+
+/// The run with the smallest share of waiting in a typical answer, and that of inference in it.
+fn without_waiting(report: &Report) -> Option<(&Run, f64)> {
+    let share = |run: &Run, name| run.stages.iter().find(|s| s.name == name)?.share_at_p50;
+    let waiting = report.runs.iter().filter_map(|run| Some((run, share(run, "queue")?)));
+    let (run, _) = waiting.min_by(|a, b| a.1.total_cmp(&b.1))?;
+    Some((run, share(run, "inference")?))
 }
 
 fn largest(run: &Run, share: fn(&Stage) -> Option<f64>) -> Option<&Stage> {

@@ -78,25 +78,30 @@ fn analysis(run: &Run) -> Vec<String> {
         &run.steady_state,
     ) {
         said.push(format!(
-            "From {} on, with all users: {} requests/s, p95 {}; before, while they were being started: {} requests/s, p95 {}.",
+            "From {} on, with all users: {} requests/s, {}; before, while they were being started: {} requests/s, {}.",
             figures::clock(phase.from_s),
             figures::rate(steady.rps),
-            figures::latency(steady.p95_ms),
+            figures::p95(steady),
             figures::rate(ramp_up.rps),
-            figures::latency(ramp_up.p95_ms),
+            figures::p95(ramp_up),
         ));
     }
+    // Where the server shares the generator's machine, a finding says how much CPU it used.
+    let has_finding = run.findings.iter().any(|finding| finding.code == "cpu_cost");
     for target in &run.targets {
         let Some(usage) = &target.usage else { continue };
         let which = if run.targets.len() > 1 { format!(" at {}", target.url) } else { String::new() };
+        let cpu = match usage.cpu_mean {
+            Some(_) if !has_finding => format!("used {} cores on average, ", figures::cores(usage.cpu_mean)),
+            _ => String::new(),
+        };
         said.push(format!(
-            "The server{which} used {} cores on average and at most {} of memory; at most {} requests waited for a worker.",
-            figures::cores(usage.cpu_mean),
+            "The server{which} {cpu}held at most {} of memory and let at most {} requests wait for a worker.",
             figures::mebibytes(usage.rss_max_bytes),
             usage.queue_max.map_or("-".to_owned(), |queue| format!("{queue:.0}")),
         ));
     }
-    let notes = columns::notes(run).into_iter().filter(|note| !note.starts_with("Failures"));
+    let notes = columns::notes(run);
     let findings = run.findings.iter().map(|finding| describe::sentence(&finding.text));
     let limits = run.thresholds.iter().map(|limit| describe::sentence(&columns::threshold(limit)));
     said.into_iter().chain(notes).chain(findings).chain(limits).collect()
@@ -108,16 +113,15 @@ fn answers(run: &Run, total: &Endpoint) -> String {
     } else {
         ""
     };
-    let times = format!(
-        "half within {}, 95 % within {}, 99 % within {}",
-        figures::latency(total.median_ms),
-        figures::latency(total.p95_ms),
-        figures::latency(total.p99_ms),
-    );
+    let parts = [("half", total.median_ms), ("95 %", total.p95_ms), ("99 %", total.p99_ms)];
+    let known = parts.into_iter().filter(|(_, time)| time.is_some());
+    let times: Vec<_> =
+        known.map(|(part, time)| format!("{part} within {}", figures::latency(time))).collect();
+    let times = if times.is_empty() { "too few for percentiles".to_owned() } else { times.join(", ") };
     match total.failures {
         0 => format!("All {} requests were answered well{checked}: {times}.", total.requests),
         n => format!(
-            "{n} of {} requests failed ({}): {}. The others came {times}.",
+            "{n} of {} requests failed ({}): {}. Of the others {times}.",
             total.requests,
             figures::percent(figures::failure_share(total)),
             figures::failures_by_kind(total),

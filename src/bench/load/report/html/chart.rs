@@ -22,7 +22,7 @@ pub(super) struct Chart {
     pub(super) width: f64,
     pub(super) x: Axis,
     pub(super) panels: Vec<Panel>,
-    pub(super) shaded: Option<Shade>,
+    pub(super) shaded: Vec<Shade>,
     pub(super) marks: Vec<Mark>,
     pub(super) readouts: Vec<Readout>,
 }
@@ -65,6 +65,9 @@ pub(super) enum Shape {
 pub(super) struct Shade {
     pub(super) from: f64,
     pub(super) to: f64,
+    /// Of the style sheet.
+    pub(super) class: &'static str,
+    /// Written into it if there is room.
     pub(super) label: &'static str,
 }
 
@@ -103,9 +106,9 @@ impl Chart {
             svg viewBox={ "0 0 " (self.width) " " (height) } role="img" {
                 title { (self.title) }
                 desc { (self.description) }
-                @if let Some(shade) = &self.shaded {
+                @for shade in &self.shaded {
                     @for (panel, top) in self.panels.iter().zip(&tops) {
-                        (rectangle("shade", (x.at(shade.from), x.at(shade.to)), (*top, top + panel.height)))
+                        (rectangle(shade.class, (x.at(shade.from), x.at(shade.to)), (*top, top + panel.height)))
                     }
                     @if x.at(shade.to) - x.at(shade.from) > 60.0 {
                         text.small x=(place(x.at(shade.from) + 5.0)) y=(place(first + 13.0)) { (shade.label) }
@@ -169,8 +172,8 @@ impl Series {
         }
         html! {
             path class={ "line " (style) } d=(self.line(x, y)) {}
-            @for point in self.lone_points() {
-                circle class={ "dot " (style) } cx=(place(x.at(point.0))) cy=(place(y.at(point.1))) r="2.2" {}
+            @for point in self.dots() {
+                circle class={ "dot " (style) } cx=(place(x.at(point.0))) cy=(place(y.at(point.1))) r="2.6" {}
             }
         }
     }
@@ -194,12 +197,15 @@ impl Series {
         path
     }
 
-    /// Points without a neighbour, which a line would not show.
-    fn lone_points(&self) -> Vec<(f64, f64)> {
+    /// The points to draw as such: all of a short line, otherwise those without a neighbour, which a
+    /// line would not show.
+    fn dots(&self) -> Vec<(f64, f64)> {
+        const FEW: usize = 16;
         let value = |i: Option<usize>| i.and_then(|i| self.points.get(i)).and_then(|p| p.1);
+        let all = self.points.len() <= FEW && self.shape == Shape::Line;
         let lone = |i: &usize| value(i.checked_sub(1)).is_none() && value(Some(i + 1)).is_none();
-        let numbered = (0..self.points.len()).filter(lone);
-        numbered.filter_map(|i| value(Some(i)).map(|v| (self.points[i].0, v))).collect()
+        let chosen = (0..self.points.len()).filter(|i| all || lone(i));
+        chosen.filter_map(|i| value(Some(i)).map(|v| (self.points[i].0, v))).collect()
     }
 
     /// Bars half a unit apart, unless they are too narrow for that.

@@ -19,18 +19,24 @@ pub(super) fn timeline(run: &Run) -> Chart {
     let users = series("users", "c1", Shape::Step, |s| Some(s.users as f64));
     let mut failures = series("failures/s", "bad", Shape::Bars(1.0), |s| Some(s.failures as f64));
     failures.points.iter_mut().for_each(|point| point.0 = (point.0 - 1.0).max(0.0));
+    let percentiles = if seconds_say_enough(run) {
+        [
+            series("p99", "p99", Shape::Line, |s| s.p99_ms),
+            series("p95", "c2", Shape::Line, |s| s.p95_ms),
+            series("p50", "c1", Shape::Line, |s| s.p50_ms),
+        ]
+    } else {
+        [
+            series("p99", "p99", Shape::Line, |s| s.recent.p99_ms),
+            series("p95", "c2", Shape::Line, |s| s.recent.p95_ms),
+            series("p50", "c1", Shape::Line, |s| s.recent.p50_ms),
+        ]
+    };
     let panels = vec![
         Panel {
             title: "Response time, ms",
             height: 150.0,
-            series: [
-                series("p99", "p99", Shape::Line, |s| s.p99_ms),
-                series("p95", "c2", Shape::Line, |s| s.p95_ms),
-                series("p50", "c1", Shape::Line, |s| s.p50_ms),
-            ]
-            .into_iter()
-            .filter(|s| s.points.iter().any(|p| p.1.is_some()))
-            .collect(),
+            series: percentiles.into_iter().filter(|s| s.points.iter().any(|p| p.1.is_some())).collect(),
         },
         Panel {
             title: "Requests/s",
@@ -46,6 +52,12 @@ pub(super) fn timeline(run: &Run) -> Chart {
             Panel { title: "Users", height: 60.0, series: vec![waiting, users] }
         },
     ];
+    let stalls = run.stalls.iter().map(|stall| Shade {
+        from: (stall.at_s - stall.length_s).max(0.0),
+        to: stall.at_s.min(end(run)),
+        class: "stall",
+        label: "no answers",
+    });
     let total = figures::total(run);
     let description = format!(
         "Over {}: median {}, 95th percentile {}, {} requests per second, {} failures.",
@@ -61,10 +73,16 @@ pub(super) fn timeline(run: &Run) -> Chart {
         width: WIDE,
         x: time_axis(end(run)),
         panels,
-        shaded: ramp_up(run),
+        shaded: ramp_up(run).into_iter().chain(stalls).collect(),
         marks: Vec::new(),
         readouts: readouts(run),
     }
+}
+
+/// Whether most seconds have requests enough for a p95 of their own.
+pub(super) fn seconds_say_enough(run: &Run) -> bool {
+    let known = run.series.iter().filter(|s| s.p95_ms.is_some()).count();
+    2 * known > run.series.len()
 }
 
 fn readouts(run: &Run) -> Vec<Readout> {
@@ -131,7 +149,7 @@ fn histogram(endpoint: &Endpoint) -> Option<Chart> {
                 points: bins.iter().map(|b| (b.from_ms.log10(), Some(b.count as f64))).collect(),
             }],
         }],
-        shaded: None,
+        shaded: Vec::new(),
         marks: marks.into_iter().flatten().collect(),
         readouts: bins
             .iter()
@@ -149,9 +167,11 @@ fn histogram(endpoint: &Endpoint) -> Option<Chart> {
     })
 }
 
+const CPU: &str = "CPU, cores";
+
 /// CPU, memory and queue of the servers, if they gave any of them.
 pub(super) fn usage(run: &Run) -> Option<Chart> {
-    const STYLES: [&str; 6] = ["c1", "c3", "c2", "c5", "c6", "c4"];
+    const STYLES: [&str; 4] = ["c1", "c3", "c5", "c4"];
     let panel = |title, value: fn(&UsageSample) -> Option<f64>| {
         let of_target = |(index, target): (usize, &Target)| {
             let samples = target.usage.iter().flat_map(|u| &u.series);
@@ -163,21 +183,30 @@ pub(super) fn usage(run: &Run) -> Option<Chart> {
         let series: Vec<_> = run.targets.iter().enumerate().filter_map(of_target).collect();
         (!series.is_empty()).then_some(Panel { title, height: 60.0, series })
     };
-    let panels: Vec<_> = [
-        panel("CPU, cores", |s| s.cpu),
+    let mut panels: Vec<_> = [
+        panel(CPU, |s| s.cpu),
         panel("Memory, MiB", |s| s.rss_bytes.map(|b| b / f64::from(1 << 20))),
         panel("Requests waiting for a worker", |s| s.queue),
     ]
     .into_iter()
     .flatten()
     .collect();
+    if let Some(cpu) = panels.first_mut().filter(|p| p.title == CPU) {
+        let own = |name: &str, style, value: fn(&Second) -> Option<f64>| {
+            let points = run.series.iter().map(|s| (s.at_s, value(s))).collect();
+            Series { name: name.to_owned(), style, shape: Shape::Line, points }
+        };
+        cpu.series.push(own("load generator", "c2", |s| s.generator_cpu));
+        cpu.series.push(own("generator's machine", "c6", |s| s.machine_cpu));
+        cpu.series.retain(|s| s.points.iter().any(|p| p.1.is_some()));
+    }
     (!panels.is_empty()).then(|| Chart {
         title: "CPU, memory and queue of the servers".to_owned(),
         description: "Over the run; means and largest values stand in the table of servers.".to_owned(),
         width: WIDE,
         x: time_axis(end(run)),
         panels,
-        shaded: ramp_up(run),
+        shaded: ramp_up(run).into_iter().collect(),
         marks: Vec::new(),
         readouts: Vec::new(),
     })
@@ -221,7 +250,7 @@ pub(super) fn sweep(runs: &[Run], knee: &Knee) -> Chart {
                 series: vec![series("p95", "c2", |e| e.p95_ms), series("p50", "c1", |e| e.median_ms)],
             },
         ],
-        shaded: None,
+        shaded: Vec::new(),
         marks: vec![Mark { at: knee.users as f64, label: format!("knee: {} users", knee.users) }],
         readouts: Vec::new(),
     }
@@ -229,7 +258,7 @@ pub(super) fn sweep(runs: &[Run], knee: &Knee) -> Chart {
 
 fn ramp_up(run: &Run) -> Option<Shade> {
     let phase = run.ramp_up.as_ref()?;
-    Some(Shade { from: phase.from_s, to: phase.to_s.min(end(run)), label: "ramp-up" })
+    Some(Shade { from: phase.from_s, to: phase.to_s.min(end(run)), class: "shade", label: "ramp-up" })
 }
 
 fn time_axis(end: f64) -> Axis {

@@ -53,7 +53,7 @@ pub(super) fn section(index: usize, run: &Run, alone: bool) -> Markup {
             (every_second(run))
             h3 { "Endpoints" }
             (endpoints(run))
-            @for note in columns::notes(run).iter().filter(|n| !n.starts_with("Failures")) { p { (note) } }
+            @for note in columns::notes(run) { p { (note) } }
             (failures(run))
             div.pair {
                 @for (endpoint, chart) in charts::histograms(run) {
@@ -104,7 +104,12 @@ fn figure(title: &str, caption: &str, picture: Markup) -> Markup {
 
 fn method(run: &Run) -> String {
     let from = describe::latency_from(&run.plan);
-    format!("Each second, by when answers came; latency {from}. Hover over it for the figures.")
+    let window = if charts::seconds_say_enough(run) {
+        "Each second, by when answers came"
+    } else {
+        "Each second, by when answers came; response times of the ten seconds before, since one has too few requests"
+    };
+    format!("{window}. Latency {from}. Hover over it for the figures.")
 }
 
 /// The figures behind the timeline; every nth of a long run.
