@@ -2,6 +2,8 @@
 
 mod bench;
 mod classify;
+mod load;
+mod mock;
 mod model;
 mod schema;
 mod serve;

@@ -17,7 +17,7 @@ use super::outcome::{Load, Run};
 use super::plan::Planned;
 use super::recorder::Recorder;
 use super::requests::{self, Requests};
-use super::scrape;
+use super::scrape::Watch;
 use super::server::Server;
 use super::summary::{self, End};
 use super::test::{Test, User};
@@ -61,7 +61,7 @@ pub(super) async fn run(
 
     let cpu = CpuTime::now();
     let mut tasks = JoinSet::new();
-    let samples = watch_servers(setting, &mut tasks)?;
+    let watches = watch_servers(setting, &mut tasks)?;
     spawn_load(setting, planned, &test, start, deadline, &mut tasks);
 
     let name = format!("{} ({})", planned.scenario, summary::load_in_words(&plan.load));
@@ -86,32 +86,25 @@ pub(super) async fn run(
         let recorder = test.recorder.borrow();
         (recorder.in_flight(), recorder.oldest(end))
     };
-    tasks.abort_all();
-    while let Some(ended) = tasks.join_next().await {
-        if let Err(error) = ended
-            && error.is_panic()
-        {
-            std::panic::resume_unwind(error.into_panic());
-        }
+    stop_all(tasks).await;
+    for watch in &watches {
+        watch.finish().await;
     }
     drop(live);
 
     let test = Rc::into_inner(test).expect("the users are gone");
-    let samples = samples.into_iter().map(|s| s.take()).collect();
+    let samples = watches.into_iter().map(|watch| watch.samples.take()).collect();
     let end = End { started_at, at: end, interrupted, cpu_seconds, unfinished, samples };
     Ok(summary::run(setting, planned, test.recorder.into_inner(), end))
 }
 
 /// Begins to look at each server's `/metrics`.
-fn watch_servers(
-    setting: &Setting,
-    tasks: &mut JoinSet<()>,
-) -> anyhow::Result<Vec<Rc<RefCell<Vec<scrape::Sample>>>>> {
+fn watch_servers(setting: &Setting, tasks: &mut JoinSet<()>) -> anyhow::Result<Vec<Watch>> {
     let watch = |server: &Server| {
         let request = requests::get(&server.target, "/metrics", setting.api_key.as_deref())?;
-        let samples = Rc::default();
-        tasks.spawn_local(scrape::watch(Client::new(server.addresses[0]), request, Rc::clone(&samples)));
-        Ok(samples)
+        let watch = Watch::new(server.addresses[0], request);
+        tasks.spawn_local(watch.clone().run());
+        Ok(watch)
     };
     setting.servers.iter().map(watch).collect()
 }
@@ -143,6 +136,18 @@ fn spawn_load(
         Load::Open { rate, arrival, connections } => {
             let clock = open::clock(start, deadline, rate, arrival, random.fork());
             tasks.spawn_local(open::run(test.clone(), clock, connections, new_user, random.fork()));
+        }
+    }
+}
+
+/// Cuts off whatever is going on.
+async fn stop_all(mut tasks: JoinSet<()>) {
+    tasks.abort_all();
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended
+            && error.is_panic()
+        {
+            std::panic::resume_unwind(error.into_panic());
         }
     }
 }

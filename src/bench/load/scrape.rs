@@ -1,6 +1,7 @@
 //! What a server says of itself at `/metrics` while it is under load.
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -25,28 +26,55 @@ pub(super) struct Sample {
     in_flight: Option<f64>,
 }
 
-/// Looks once a second until dropped, beginning now. A server without `/metrics` is left alone.
-pub(super) async fn watch(
-    mut client: Client,
+/// Looks at one server.
+#[derive(Clone)]
+pub(super) struct Watch {
+    address: SocketAddr,
     request: Request<Full<Bytes>>,
-    samples: Rc<RefCell<Vec<Sample>>>,
-) {
-    let mut next = Instant::now();
-    loop {
-        let reply = timeout(INTERVAL, client.ask(request.clone())).await;
-        if let Ok(Ok(reply)) = reply {
-            if reply.status != 200 {
-                return;
+    pub(super) samples: Rc<RefCell<Vec<Sample>>>,
+}
+
+impl Watch {
+    pub(super) fn new(address: SocketAddr, request: Request<Full<Bytes>>) -> Self {
+        Self { address, request, samples: Rc::default() }
+    }
+
+    /// Looks once a second until dropped, beginning now. A server without `/metrics` is left alone.
+    pub(super) async fn run(self) {
+        let mut client = Client::new(self.address);
+        let mut next = Instant::now();
+        loop {
+            match timeout(INTERVAL, client.ask(self.request.clone())).await {
+                Ok(Ok(reply)) if reply.status == 200 => {
+                    self.samples.borrow_mut().push(parse(&reply.body));
+                }
+                Ok(Ok(_)) => return,
+                // It may come back.
+                Ok(Err(_)) | Err(_) => {}
             }
-            samples.borrow_mut().push(parse(&String::from_utf8_lossy(&reply.body)));
+            next += INTERVAL;
+            sleep_until(next.into()).await;
         }
-        next += INTERVAL;
-        sleep_until(next.into()).await;
+    }
+
+    /// A last look at what was used. The load is gone, so its queue says nothing.
+    pub(super) async fn finish(&self) {
+        if self.samples.borrow().is_empty() {
+            return;
+        }
+        let reply = timeout(INTERVAL / 4, Client::new(self.address).ask(self.request.clone())).await;
+        if let Ok(Ok(reply)) = reply
+            && reply.status == 200
+        {
+            let sample = Sample { queue: None, in_flight: None, ..parse(&reply.body) };
+            self.samples.borrow_mut().push(sample);
+        }
     }
 }
 
 /// Reads the gauges that matter from Prometheus's text format.
-fn parse(text: &str) -> Sample {
+fn parse(text: &[u8]) -> Sample {
+    let text = String::from_utf8_lossy(text);
     let value = |name: &str| {
         let of_line = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse::<f64>().ok();
         text.lines().find_map(of_line).filter(|v| v.is_finite())
