@@ -5,6 +5,7 @@ mod classify;
 mod load;
 mod mock;
 mod model;
+mod reports;
 mod schema;
 mod serve;
 mod support;

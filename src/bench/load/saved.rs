@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 
+use super::command;
 use super::compare::{Comparison, Saved, compare};
 use super::outcome::{Report, Run};
 use super::report::Outputs;
@@ -30,6 +31,7 @@ fn read_all(paths: &[impl AsRef<Path>]) -> anyhow::Result<Report> {
     for report in reports {
         append(&mut all, report);
     }
+    all.command = format!("{}\n{}", all.command, command::line());
     Ok(all)
 }
 
@@ -51,7 +53,8 @@ pub(super) fn compared(files: &[Saved]) -> anyhow::Result<(Report, Comparison)> 
             None => all = Some(report),
         }
     }
-    let all = all.context("--compare: no file")?;
+    let mut all = all.context("--compare: no file")?;
+    all.command = format!("{}\n{}", all.command, command::line());
     let named: Vec<_> =
         all.runs.iter().zip(&containers).map(|(run, n)| (run.scenario.clone(), *n, run)).collect();
     let comparison = compare(&named);
