@@ -8,7 +8,7 @@
 Both load generators use `tests/load/locustfile.py`'s mix, think time, users and spawn rate, and run at the
 same time, so that they meet the same server on the same machine: in turns, a busy neighbour or a
 clock that drifts would differ by more than they do. With --cost they take turns. Exit status 1
-if throughput differs by more than 5 %, or p50 or p95 by more than 10 % and 2 ms; with --cost, if
+if anything failed, throughput differs by more than 5 %, or p50 or p95 by more than 10 % and 2 ms; with --cost, if
 skinclf makes less than five times as many requests per CPU second. Locust rounds what is above 100 ms
 to two digits.
 """
@@ -101,12 +101,13 @@ def skinclf(args, url, more, folder):
     return figures, cpu
 
 
-def agree(theirs, ours):
+def agree(theirs, ours, slack):
     def near(figure):
         a, b = theirs[figure], ours[figure]
-        return abs(a - b) <= max(0.1 * a, 2.0)
+        return abs(a - b) <= slack * max(0.1 * a, 2.0)
 
-    return abs(theirs["rps"] - ours["rps"]) <= 0.05 * theirs["rps"] and near("p50") and near("p95")
+    near_rps = abs(theirs["rps"] - ours["rps"]) <= slack * 0.05 * theirs["rps"]
+    return near_rps and near("p50") and near("p95")
 
 
 def compare(args):
@@ -120,9 +121,10 @@ def compare(args):
     print("| endpoint | by | requests | failures | RPS | p50 ms | p95 ms | |")
     print("|---|---|---:|---:|---:|---:|---:|---|")
     for name in ours:
-        agreed = agree(theirs[name], ours[name])
+        agreed = agree(theirs[name], ours[name], args.slack)
         # An endpoint's own throughput is up to the dice; the total is what must agree.
         good &= agreed or name != "Total"
+        good &= theirs[name]["failures"] == ours[name]["failures"] == 0
         for by, row in (("Locust", theirs[name]), ("skinclf", ours[name])):
             figures = f"{row['requests']} | {row['failures']} | {row['rps']:.2f} | {row['p50']:.1f} | {row['p95']:.1f}"
             print(f"| {name} | {by} | {figures} | {'' if by == 'Locust' else 'agree' if agreed else 'differ'} |")
@@ -152,6 +154,7 @@ def main():
     parser.add_argument("--users", type=int, help="default 50; with --cost 100")
     parser.add_argument("--spawn-rate", type=float, help="default 5; with --cost all at once")
     parser.add_argument("--seconds", type=int, help="default 60; with --cost 15")
+    parser.add_argument("--slack", type=float, default=1, help="widens the tolerances, for busy machines")
     parser.add_argument("--binary", default=str(ROOT / "target" / "release" / "skinclf"))
     parser.add_argument("--locust", default="locust")
     args = parser.parse_args()
