@@ -31,7 +31,7 @@ pub(crate) enum Command {
     /// Classify images: files, directories, or standard input
     Classify(ClassifyArgs),
     /// Measure how long classifying takes, stage by stage; or, with --url, put load on a server
-    Bench(BenchArgs),
+    Bench(Box<BenchArgs>),
     /// Serve predictions over HTTP
     Serve(ServeArgs),
     /// Ask a server's /health; exit status 0 if it is healthy (a container's probe)

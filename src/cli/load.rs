@@ -2,14 +2,18 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::TypedValueParser as _;
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
-use crate::bench::load::{Arrival, Condition, Mix, PerSecond, Saved, Sweep, Target, Think};
+use crate::bench::load::{
+    Arrival, Condition, Mix, PerSecond, Saved, Sweep, Target, Think, positive_duration,
+};
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Load test over HTTP")]
+#[command(next_help_heading = "Load test over HTTP",
+          group = ArgGroup::new("runs").multiple(true).args(["urls", "from", "compare"]))]
 pub(crate) struct LoadArgs {
     /// Put load on a server, for example http://localhost:8000; repeat it to spread users over several
     #[arg(long = "url", value_name = "URL", value_hint = ValueHint::Url,
@@ -29,18 +33,18 @@ pub(crate) struct LoadArgs {
     pub(crate) spawn_rate: Option<PerSecond>,
 
     /// How long, users' starts included, for example 2m [default: 30s, or as --scenario says]
-    #[arg(long, value_name = "TIME", requires = "urls")]
-    pub(crate) duration: Option<humantime::Duration>,
+    #[arg(long, value_name = "TIME", requires = "urls", value_parser = positive_duration)]
+    pub(crate) duration: Option<Duration>,
 
     /// How long a user thinks before each request but the first; 0 saturates the server
     #[arg(long, value_name = "MIN-MAX", default_value = "1s-3s", conflicts_with = "rate")]
     pub(crate) think: Think,
 
-    /// What is asked how often; predict posts an image, any other NAME is GET /NAME
+    /// What is asked how often; predict posts an image as form field "file", any other NAME is GET /NAME
     #[arg(long, value_name = "NAME=WEIGHT,…", default_value = "predict=4,health=1")]
     pub(crate) mix: Mix,
 
-    /// Folder of images to post, in turn [default: four synthetic lesions]
+    /// Folder of images to post, in turn [default: three synthetic lesions]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "urls")]
     pub(crate) images: Option<PathBuf>,
 
@@ -57,8 +61,8 @@ pub(crate) struct LoadArgs {
     pub(crate) sweep: Option<Sweep>,
 
     /// Time for one answer
-    #[arg(long, value_name = "TIME", default_value = "30s")]
-    pub(crate) timeout: humantime::Duration,
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_duration)]
+    pub(crate) timeout: Duration,
 
     /// Do not compare answers with the same images classified here
     #[arg(long, requires = "urls")]
@@ -79,11 +83,12 @@ pub(crate) struct LoadArgs {
 
     /// Also write a report: FILE.html, a page with charts, or FILE.md, a document
     #[arg(long, value_name = "FILE", value_parser = clap::builder::PathBufValueParser::new().try_map(report_file),
-          value_hint = ValueHint::FilePath)]
+          value_hint = ValueHint::FilePath, requires = "runs")]
     pub(crate) report: Vec<PathBuf>,
 
-    /// Also write PREFIX_stats.csv, PREFIX_stats_history.csv, PREFIX_failures.csv as Locust does
-    #[arg(long, value_name = "PREFIX", value_hint = ValueHint::FilePath)]
+    /// Also write PREFIX_stats.csv, PREFIX_stats_history.csv, PREFIX_failures.csv as Locust does; of
+    /// several runs PREFIX_light_stats.csv and so on
+    #[arg(long, value_name = "PREFIX", value_hint = ValueHint::FilePath, requires = "runs")]
     pub(crate) csv: Option<PathBuf>,
 
     /// Compare runs that --format json has saved, the first with the others: one, two, three containers

@@ -5,8 +5,15 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Status and body; `None` hangs up instead.
-pub(crate) type Answer = Option<(u16, String)>;
+/// What a request gets.
+pub(crate) enum Answer {
+    /// Status and body.
+    Whole(u16, String),
+    /// The same, and the end of the connection, without a warning.
+    Last(u16, String),
+    /// The end of the connection.
+    HangUp,
+}
 
 /// Listens on a free port until dropped; a thread a connection, kept alive.
 pub(crate) struct Mock {
@@ -74,8 +81,15 @@ fn converse(
         std::io::copy(&mut reader.by_ref().take(length), &mut std::io::sink())?;
         requests.fetch_add(1, Ordering::Relaxed);
         let path = request_line.split(' ').nth(1).expect("a path");
-        let Some((status, body)) = answer(path) else { return Ok(()) };
+        let (status, body, last) = match answer(path) {
+            Answer::Whole(status, body) => (status, body, false),
+            Answer::Last(status, body) => (status, body, true),
+            Answer::HangUp => return Ok(()),
+        };
         let head = format!("HTTP/1.1 {status} Whatever\r\nContent-Length: {}\r\n\r\n", body.len());
         stream.write_all(&[head.as_bytes(), body.as_bytes()].concat())?;
+        if last {
+            return Ok(());
+        }
     }
 }

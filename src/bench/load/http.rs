@@ -51,7 +51,7 @@ impl Client {
                     self.connection = Some(connection);
                     return Ok(reply);
                 }
-                Err(Lost::Unsent(again)) if !is_new => request = again,
+                Err(Lost::Unsent(again)) if !is_new => request = *again,
                 Err(Lost::Unsent(_)) => return Err(Kind::Reset),
                 Err(Lost::Failed(kind)) => return Err(kind),
             }
@@ -59,16 +59,19 @@ impl Client {
     }
 }
 
+/// Reads and writes while it is polled.
+type Driver = http1::Connection<TokioIo<TcpStream>, Full<Bytes>>;
+
 struct Connection {
     sender: SendRequest<Full<Bytes>>,
     /// Until the connection ends.
-    driver: Option<Pin<Box<http1::Connection<TokioIo<TcpStream>, Full<Bytes>>>>>,
+    driver: Option<Pin<Box<Driver>>>,
 }
 
 /// What became of a request without an answer.
 enum Lost {
     /// The connection had ended before anything of it was written.
-    Unsent(Request<Full<Bytes>>),
+    Unsent(Box<Request<Full<Bytes>>>),
     Failed(Kind),
 }
 
@@ -108,11 +111,13 @@ async fn exchange(
     request: Request<Full<Bytes>>,
 ) -> Result<Reply, Lost> {
     if sender.ready().await.is_err() {
-        return Err(Lost::Unsent(request));
+        return Err(Lost::Unsent(Box::new(request)));
     }
-    let response = sender.try_send_request(request).await.map_err(|mut refused| {
-        refused.take_message().map_or_else(|| Lost::Failed(Kind::of(refused.error())), Lost::Unsent)
-    })?;
+    let response =
+        sender.try_send_request(request).await.map_err(|mut refused| match refused.take_message() {
+            Some(request) => Lost::Unsent(Box::new(request)),
+            None => Lost::Failed(Kind::of(refused.error())),
+        })?;
     let (head, mut incoming) = response.into_parts();
     let (mut body, mut bytes) = (Vec::new(), 0);
     while let Some(frame) = incoming.frame().await {

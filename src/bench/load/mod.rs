@@ -52,7 +52,7 @@ use self::report::Outputs;
 use self::run::Setting;
 use self::server::Server;
 pub(crate) use self::threshold::Condition;
-pub(crate) use self::values::{Mix, PerSecond, Sweep, Target, Think};
+pub(crate) use self::values::{Mix, PerSecond, Sweep, Target, Think, positive_duration};
 use super::environment::Environment;
 use crate::cli::{BenchArgs, Cli, LoadArgs};
 use crate::exit::Exit;

@@ -63,7 +63,7 @@ fn closed(args: &LoadArgs, users: usize, spawn_rate: f64) -> Load {
 fn plan(args: &LoadArgs, images: &[Image], load: Load, duration: Duration) -> Plan {
     Plan {
         load,
-        duration_s: args.duration.map_or(duration, Into::into).as_secs_f64(),
+        duration_s: args.duration.unwrap_or(duration).as_secs_f64(),
         mix: args.mix.0.clone(),
         images: images.iter().map(|i| i.name.clone()).collect(),
         timeout_s: args.timeout.as_secs_f64(),

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use super::outcome::Weight;
 
+/// Beyond it, points in time could overflow.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// Between which two a think time is drawn: `1s-3s`, `500ms`, `0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Think {
@@ -53,7 +56,7 @@ impl FromStr for Mix {
     }
 }
 
-/// A rate above zero.
+/// A rate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct PerSecond(pub(crate) f64);
 
@@ -62,7 +65,7 @@ impl FromStr for PerSecond {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let rate = text.trim().trim_end_matches("/s").parse().ok();
-        rate.filter(|r: &f64| *r > 0.0 && *r <= 1e6).map(Self).ok_or("a number above 0, at most a million")
+        rate.filter(|r: &f64| (1e-3..=1e6).contains(r)).map(Self).ok_or("a number from 0.001 to a million")
     }
 }
 
@@ -123,10 +126,17 @@ impl FromStr for Target {
     }
 }
 
+/// A time above zero.
+pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|d| if d.is_zero() { Err("must be above 0".into()) } else { Ok(d) })
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     if text == "0" {
         return Ok(Duration::ZERO);
     }
-    humantime::parse_duration(text).map_err(|e| format!("{text:?}: {e}; try 1s-3s, 500ms or 0"))
+    let parsed =
+        humantime::parse_duration(text).map_err(|e| format!("{text:?}: {e}; try 500ms, 30s or 2m"))?;
+    if parsed <= LONGEST { Ok(parsed) } else { Err(format!("{text} is longer than a month")) }
 }
