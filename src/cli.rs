@@ -1,12 +1,15 @@
 //! The command line; no logic. A doc comment is the flag's help: a sentence, without a full stop
 //! unless there are two, naming the default only where clap does not.
 
+mod load;
+
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+pub(crate) use self::load::{LoadArgs, Scenario};
 use crate::terminal::ColorChoice;
 
 /// Classify dermoscopic images of skin lesions, on a CPU, offline
@@ -27,8 +30,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Classify images: files, directories, or standard input
     Classify(ClassifyArgs),
-    /// Measure how long classifying takes, stage by stage
-    Bench(BenchArgs),
+    /// Measure how long classifying takes, stage by stage; or, with --url, put load on a server
+    Bench(Box<BenchArgs>),
     /// Serve predictions over HTTP
     Serve(ServeArgs),
     /// Ask a server's /health; exit status 0 if it is healthy (a container's probe)
@@ -141,6 +144,9 @@ pub(crate) struct BenchArgs {
 
     #[command(flatten)]
     pub(crate) model: ModelArgs,
+
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

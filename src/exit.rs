@@ -8,8 +8,10 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// All was done.
     Done,
-    /// Some input failed; the rest was done and printed.
+    /// Some input or request failed; the rest was done and printed.
     SomeFailed,
+    /// A threshold (`--fail-if`) was missed.
+    ThresholdMissed,
     /// Interrupted; what was finished is printed.
     Interrupted,
 }
@@ -19,6 +21,7 @@ impl From<Exit> for ExitCode {
         match exit {
             Exit::Done => Self::SUCCESS,
             Exit::SomeFailed => Self::from(1),
+            Exit::ThresholdMissed => Self::from(3),
             Exit::Interrupted => Self::from(130),
         }
     }

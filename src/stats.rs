@@ -60,11 +60,18 @@ impl Summary {
 /// of them do not exceed. `None` with fewer values than put one beyond the percentile.
 pub fn percentile(sorted: &[f64], per_mille: usize) -> Option<f64> {
     let count = sorted.len();
-    if count * (1000 - per_mille) < 1000 && per_mille != 500 {
+    if !has_percentile(count, per_mille as f64 / 1000.0) {
         return None;
     }
     let rank = (count * per_mille).div_ceil(1000);
     sorted.get(rank.max(1) - 1).copied()
+}
+
+/// Whether so many values support a percentile, given as a quantile (0.99 for p99): at least one of
+/// them must lie beyond it, except that a median needs any at all.
+pub fn has_percentile(count: usize, quantile: f64) -> bool {
+    // Less than a value's worth of rounding: 10,000 x (1 - 0.9999) is a little below 1.
+    count > 0 && (quantile <= 0.5 || count as f64 * (1.0 - quantile) > 1.0 - 1e-6)
 }
 
 #[cfg(test)]

@@ -46,6 +46,11 @@ pub(crate) fn table(colored: bool) -> Table {
     table
 }
 
+/// A word not to be overlooked, outside a table.
+pub(crate) fn alarming(word: &str, colored: bool) -> String {
+    if colored { format!("\u{1b}[1;31m{word}\u{1b}[0m") } else { word.to_owned() }
+}
+
 /// A progress bar on stderr; invisible when `quiet` or when stderr is no terminal.
 pub(crate) fn progress(quiet: bool) -> ProgressBar {
     let bar = ProgressBar::no_length();

@@ -3,33 +3,34 @@
 use skinclf::Classifier;
 
 /// The machine and the build.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub(super) struct Environment {
     pub(super) cpu: String,
-    pub(super) cpu_features: Vec<&'static str>,
+    pub(super) cpu_features: Vec<String>,
     pub(super) logical_cores: Option<usize>,
     pub(super) memory_bytes: Option<u64>,
-    /// Which of them the network's kernels use.
-    pub(super) instruction_set: &'static str,
-    pub(super) os: &'static str,
-    pub(super) arch: &'static str,
-    pub(super) version: &'static str,
+    /// Which of them the network's kernels use; absent where no network was loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) instruction_set: Option<String>,
+    pub(super) os: String,
+    pub(super) arch: String,
+    pub(super) version: String,
     /// `release` or `debug`: figures of a debug build say nothing.
-    pub(super) build: &'static str,
+    pub(super) build: String,
 }
 
 impl Environment {
-    pub(super) fn of(classifier: &Classifier) -> Self {
+    pub(super) fn of(classifier: Option<&Classifier>) -> Self {
         Self {
             cpu: proc_field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".to_owned()),
-            cpu_features: cpu_features(),
+            cpu_features: cpu_features().into_iter().map(str::to_owned).collect(),
             logical_cores: std::thread::available_parallelism().ok().map(Into::into),
             memory_bytes: memory_bytes(),
-            instruction_set: classifier.isa(),
-            os: std::env::consts::OS,
-            arch: std::env::consts::ARCH,
-            version: env!("CARGO_PKG_VERSION"),
-            build: if cfg!(debug_assertions) { "debug" } else { "release" },
+            instruction_set: classifier.map(|c| c.isa().to_owned()),
+            os: std::env::consts::OS.to_owned(),
+            arch: std::env::consts::ARCH.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            build: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
         }
     }
 
@@ -38,10 +39,8 @@ impl Environment {
         let cores = self.logical_cores.map_or("?".to_owned(), |n| n.to_string());
         let memory = self.memory_bytes.map_or(String::new(), |b| format!(", {} GiB", b.div_ceil(1 << 30)));
         let Self { cpu, os, arch, version, build, .. } = self;
-        let isa = self.instruction_set;
-        format!(
-            "{cpu}, {cores} cores{memory}, {os} {arch}, kernels for {isa}; skinclf {version}, {build} build"
-        )
+        let isa = self.instruction_set.as_ref().map_or(String::new(), |isa| format!(", kernels for {isa}"));
+        format!("{cpu}, {cores} cores{memory}, {os} {arch}{isa}; skinclf {version}, {build} build")
     }
 }
 

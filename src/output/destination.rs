@@ -25,7 +25,12 @@ impl Destination {
                 is_terminal,
             });
         };
-        let name = format!("--output {}", path.display());
+        Self::create("--output", path)
+    }
+
+    /// The file of a flag, made anew.
+    pub(crate) fn create(flag: &str, path: &Path) -> anyhow::Result<Self> {
+        let name = format!("{flag} {}", path.display());
         let file = File::create(path).with_context(|| format!("{name}: cannot be created"))?;
         Ok(Self { writer: Box::new(BufWriter::new(file)), name, is_terminal: false })
     }

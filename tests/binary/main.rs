@@ -2,7 +2,10 @@
 
 mod bench;
 mod classify;
+mod load;
+mod mock;
 mod model;
+mod reports;
 mod schema;
 mod serve;
 mod support;

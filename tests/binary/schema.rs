@@ -1,4 +1,4 @@
-//! `docs/output-schema.json` describes what is really printed and answered.
+//! `docs/output-schema.json` and `docs/load-schema.json` describe what is really printed and answered.
 
 use serde_json::{Value, json};
 
@@ -53,4 +53,27 @@ fn the_schema_refuses_what_is_wrong() {
     assert!(definition("prediction").is_valid(&result));
     result["surprise"] = json!(1);
     assert!(!definition("prediction").is_valid(&result));
+}
+
+#[test]
+fn load_tests_fit() {
+    let text = std::fs::read_to_string("docs/load-schema.json").expect("the schema");
+    let schema: Value = serde_json::from_str(&text).expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a valid schema");
+    let server = Server::start(&[]);
+    let runs: [&[&str]; 4] = [
+        &["--users", "2", "--think", "0", "--duration", "1500ms", "--fail-if", "p95>1ms"],
+        &["--rate", "30", "--arrival", "poisson", "--duration", "1s", "--no-check"],
+        &["--sweep", "users=1,2", "--mix", "nowhere=1,health=1", "--think", "1ms", "--duration", "300ms"],
+        &["--scenario", "light", "--duration", "1s"],
+    ];
+    for args in runs {
+        let ran = run(["bench", "--url", &server.url, "--format", "json"].iter().chain(args));
+        let mut report: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        let errors: Vec<_> =
+            validator.iter_errors(&report).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        assert!(errors.is_empty(), "{args:?}: {errors:#?}");
+        report["surprise"] = json!(1);
+        assert!(!validator.is_valid(&report));
+    }
 }

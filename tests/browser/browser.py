@@ -29,6 +29,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--url", help="test this running server instead of starting one")
     parser.add_argument("--chromium", default=os.environ.get("CHROMIUM", "/usr/bin/chromium"))
     parser.add_argument("--screenshot", metavar="FILE", help="save a picture of the page with a result")
+    parser.add_argument("--report", metavar="FILE", help="with --screenshot: a report to picture")
     parser.add_argument("--only", metavar="NAME", help="run the tests whose name contains NAME")
     return parser.parse_args()
 
@@ -69,16 +70,17 @@ class Tab:
         self.context.set_default_timeout(30_000)
         self.page: Page = self.context.new_page()
         self.foreign, self.errors = [], []
-        host = urlsplit(url).netloc
-        self.page.on("request", lambda r: self.foreign.append(r.url) if self.leaves(r.url, host) else None)
+        self.page.on("request", lambda r: self.foreign.append(r.url) if self.leaves(r.url, url) else None)
         self.page.on("websocket", lambda socket: self.foreign.append(socket.url))
         self.page.on("pageerror", lambda e: self.errors.append(str(e)))
         self.page.on("console", self.note)
 
     @staticmethod
-    def leaves(url: str, host: str) -> bool:
+    def leaves(url: str, page: str) -> bool:
         parts = urlsplit(url)
-        return parts.scheme not in ("blob", "data") and parts.netloc != host
+        if parts.scheme == "file":
+            return url.partition("#")[0] != page
+        return parts.scheme not in ("blob", "data") and parts.netloc != urlsplit(page).netloc
 
     def note(self, message) -> None:
         # Chromium reports each answer of 400 and above by itself; no page can prevent it.
@@ -93,17 +95,23 @@ class Tab:
 
 
 def run(tests, page_path: str) -> None:
-    """Runs each test in a fresh tab at the page; exits 0 only if all passed."""
+    """Runs each test in a fresh tab at a page of the server; exits 0 only if all passed."""
     options = arguments()
+    with serving(options) as url:
+        run_at(tests, url + page_path, options)
+
+
+def run_at(tests, url: str, options: argparse.Namespace) -> None:
+    """Runs each test in a fresh tab at the page; exits 0 only if all passed."""
     failed = 0
     chosen = [test for test in tests if not options.only or options.only in test.__name__]
-    with serving(options) as url, sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=options.chromium, args=QUIET)
         for test in chosen:
             began = time.monotonic()
             tab = Tab(browser, url, **getattr(test, "context", {}))
             try:
-                tab.page.goto(url + page_path)
+                tab.page.goto(url)
                 test(tab.page, options)
                 tab.close()
             except Exception:

@@ -5,10 +5,14 @@ use std::io::{self, Write};
 use comfy_table::{Attribute, Cell, CellAlignment};
 
 use super::{COLUMNS, headline, method, shown};
-use crate::bench::Report;
+use crate::bench::local::Report;
 use crate::terminal;
 
-pub(in crate::bench) fn write(out: &mut dyn Write, report: &Report<'_>, colored: bool) -> io::Result<()> {
+pub(in crate::bench::local) fn write(
+    out: &mut dyn Write,
+    report: &Report<'_>,
+    colored: bool,
+) -> io::Result<()> {
     writeln!(out, "{}", report.environment.line())?;
     writeln!(out, "{}", method(report))?;
     for run in &report.runs {

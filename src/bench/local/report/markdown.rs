@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 
 use super::{COLUMNS, headline, method, shown};
-use crate::bench::Report;
+use crate::bench::local::Report;
 
-pub(in crate::bench) fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
+pub(in crate::bench::local) fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
     writeln!(out, "{}\n\n{}", report.environment.line(), method(report))?;
     for run in &report.runs {
         writeln!(out, "\n{}\n", headline(run))?;

@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 
 use super::COLUMNS;
-use crate::bench::Report;
+use crate::bench::local::Report;
 
-pub(in crate::bench) fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
+pub(in crate::bench::local) fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
     let titles = COLUMNS.map(|(title, _)| format!("{}_ms", title.replace('.', "")));
     let fixed = ["threads", "images_per_second", "stage", "count"].map(str::to_owned);

@@ -1,0 +1,54 @@
+//! What a terminal shows while a run goes on: one block, refreshed in place.
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::outcome::Second;
+use super::tally::Tally;
+
+/// A block on standard error; nothing where that is no terminal.
+pub(super) struct Live {
+    bar: ProgressBar,
+    name: String,
+    duration: Duration,
+}
+
+impl Live {
+    pub(super) fn start(name: String, duration: Duration) -> Self {
+        let bar = ProgressBar::new(duration.as_secs().max(1));
+        if std::io::stderr().is_terminal() {
+            let template = "{prefix}  {bar:32}  {msg}";
+            let style = ProgressStyle::with_template(template);
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        } else {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        Self { bar, name, duration }
+    }
+
+    pub(super) fn update(&self, elapsed: Duration, second: &Second, so_far: &Tally) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        let ms = |value: Option<f64>| value.map_or("-".to_owned(), |ms| format!("{ms:.1} ms"));
+        let Second { users, rps, p50_ms, p95_ms, .. } = second;
+        let left = HumanDuration(self.duration.saturating_sub(elapsed));
+        self.bar.set_prefix(self.name.clone());
+        self.bar.set_message(format!(
+            "{left} left\n{users:>6} users  {rps:>8.1} requests/s  p50 {:>10}  p95 {:>10}  {} failed of {}",
+            ms(*p50_ms),
+            ms(*p95_ms),
+            so_far.failures(),
+            so_far.requests,
+        ));
+        self.bar.set_position(elapsed.as_secs());
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,142 @@
+//! `skinclf bench --url`: a load test over HTTP, judged.
+//!
+//! ```text
+//! flags ─plan─> users ─http─> server ─> recorder ─summary─> outcome::Report ─report─> text
+//! ```
+//!
+//! One event loop is all users, since it shares the machine with the server under test. Read
+//! [`run::run`] first, then `test::Test::ask`, where time is taken.
+
+mod check;
+mod closed;
+mod command;
+mod compare;
+mod cpu;
+mod findings;
+mod gaps;
+mod http;
+mod images;
+mod kind;
+mod knee;
+mod latencies;
+mod live;
+mod open;
+mod outcome;
+mod plan;
+mod recorder;
+mod report;
+mod requests;
+mod run;
+mod saved;
+mod scrape;
+mod server;
+mod stages;
+mod summary;
+mod tally;
+mod test;
+mod threshold;
+mod values;
+mod verdict;
+
+use std::rc::Rc;
+
+use anyhow::Context as _;
+use clap::CommandFactory as _;
+use tokio::sync::watch;
+
+use self::check::Check;
+pub(crate) use self::compare::Saved;
+pub(crate) use self::outcome::Arrival;
+use self::outcome::{Report, Run};
+use self::report::Outputs;
+use self::run::Setting;
+use self::server::Server;
+pub(crate) use self::threshold::Condition;
+pub(crate) use self::values::{Mix, PerSecond, Sweep, Target, Think, positive_duration};
+use super::environment::Environment;
+use crate::cli::{BenchArgs, Cli, LoadArgs};
+use crate::exit::Exit;
+use crate::interrupt;
+
+pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
+    if args.load.urls.is_empty() {
+        return saved::run(args);
+    }
+    let load = &args.load;
+    refuse_contradictions(load);
+    let images = images::load(load.images.as_deref())?;
+    let outputs = Outputs::open(args)?;
+    let classifier = if load.no_check { None } else { Some(args.model.load()?) };
+    let check = classifier.as_ref().map(|c| Check::prepare(c, &images)).transpose()?.map(Rc::new);
+    let environment = Environment::of(classifier.as_ref());
+    drop(classifier);
+
+    let (stop, stopped) = watch::channel(false);
+    interrupt::on_signal(move || {
+        stop.send_replace(true);
+    })?;
+    let planned = plan::runs(load, &images);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
+    let local = tokio::task::LocalSet::new();
+    let mut runs = local.block_on(&runtime.context("cannot start the event loop")?, async {
+        let api_key = load.api_key.clone();
+        let servers = meet_all(load).await?;
+        let cores = environment.logical_cores;
+        let setting = Setting { servers, images, check, api_key, cores };
+        let mut runs = Vec::new();
+        for planned in &planned {
+            runs.push(run::run(&setting, planned, stopped.clone()).await?);
+            if interrupt::requested() {
+                break;
+            }
+        }
+        anyhow::Ok(runs)
+    })?;
+
+    for run in &mut runs {
+        run.thresholds = load.fail_if.iter().map(|condition| condition.judge(run)).collect();
+    }
+    let knee = load.sweep.as_ref().and_then(|_| knee::of(&runs));
+    let report = Report { command: command::line(), runs, knee, environment };
+    outputs.write(&report)?;
+    complain(&report.runs);
+    Ok(exit(&report.runs))
+}
+
+/// What clap cannot express: a condition on what is never asked.
+fn refuse_contradictions(load: &LoadArgs) {
+    let is_asked = |endpoint: &str| load.mix.0.iter().any(|w| w.endpoint == endpoint);
+    if let Some(endpoint) = load.fail_if.iter().filter_map(Condition::endpoint).find(|e| !is_asked(e)) {
+        let message = format!("--fail-if asks about {endpoint}, which --mix does not");
+        Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message).exit();
+    }
+}
+
+async fn meet_all(load: &LoadArgs) -> anyhow::Result<Vec<Server>> {
+    let mut servers = Vec::new();
+    for target in &load.urls {
+        servers.push(Server::meet(target, load.api_key.as_deref()).await?);
+    }
+    Ok(servers)
+}
+
+/// Says on standard error what the exit status stands for.
+fn complain(runs: &[Run]) {
+    for threshold in runs.iter().flat_map(|r| &r.thresholds).filter(|t| t.missed) {
+        let measured = threshold.measured.map_or("nothing".to_owned(), |value| format!("{value:.1}"));
+        eprintln!("error: --fail-if '{}': measured {measured}", threshold.condition);
+    }
+}
+
+fn exit(runs: &[Run]) -> Exit {
+    let failed = |run: &Run| run.endpoints.last().is_some_and(|total| total.failures > 0);
+    if interrupt::requested() {
+        Exit::Interrupted
+    } else if runs.iter().flat_map(|r| &r.thresholds).any(|t| t.missed) {
+        Exit::ThresholdMissed
+    } else if runs.iter().any(failed) {
+        Exit::SomeFailed
+    } else {
+        Exit::Done
+    }
+}

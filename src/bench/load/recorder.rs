@@ -1,0 +1,209 @@
+//! Everything that is noted while a run goes on. One event loop notes it, so there are no locks.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use super::cpu::CpuTime;
+use super::gaps::Gaps;
+use super::kind::Kind;
+use super::latencies::Latencies;
+use super::outcome::{Recent, Second, SoFar};
+use super::stages::Stages;
+use super::tally::{Ended, Tally};
+
+/// A start after its time by more than this is late.
+const LATE: Duration = Duration::from_millis(10);
+
+/// Seconds that [`Recent`] covers: Locust's window.
+const RECENT: usize = 10;
+
+/// The requests of one endpoint, by when they ended.
+pub(super) struct ByPhase {
+    pub(super) ramp_up: Tally,
+    pub(super) steady: Tally,
+}
+
+/// The notes of one run.
+pub(super) struct Recorder {
+    pub(super) start: Instant,
+    pub(super) ramp_end: Instant,
+    pub(super) endpoints: Vec<ByPhase>,
+    pub(super) targets: Vec<Tally>,
+    pub(super) failures: BTreeMap<(usize, Kind), (Instant, Instant)>,
+    pub(super) seconds: Vec<Second>,
+    pub(super) stages: Stages,
+    pub(super) gaps: Gaps,
+    pub(super) users: usize,
+    pub(super) think: (Duration, u32),
+    pub(super) starts: Starts,
+    in_flight: BTreeSet<(Instant, u64)>,
+    begun: u64,
+    is_steady: bool,
+    this_second: Tally,
+    /// Of the last seconds, the latest last.
+    recent: VecDeque<Latencies>,
+    so_far: Tally,
+    second_began: Instant,
+    cpu: CpuTime,
+}
+
+/// How an open loop kept its clock.
+pub(super) struct Starts {
+    pub(super) dropped: u64,
+    pub(super) late: u64,
+    pub(super) lateness: Latencies,
+    pub(super) made: u64,
+}
+
+/// A request in flight.
+#[derive(Clone, Copy)]
+pub(super) struct Ticket(Instant, u64);
+
+impl Recorder {
+    pub(super) fn new(
+        endpoints: usize,
+        targets: usize,
+        start: Instant,
+        ramp_end: Instant,
+        seed: u64,
+    ) -> Self {
+        let by_phase = || ByPhase { ramp_up: Tally::new(), steady: Tally::new() };
+        Self {
+            start,
+            ramp_end,
+            endpoints: std::iter::repeat_with(by_phase).take(endpoints).collect(),
+            targets: vec![Tally::new(); targets],
+            failures: BTreeMap::new(),
+            seconds: Vec::new(),
+            stages: Stages::new(seed),
+            gaps: Gaps::new(),
+            users: 0,
+            think: (Duration::ZERO, 0),
+            starts: Starts { dropped: 0, late: 0, lateness: Latencies::new(), made: 0 },
+            in_flight: BTreeSet::new(),
+            begun: 0,
+            is_steady: start == ramp_end,
+            this_second: Tally::new(),
+            recent: VecDeque::new(),
+            so_far: Tally::new(),
+            second_began: start,
+            cpu: CpuTime::now(),
+        }
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// How long the oldest request in flight has been so.
+    pub(super) fn oldest(&self, now: Instant) -> Option<Duration> {
+        self.in_flight.first().map(|(since, _)| now.saturating_duration_since(*since))
+    }
+
+    /// A request begins; its latency counts from `since`.
+    pub(super) fn begin(&mut self, since: Instant, now: Instant) -> Ticket {
+        self.begun += 1;
+        let ticket = Ticket(since, self.begun);
+        self.in_flight.insert((ticket.0, ticket.1));
+        self.gaps.sent(now);
+        ticket
+    }
+
+    /// A start of the open loop, made at `now` instead of `intended`.
+    pub(super) fn started(&mut self, intended: Instant, now: Instant) {
+        let lateness = now.saturating_duration_since(intended);
+        self.starts.made += 1;
+        self.starts.late += u64::from(lateness > LATE);
+        self.starts.lateness.record(lateness);
+    }
+
+    /// A user will think for so long.
+    pub(super) fn paused(&mut self, pause: Duration) {
+        self.think.0 += pause;
+        self.think.1 += 1;
+    }
+
+    /// A request has ended; `server_timing` is what a good prediction came with.
+    pub(super) fn end(
+        &mut self,
+        ticket: Ticket,
+        endpoint: usize,
+        target: usize,
+        now: Instant,
+        ended: &Ended,
+        server_timing: Option<&str>,
+    ) {
+        self.in_flight.remove(&(ticket.0, ticket.1));
+        if !self.is_steady && now >= self.ramp_end {
+            self.is_steady = true;
+            self.gaps.restart(now);
+        }
+        self.gaps.answered(now, self.in_flight.len());
+        let by_phase = &mut self.endpoints[endpoint];
+        let phase = if self.is_steady { &mut by_phase.steady } else { &mut by_phase.ramp_up };
+        for tally in [phase, &mut self.targets[target], &mut self.this_second, &mut self.so_far] {
+            tally.record(ended);
+        }
+        if let Some(kind) = ended.failure {
+            self.failures.entry((endpoint, kind)).or_insert((now, now)).1 = now;
+        }
+        if let Some(field) = server_timing.filter(|_| self.is_steady) {
+            self.stages.record(ended.latency, field);
+        }
+    }
+
+    /// Closes a second, or what there is of the last one.
+    pub(super) fn close_second(&mut self, now: Instant) {
+        let length = now.saturating_duration_since(self.second_began).as_secs_f64();
+        let cpu = CpuTime::now();
+        let recent = self.recent();
+        let (second, so_far) = (&self.this_second, &self.so_far);
+        self.seconds.push(Second {
+            at_s: now.saturating_duration_since(self.start).as_secs_f64(),
+            users: self.users,
+            in_flight: self.in_flight.len(),
+            requests: second.requests,
+            failures: second.failures(),
+            rps: if length > 0.0 { second.requests as f64 / length } else { 0.0 },
+            p50_ms: second.latencies.percentile_ms(50.0),
+            p95_ms: second.latencies.percentile_ms(95.0),
+            p99_ms: second.latencies.percentile_ms(99.0),
+            recent,
+            generator_cpu: (length > 0.0).then(|| (cpu.thread - self.cpu.thread) / length),
+            machine_cpu: cpu
+                .machine
+                .zip(self.cpu.machine)
+                .filter(|_| length > 0.5)
+                .map(|(now, before)| (now - before) / length),
+            so_far: SoFar {
+                requests: so_far.requests,
+                failures: so_far.failures(),
+                median_ms: so_far.latencies.percentile_ms(50.0),
+                average_ms: so_far.latencies.average_ms(),
+                min_ms: so_far.latencies.min_ms(),
+                max_ms: so_far.latencies.max_ms(),
+                bytes_received: so_far.bytes_received,
+                percentiles_ms: so_far.latencies.percentiles_ms(),
+            },
+        });
+        self.this_second.clear();
+        self.second_began = now;
+        self.cpu = cpu;
+    }
+
+    /// Takes up this second's latencies.
+    fn recent(&mut self) -> Recent {
+        self.recent.push_back(self.this_second.latencies.clone());
+        if self.recent.len() > RECENT {
+            self.recent.pop_front();
+        }
+        let mut sum = Latencies::new();
+        self.recent.iter().for_each(|latencies| sum.add(latencies));
+        let [p50_ms, p95_ms, p99_ms] = [50.0, 95.0, 99.0].map(|p| sum.percentile_ms(p));
+        Recent { p50_ms, p95_ms, p99_ms }
+    }
+
+    pub(super) fn so_far(&self) -> &Tally {
+        &self.so_far
+    }
+}

@@ -1,0 +1,136 @@
+//! What was done and what is to be thought of it, in words.
+
+use super::figures::{duration, rate};
+use crate::bench::load::outcome::{Knee, Load, Plan, Run, Verdict};
+
+/// The word of the wire format.
+pub(super) fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Valid => "VALID",
+        Verdict::ClientSaturated => "CLIENT-SATURATED",
+        Verdict::NotSaturated => "NOT-SATURATED",
+        Verdict::Unstable => "UNSTABLE",
+    }
+}
+
+/// What a verdict means for a reader of the figures.
+pub(super) fn meaning(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Valid => "The figures are those of the server under this load.",
+        Verdict::ClientSaturated => {
+            "The generator was the bottleneck: these figures are its own, not the server's."
+        }
+        Verdict::NotSaturated => {
+            "Think time caps this load below what the server can do: latency is good to quote, requests/s is not its capacity."
+        }
+        Verdict::Unstable => {
+            "The figures changed while they were measured: averages and percentiles mix different states."
+        }
+    }
+}
+
+/// Whether a reader is to be stopped before the figures.
+pub(super) fn is_warning(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::ClientSaturated | Verdict::Unstable)
+}
+
+/// `light`, or what tells a run without a name from the others.
+pub(super) fn name(run: &Run) -> String {
+    match (&*run.scenario, &run.plan.load) {
+        ("custom", Load::Closed { users: 1, .. }) => "1 user".to_owned(),
+        ("custom", Load::Closed { users, .. }) => format!("{users} users"),
+        ("custom", Load::Open { rate: per_second, .. }) => format!("{} starts/s", rate(*per_second)),
+        (scenario, _) => scenario.to_owned(),
+    }
+}
+
+/// `light: 10 users, …`; a run without a name starts with what is done.
+pub(super) fn heading(run: &Run) -> String {
+    if run.scenario == "custom" { plan(&run.plan) } else { format!("{}: {}", run.scenario, plan(&run.plan)) }
+}
+
+/// `50 users, 5 more each second, for 3m, think time 1s-3s, predict=4,health=1`
+pub(super) fn plan(plan: &Plan) -> String {
+    let time = duration(plan.duration_s);
+    let load = match &plan.load {
+        Load::Closed { users, spawn_rate, think_s } => {
+            let who = if *users == 1 { "1 user".to_owned() } else { format!("{users} users") };
+            let starts = if *spawn_rate >= *users as f64 {
+                "all from the first second".to_owned()
+            } else {
+                format!("{} more each second", short(*spawn_rate))
+            };
+            format!("{who}, {starts}, for {time}, think time {}", think(*think_s))
+        }
+        Load::Open { rate, arrival, connections } => format!(
+            "{} starts/s ({arrival:?} arrival), for {time}, at most {connections} in flight",
+            short(*rate)
+        )
+        .to_lowercase(),
+    };
+    format!("{load}, {}", mix(plan))
+}
+
+/// `predict=4,health=1`
+pub(super) fn mix(plan: &Plan) -> String {
+    let weights = plan.mix.iter().map(|w| format!("{}={}", w.endpoint.trim_start_matches('/'), w.weight));
+    weights.collect::<Vec<_>>().join(",")
+}
+
+/// `1s-3s`, or `0`: as `--think` takes it.
+pub(super) fn think([min, max]: [f64; 2]) -> String {
+    let side = |seconds: f64| {
+        let time = humantime::format_duration(std::time::Duration::from_secs_f64(seconds.max(0.0)));
+        time.to_string().replace(' ', "")
+    };
+    match (min, max) {
+        (_, 0.0) => "0".to_owned(),
+        (min, max) if min == max => side(min),
+        (min, max) => format!("{}-{}", side(min), side(max)),
+    }
+}
+
+/// Whole numbers without a decimal point.
+fn short(value: f64) -> String {
+    ((value * 100.0).round() / 100.0).to_string()
+}
+
+/// How latency was measured.
+pub(super) fn latency_from(plan: &Plan) -> &'static str {
+    match plan.load {
+        Load::Closed { .. } => "from the start of the request to the last byte of its answer",
+        Load::Open { .. } => {
+            "from the intended start of the request to the last byte of its answer, so that waiting for a late start counts"
+        }
+    }
+}
+
+/// Why the verdict is what it is.
+pub(super) fn reasons(run: &Run) -> String {
+    if run.verdict_reasons.is_empty() {
+        meaning(run.verdict).to_owned()
+    } else {
+        sentence(&run.verdict_reasons.join("; "))
+    }
+}
+
+/// With a capital and a full stop.
+pub(super) fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(char::to_uppercase);
+    let text: String = first.into_iter().flatten().chain(chars).collect();
+    if text.ends_with(['.', '!', '?']) { text } else { text + "." }
+}
+
+pub(super) fn knee(knee: &Knee) -> String {
+    let Knee { users, .. } = knee;
+    let users = if *users == 1 { "1 user gives".to_owned() } else { format!("{users} users give") };
+    let predicted = knee
+        .predicted_users
+        .map_or(String::new(), |n| format!("; the asymptotes of throughput cross at {n:.1} users"));
+    format!(
+        "Knee: {users} {} requests/s, at least 95 % of the most that was seen, {}{predicted}.",
+        rate(knee.rps),
+        rate(knee.max_rps)
+    )
+}

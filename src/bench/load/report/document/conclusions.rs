@@ -1,0 +1,244 @@
+//! What the runs say together, in sentences with the figures behind them.
+
+use super::containers;
+use crate::bench::load::compare::Comparison;
+use crate::bench::load::outcome::{Load, Report, Run, Stage, Verdict};
+use crate::bench::load::report::{describe, figures};
+
+/// Above this share of the time, a stage is worth a sentence of its own.
+const LARGE: f64 = 0.3;
+/// Share of a measured capacity to plan for; the rest is for bursts and lost servers.
+const PLANNED: f64 = 0.7;
+/// What `Conclusion` calls fast enough: the median that the document's example names, as a p95.
+const FAST_MS: f64 = 500.0;
+
+pub(super) fn bottlenecks(report: &Report) -> Vec<String> {
+    let mut said = Vec::new();
+    let Some(run) = most_loaded(report) else { return vec!["Nothing was measured.".to_owned()] };
+    let name = describe::name(run);
+    if let Some(stage) = largest(run, |s| s.share_at_p50) {
+        let share = figures::percent(stage.share_at_p50.unwrap_or(0.0));
+        let mean = figures::latency(stage.mean_ms);
+        said.push(format!(
+            "Under the largest load ({name}) {} is {share} of a typical /predict, {mean} on average.",
+            in_words(&stage.name)
+        ));
+    }
+    if let Some(stage) = largest(run, |s| s.share_at_p99) {
+        let share = figures::percent(stage.share_at_p99.unwrap_or(0.0));
+        said.push(format!(
+            "The slowest 1 % of /predict spend {share} of their time on {}.",
+            in_words(&stage.name)
+        ));
+    }
+    if let (Some(used), Some(cores)) = (run.local_server_cpu(), report.environment.logical_cores) {
+        let generator =
+            run.generator.cpu_share.map_or(String::new(), |g| format!("; the load generator took {g:.2}"));
+        said.push(format!(
+            "The server used {used:.2} of {cores} cores under that load ({}){generator}.",
+            figures::percent(used / cores as f64)
+        ));
+    }
+    let failed: Vec<_> =
+        report.runs.iter().filter(|r| figures::total(r).is_some_and(|t| t.failures > 0)).collect();
+    for run in &failed {
+        let Some(total) = figures::total(run) else { continue };
+        said.push(format!(
+            "{} of {} requests failed in {}: {}.",
+            total.failures,
+            total.requests,
+            describe::name(run),
+            figures::failures_by_kind(total)
+        ));
+    }
+    if failed.is_empty() {
+        said.push("No request failed in any run.".to_owned());
+    }
+    said
+}
+
+pub(super) fn scalability(report: &Report, comparison: Option<&Comparison>) -> Vec<String> {
+    let mut said = Vec::new();
+    let mut thinking: Vec<&Run> =
+        report.runs.iter().filter(|run| run.think_s().is_some_and(|z| z > 0.0)).collect();
+    thinking.sort_by_key(|run| run.plan.users());
+    for pair in thinking.windows(2) {
+        let [few, many] = pair else { continue };
+        if let (Some(before), Some(after)) = (few.steady_total(), many.steady_total())
+            && few.plan.users() < many.plan.users()
+        {
+            said.push(format!(
+                "From {} to {} users (x{:.1}) requests/s went from {} to {} (x{:.1}), the median from {} to {}, p95 from {} to {}.",
+                few.plan.users(),
+                many.plan.users(),
+                many.plan.users() as f64 / few.plan.users() as f64,
+                figures::rate(before.rps),
+                figures::rate(after.rps),
+                if before.rps > 0.0 { after.rps / before.rps } else { 0.0 },
+                figures::latency(before.median_ms),
+                figures::latency(after.median_ms),
+                figures::latency(before.p95_ms),
+                figures::latency(after.p95_ms),
+            ));
+        }
+    }
+    if let Some(knee) = &report.knee {
+        said.push(describe::knee(knee));
+    }
+    match capacity(report) {
+        Some((run, per_second)) => said.push(format!(
+            "Capacity: {} good answers/s ({}), with p95 {}.",
+            figures::rate(per_second),
+            describe::plan(&run.plan),
+            figures::latency(run.steady_total().and_then(|t| t.p95_ms)),
+        )),
+        None => said.push(
+            "No run found the capacity: think time or the verdicts stand in the way. Give --think 0, or --sweep users=1,2,4,8,16."
+                .to_owned(),
+        ),
+    }
+    for row in comparison.iter().flat_map(|c| c.rows.iter().skip(1)) {
+        said.push(format!("{} containers: {}.", row.containers, containers::improvement(row)));
+    }
+    said
+}
+
+pub(super) fn recommendations(report: &Report) -> Vec<String> {
+    let mut said = Vec::new();
+    if report.runs.iter().any(|run| describe::is_warning(run.verdict)) {
+        said.push(
+            "Repeat the runs that are UNSTABLE or CLIENT-SATURATED on a quiet machine before quoting them."
+                .to_owned(),
+        );
+    }
+    if report.runs.iter().filter_map(figures::total).any(|total| total.failures > 0) {
+        said.push(
+            "Find out why requests failed before anything else: the kinds are listed above.".to_owned(),
+        );
+    }
+    if let Some((run, per_second)) = capacity(report) {
+        let planned = per_second * PLANNED;
+        let response_s = run.steady_total().and_then(|t| t.average_ms).unwrap_or(0.0) / 1e3;
+        let users = |think_s: f64| planned * (think_s + response_s);
+        let thinking = report.runs.iter().filter_map(Run::think_s).find(|z| *z > 0.0);
+        let users = thinking.map_or(String::new(), |z| {
+            format!(", about {:.0} users who think {z:.1} s between requests", users(z))
+        });
+        said.push(format!(
+            "Plan for {} requests/s ({}) to a server like this, {} of its capacity{users}; add servers behind a load balancer beyond that.",
+            figures::rate(planned),
+            describe::mix(&run.plan),
+            figures::percent(PLANNED)
+        ));
+    } else {
+        said.push(
+            "Find the capacity (--think 0 or --sweep) before deciding how many servers to run.".to_owned(),
+        );
+    }
+    if let Some(run) = most_loaded(report) {
+        let share = |name: &str, of: fn(&Stage) -> Option<f64>| {
+            run.stages.iter().find(|s| s.name == name).and_then(of).unwrap_or(0.0)
+        };
+        let queue = share("queue", |s| s.share_at_p99).max(share("queue", |s| s.share_at_p50));
+        if queue > LARGE {
+            said.push(format!(
+                "Under the largest load up to {} of the time is waiting for a worker: more cores or containers shorten it, a faster model does too.",
+                figures::percent(queue)
+            ));
+        }
+    }
+    if let Some((run, inference)) = without_waiting(report).filter(|(_, share)| *share > LARGE) {
+        said.push(format!(
+            "Where nobody waits ({}), inference is {} of a typical answer: a smaller or quantised model is what would shorten answers and raise the capacity most.",
+            describe::name(run),
+            figures::percent(inference)
+        ));
+    }
+    let memory =
+        report.runs.iter().flat_map(|run| &run.targets).filter_map(|t| t.usage.as_ref()?.rss_max_bytes);
+    if let Some(most) = memory.reduce(f64::max) {
+        said.push(format!(
+            "The server needed at most {}: a container limit of twice that leaves room.",
+            figures::mebibytes(Some(most))
+        ));
+    }
+    said
+}
+
+pub(super) fn conclusion(report: &Report) -> String {
+    let runs = report.runs.iter().filter_map(|run| Some((run, figures::total(run)?)));
+    let (good, bad): (Vec<_>, Vec<_>) = runs
+        .filter(|(run, _)| run.scenario != "custom" || report.runs.len() == 1)
+        .partition(|(run, total)| {
+            total.failures == 0
+                && !describe::is_warning(run.verdict)
+                && total.p95_ms.is_some_and(|p95| p95 < FAST_MS)
+        });
+    let names =
+        |runs: &[(&Run, _)]| runs.iter().map(|(run, _)| describe::name(run)).collect::<Vec<_>>().join(", ");
+    let mut said = Vec::new();
+    if !good.is_empty() {
+        said.push(format!(
+            "By these runs the service is ready for the loads {}: no failures, steady, p95 below {}.",
+            names(&good),
+            figures::latency(Some(FAST_MS))
+        ));
+    }
+    if !bad.is_empty() {
+        said.push(format!(
+            "Not shown for {}: failures, an unsteady run, too few requests for a p95, or a p95 of {} and more.",
+            names(&bad),
+            figures::latency(Some(FAST_MS))
+        ));
+    }
+    if let Some((_, per_second)) = capacity(report) {
+        said.push(format!(
+            "Its measured limit is {} good answers/s on this machine.",
+            figures::rate(per_second)
+        ));
+    }
+    said.push(
+        "This is about speed under load alone. The service is research software, not a medical device."
+            .to_owned(),
+    );
+    said.join(" ")
+}
+
+/// The run with most requests per second; its stages are those of the server at work.
+fn most_loaded(report: &Report) -> Option<&Run> {
+    let rps = |run: &&Run| run.steady_total().map_or(0.0, |total| total.rps);
+    report.runs.iter().max_by(|a, b| rps(a).total_cmp(&rps(b)))
+}
+
+/// The run with the smallest share of waiting in a typical answer, and that of inference in it.
+fn without_waiting(report: &Report) -> Option<(&Run, f64)> {
+    let share = |run: &Run, name| run.stages.iter().find(|s| s.name == name)?.share_at_p50;
+    let waiting = report.runs.iter().filter_map(|run| Some((run, share(run, "queue")?)));
+    let (run, _) = waiting.min_by(|a, b| a.1.total_cmp(&b.1))?;
+    Some((run, share(run, "inference")?))
+}
+
+fn largest(run: &Run, share: fn(&Stage) -> Option<f64>) -> Option<&Stage> {
+    let of = |stage: &&Stage| share(stage).unwrap_or(0.0);
+    run.stages.iter().filter(|s| share(s).is_some()).max_by(|a, b| of(a).total_cmp(&of(b)))
+}
+
+/// The most good answers per second that a run without think time has shown, and that run.
+fn capacity(report: &Report) -> Option<(&Run, f64)> {
+    let valid = report
+        .runs
+        .iter()
+        .filter(|run| run.verdict == Verdict::Valid && matches!(run.plan.load, Load::Closed { .. }));
+    let good = valid.filter_map(|run| run.steady_total().map(|t| (run, t.rps - t.failures_per_s)));
+    good.max_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+fn in_words(stage: &str) -> &str {
+    match stage {
+        "queue" => "waiting for a worker",
+        "decode" => "decoding the picture",
+        "preprocess" => "preprocessing",
+        "other" => "network and HTTP",
+        stage => stage,
+    }
+}

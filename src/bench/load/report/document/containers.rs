@@ -1,0 +1,62 @@
+//! The container part of the document.
+
+use std::io::{self, Write};
+
+use crate::bench::load::compare::{Comparison, Row};
+use crate::bench::load::report::markdown::escaped;
+use crate::bench::load::report::{comparison, describe, figures};
+
+const HOW: &str = "Not part of these runs. To make it, run the same load against one, two and three containers behind their load balancer, \
+                   saving each with `--format json --output one.json` and so on, and give `--compare one.json two.json three.json` \
+                   together with `--report`.";
+
+pub(super) fn write(out: &mut dyn Write, comparison: Option<&Comparison>) -> io::Result<()> {
+    writeln!(out, "## Docker Container Scaling Tests\n")?;
+    let Some(comparison) = comparison else { return writeln!(out, "{HOW}\n\n---\n") };
+    for (index, row) in comparison.rows.iter().enumerate() {
+        one(out, row, index == 0)?;
+    }
+    writeln!(out, "### Compared\n")?;
+    comparison::write_markdown(out, comparison)?;
+    writeln!(out, "\n---\n")
+}
+
+fn one(out: &mut dyn Write, row: &Row, is_first: bool) -> io::Result<()> {
+    let count = match row.containers {
+        1 => "Single Container Test".to_owned(),
+        2 => "Two Containers Test (Load Balanced)".to_owned(),
+        3 => "Three Containers Test (Load Balanced)".to_owned(),
+        n => format!("{n} Containers Test (Load Balanced)"),
+    };
+    writeln!(out, "### {count}\n**Configuration:**")?;
+    writeln!(out, "- Containers: {}\n- Users: {}", row.containers, row.users)?;
+    writeln!(
+        out,
+        "- Duration: {}\n- Run: {}\n\n**Results:**",
+        figures::duration(row.duration_s),
+        escaped(&row.name)
+    )?;
+    writeln!(out, "- Average Response Time: {}", figures::latency(row.average_ms))?;
+    writeln!(out, "- 95th Percentile: {}", figures::latency(row.p95_ms))?;
+    writeln!(out, "- Requests/sec: {}", figures::rate(row.rps))?;
+    writeln!(out, "- Failure Rate: {}", figures::percent(row.failure_rate))?;
+    if !is_first {
+        writeln!(out, "- **Improvement**: {}", improvement(row))?;
+    }
+    writeln!(out, "- Verdict: {}\n", describe::word(row.verdict))
+}
+
+/// `82 % more requests/s, average response time 45 % shorter; efficiency 0.91`
+pub(super) fn improvement(row: &Row) -> String {
+    let change = |share: Option<f64>, more: &str, less: &str| {
+        share.map_or("-".to_owned(), |s| {
+            format!("{} {}", figures::percent(s.abs()), if s < 0.0 { less } else { more })
+        })
+    };
+    format!(
+        "{} requests/s than the first, average response time {}; efficiency {}",
+        change(row.improvement, "more", "fewer"),
+        change(row.average_reduction, "shorter", "longer"),
+        row.efficiency.map_or("-".to_owned(), |e| format!("{e:.2}"))
+    )
+}

@@ -1,0 +1,132 @@
+//! `--report FILE.md`: instructions and results of a load test as one document, every sentence of the
+//! results made from figures.
+
+mod conclusions;
+mod containers;
+mod scenario;
+
+use std::io::{self, Write};
+
+use super::markdown::{self, escaped};
+use super::{columns, describe, figures};
+use crate::bench::load::compare::Comparison;
+use crate::bench::load::outcome::{Report, Run, Target};
+
+const INSTRUCTIONS: &str = include_str!("instructions.md");
+
+pub(in crate::bench::load::report) fn write(
+    out: &mut dyn Write,
+    report: &Report,
+    comparison: Option<&Comparison>,
+) -> io::Result<()> {
+    writeln!(out, "# Load Testing with skinclf and Locust - Instructions and Results\n")?;
+    writeln!(out, "Made by:\n\n```\n{}\n```\n", report.command.replace("```", "'''"))?;
+    writeln!(out, "{INSTRUCTIONS}\n## Load Test Results\n")?;
+    environment(out, report)?;
+
+    let (scenarios, further) = parted(&report.runs);
+    for (index, run) in scenarios.iter().enumerate() {
+        scenario::write(out, index + 1, run)?;
+    }
+    if !further.is_empty() {
+        further_runs(out, report, &further)?;
+    }
+    containers::write(out, comparison)?;
+    key_findings(out, report, comparison)?;
+    screenshots(out)?;
+    writeln!(out, "## Conclusion\n{}", escaped(&conclusions::conclusion(report)))
+}
+
+/// The scenarios, and what was run beside them; without scenarios each run is one.
+fn parted(runs: &[Run]) -> (Vec<&Run>, Vec<&Run>) {
+    let (scenarios, further): (Vec<_>, Vec<_>) = runs.iter().partition(|run| run.scenario != "custom");
+    if scenarios.is_empty() { (further, scenarios) } else { (scenarios, further) }
+}
+
+fn environment(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    let environment = &report.environment;
+    let unknown = || "unknown".to_owned();
+    let cores = environment.logical_cores.map_or_else(unknown, |n| n.to_string());
+    let memory = environment.memory_bytes.map_or_else(unknown, |b| format!("{} GiB", b.div_ceil(1 << 30)));
+    let date = report.runs.first().map_or_else(unknown, |run| figures::date(&run.started_at));
+    writeln!(out, "### Test Environment")?;
+    writeln!(out, "- **Date**: {}", escaped(&date))?;
+    writeln!(out, "- **System**: {} {}", escaped(&environment.os), escaped(&environment.arch))?;
+    writeln!(out, "- **CPU**: {}, {cores} cores", escaped(&environment.cpu))?;
+    writeln!(out, "- **RAM**: {memory}")?;
+    let targets: Vec<_> = report.runs.iter().flat_map(|run| &run.targets).collect();
+    writeln!(out, "- **Model**: {}", escaped(&each(&targets, model)))?;
+    writeln!(out, "- **Device**: CPU (no GPU)")?;
+    writeln!(out, "- **Server**: {}", escaped(&each(&targets, server)))?;
+    let here = targets.iter().all(|target| target.shares_machine);
+    let generator =
+        if here { "on the same machine as the server" } else { "on the machine above; servers elsewhere" };
+    writeln!(out, "- **Load generator**: skinclf {}, {generator}\n\n---\n", escaped(&environment.version))
+}
+
+/// What is said of each target, once.
+fn each(targets: &[&Target], said: fn(&Target) -> String) -> String {
+    let mut all: Vec<_> = targets.iter().map(|target| said(target)).collect();
+    all.sort();
+    all.dedup();
+    if all.is_empty() { "unknown".to_owned() } else { all.join("; ") }
+}
+
+fn model(target: &Target) -> String {
+    let known = |m: &crate::bench::load::outcome::ServerModel| {
+        format!("{} {} (sha256 {:.12})", m.name, m.version, m.sha256)
+    };
+    target.model.as_ref().map_or("unknown".to_owned(), known)
+}
+
+fn server(target: &Target) -> String {
+    target
+        .version
+        .as_ref()
+        .map_or(target.url.clone(), |version| format!("skinclf {version} at {}", target.url))
+}
+
+/// Runs that are not scenarios: those that seek the limit.
+fn further_runs(out: &mut dyn Write, report: &Report, runs: &[&Run]) -> io::Result<()> {
+    writeln!(out, "### Further Runs\n\nTimes in ms, all endpoints together.\n")?;
+    let runs: Vec<_> = runs.iter().map(|run| (*run).clone()).collect();
+    markdown::table(out, &columns::RUN, &runs)?;
+    let about = |run: &Run| {
+        format!(
+            "{}. {}: {}",
+            describe::sentence(&describe::plan(&run.plan)),
+            describe::word(run.verdict),
+            describe::reasons(run)
+        )
+        .replace("..", ".")
+    };
+    markdown::list(out, &runs.iter().map(about).collect::<Vec<_>>())?;
+    if let Some(knee) = &report.knee {
+        writeln!(out, "\n{}", describe::knee(knee))?;
+    }
+    writeln!(out, "\n---\n")
+}
+
+fn key_findings(out: &mut dyn Write, report: &Report, comparison: Option<&Comparison>) -> io::Result<()> {
+    writeln!(out, "## Key Findings")?;
+    let parts = [
+        ("Performance Bottlenecks", conclusions::bottlenecks(report)),
+        ("Scalability Observations", conclusions::scalability(report, comparison)),
+        ("Recommendations", conclusions::recommendations(report)),
+    ];
+    for (title, sentences) in parts {
+        writeln!(out, "\n### {title}")?;
+        for (index, sentence) in sentences.iter().enumerate() {
+            writeln!(out, "{}. {}", index + 1, escaped(sentence))?;
+        }
+    }
+    writeln!(out, "\n---\n")
+}
+
+fn screenshots(out: &mut dyn Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "## Screenshots\n`skinclf bench --report FILE.html` makes one page with the statistics, response times and requests/s over time, \
+         histograms, stages, and CPU, memory and queue of the server. `skinclf serve` logs each request on standard error.\n\n---\n"
+    )
+}

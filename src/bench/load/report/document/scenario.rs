@@ -1,0 +1,130 @@
+//! One scenario of the document.
+
+use std::io::{self, Write};
+
+use crate::bench::load::outcome::{Endpoint, Load, Run};
+use crate::bench::load::report::columns::{self, Column};
+use crate::bench::load::report::markdown::{self, escaped};
+use crate::bench::load::report::{describe, figures};
+
+/// Times in ms.
+const COLUMNS: [Column<Endpoint>; 8] = [
+    ("Endpoint", |e| e.name.clone()),
+    ("Requests", |e| e.requests.to_string()),
+    ("Failures", |e| e.failures.to_string()),
+    ("Median (ms)", |e| figures::ms(e.median_ms)),
+    ("95th (ms)", |e| figures::ms(e.p95_ms)),
+    ("99th (ms)", |e| figures::ms(e.p99_ms)),
+    ("Avg (ms)", |e| figures::ms(e.average_ms)),
+    ("RPS", |e| figures::rate(e.rps)),
+];
+
+pub(super) fn write(out: &mut dyn Write, number: usize, run: &Run) -> io::Result<()> {
+    let name = match &*run.scenario {
+        "light" => "Light Load",
+        "medium" => "Medium Load",
+        "heavy" => "Heavy Load",
+        "custom" => "Custom Load",
+        other => other,
+    };
+    let plan = &run.plan;
+    writeln!(out, "### Scenario {number}: {} ({})\n\n**Configuration:**", escaped(name), load(run))?;
+    match &plan.load {
+        Load::Closed { users, spawn_rate, think_s } => {
+            writeln!(
+                out,
+                "- Users: {users}\n- Spawn Rate: {spawn_rate}/s\n- Think time: {}",
+                describe::think(*think_s)
+            )?;
+        }
+        Load::Open { rate, connections, .. } => {
+            writeln!(
+                out,
+                "- Starts: {rate}/s, whatever the answers\n- Requests in flight: at most {connections}"
+            )?;
+        }
+    }
+    writeln!(out, "- Duration: {}", figures::duration(plan.duration_s))?;
+    writeln!(out, "- Mix: {}", escaped(&describe::mix(plan)))?;
+    writeln!(out, "- Test Date: {}\n\n**Results:**\n", escaped(&figures::date(&run.started_at)))?;
+    let bold = |endpoint: &Endpoint| match &*endpoint.name {
+        "Total" => Endpoint { name: "**Total**".to_owned(), ..endpoint.clone() },
+        _ => endpoint.clone(),
+    };
+    markdown::table(out, &COLUMNS, &run.endpoints.iter().map(bold).collect::<Vec<_>>())?;
+    writeln!(out, "\n**Analysis:**\n")?;
+    writeln!(out, "- Verdict: **{}**. {}", describe::word(run.verdict), escaped(&describe::reasons(run)))?;
+    for sentence in analysis(run) {
+        writeln!(out, "- {}", escaped(&sentence))?;
+    }
+    writeln!(out, "\n---\n")
+}
+
+fn load(run: &Run) -> String {
+    match &run.plan.load {
+        Load::Closed { users, .. } => format!("{users} concurrent users"),
+        Load::Open { rate, .. } => format!("{} starts/s", figures::rate(*rate)),
+    }
+}
+
+fn analysis(run: &Run) -> Vec<String> {
+    let mut said = Vec::new();
+    if let Some(total) = figures::total(run) {
+        said.push(answers(run, total));
+    }
+    if let (Some(steady), Some(ramp_up), Some(phase)) = (
+        figures::phase_total(run.steady_state.as_ref()),
+        figures::phase_total(run.ramp_up.as_ref()),
+        &run.steady_state,
+    ) {
+        said.push(format!(
+            "From {} on, with all users: {} requests/s, {}; before, while they were being started: {} requests/s, {}.",
+            figures::clock(phase.from_s),
+            figures::rate(steady.rps),
+            figures::p95(steady),
+            figures::rate(ramp_up.rps),
+            figures::p95(ramp_up),
+        ));
+    }
+    // Where the server shares the generator's machine, a finding says how much CPU it used.
+    let has_finding = run.findings.iter().any(|finding| finding.code == "cpu_cost");
+    for target in &run.targets {
+        let Some(usage) = &target.usage else { continue };
+        let which = if run.targets.len() > 1 { format!(" at {}", target.url) } else { String::new() };
+        let cpu = match usage.cpu_mean {
+            Some(_) if !has_finding => format!("used {} cores on average, ", figures::cores(usage.cpu_mean)),
+            _ => String::new(),
+        };
+        said.push(format!(
+            "The server{which} {cpu}held at most {} of memory and let at most {} requests wait for a worker.",
+            figures::mebibytes(usage.rss_max_bytes),
+            usage.queue_max.map_or("-".to_owned(), |queue| format!("{queue:.0}")),
+        ));
+    }
+    let notes = columns::notes(run);
+    let findings = run.findings.iter().map(|finding| describe::sentence(&finding.text));
+    let limits = run.thresholds.iter().map(|limit| describe::sentence(&columns::threshold(limit)));
+    said.into_iter().chain(notes).chain(findings).chain(limits).collect()
+}
+
+fn answers(run: &Run, total: &Endpoint) -> String {
+    let checked = if run.plan.answers_checked {
+        ", each compared with the same picture classified by the generator"
+    } else {
+        ""
+    };
+    let parts = [("half", total.median_ms), ("95 %", total.p95_ms), ("99 %", total.p99_ms)];
+    let known = parts.into_iter().filter(|(_, time)| time.is_some());
+    let times: Vec<_> =
+        known.map(|(part, time)| format!("{part} within {}", figures::latency(time))).collect();
+    let times = if times.is_empty() { "too few for percentiles".to_owned() } else { times.join(", ") };
+    match total.failures {
+        0 => format!("All {} requests were answered well{checked}: {times}.", total.requests),
+        n => format!(
+            "{n} of {} requests failed ({}): {}. Of the others {times}.",
+            total.requests,
+            figures::percent(figures::failure_share(total)),
+            figures::failures_by_kind(total),
+        ),
+    }
+}

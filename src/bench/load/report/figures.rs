@@ -1,0 +1,138 @@
+//! Figures as people read them; a dash where too few samples stand behind one.
+
+use crate::bench::load::outcome::{Endpoint, Phase, Run};
+
+/// Milliseconds to about three digits, without the unit.
+pub(super) fn ms(value: Option<f64>) -> String {
+    value.map_or("-".to_owned(), |ms| match ms {
+        ms if ms < 9.995 => format!("{ms:.2}"),
+        ms if ms < 99.95 => format!("{ms:.1}"),
+        ms => format!("{ms:.0}"),
+    })
+}
+
+/// The same with its unit: `12.3 ms`, `4.20 s`.
+pub(super) fn latency(value: Option<f64>) -> String {
+    match value {
+        Some(ms) if ms >= 1e4 => format!("{:.1} s", ms / 1e3),
+        Some(_) => format!("{} ms", ms(value)),
+        None => "-".to_owned(),
+    }
+}
+
+/// `p95 12.3 ms`, or that there is none.
+pub(super) fn p95(endpoint: &Endpoint) -> String {
+    match endpoint.p95_ms {
+        Some(_) => format!("p95 {}", latency(endpoint.p95_ms)),
+        None => "too few requests for a p95".to_owned(),
+    }
+}
+
+/// Of requests, starts, users: per second.
+pub(super) fn rate(per_second: f64) -> String {
+    match per_second {
+        r if r < 9.995 => format!("{r:.2}"),
+        r if r < 999.95 => format!("{r:.1}"),
+        r => format!("{r:.0}"),
+    }
+}
+
+/// `0 %`, `0.02 %`, `3.1 %`, `97 %`: a share of 1 as per cent. What is not zero does not look it.
+pub(super) fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    let size = percent.abs();
+    match size {
+        0.0 => "0 %".to_owned(),
+        s if s < 0.01 => "< 0.01 %".to_owned(),
+        s if s < 0.995 => format!("{percent:.2} %"),
+        s if s < 9.95 => format!("{percent:.1} %"),
+        _ => format!("{percent:.0} %"),
+    }
+}
+
+/// `1.5 cores`
+pub(super) fn cores(cores: Option<f64>) -> String {
+    cores.map_or("-".to_owned(), |c| format!("{c:.2}"))
+}
+
+pub(super) fn mebibytes(bytes: Option<f64>) -> String {
+    bytes.map_or("-".to_owned(), |b| format!("{:.0} MiB", b / f64::from(1 << 20)))
+}
+
+/// `2m`, `1m 30s`, `12.5s`: as `--duration` takes it.
+pub(super) fn duration(seconds: f64) -> String {
+    let tenths = std::time::Duration::from_millis((seconds.max(0.0) * 10.0).round() as u64 * 100);
+    if seconds < 60.0 && tenths.subsec_millis() > 0 {
+        return format!("{:.1}s", tenths.as_secs_f64());
+    }
+    let whole = std::time::Duration::from_secs(seconds.max(0.0).round() as u64);
+    humantime::format_duration(whole).to_string()
+}
+
+/// `0:42`: a place in a run.
+pub(super) fn clock(seconds: f64) -> String {
+    if seconds < 60.0 && seconds.fract() > 1e-6 {
+        return format!("{seconds:.1} s");
+    }
+    let seconds = seconds.round() as u64;
+    format!("{}:{:02}", seconds / 60, seconds % 60)
+}
+
+/// `2026-11-25 07:12 UTC`; what cannot be read as a time as it is.
+pub(super) fn date(rfc3339: &str) -> String {
+    let Ok(time) = humantime::parse_rfc3339_weak(rfc3339) else { return rfc3339.to_owned() };
+    let text = humantime::format_rfc3339_seconds(time).to_string();
+    text.get(..16).map_or(text.clone(), |minutes| format!("{} UTC", minutes.replace('T', " ")))
+}
+
+/// `3 status_503, 1 timeout`; the most frequent first.
+pub(super) fn failures_by_kind(endpoint: &Endpoint) -> String {
+    let mut kinds: Vec<_> = endpoint.failures_by_kind.iter().collect();
+    kinds.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Failed requests among all, 0 to 1; 0 of nothing.
+pub(super) fn failure_share(endpoint: &Endpoint) -> f64 {
+    if endpoint.requests == 0 { 0.0 } else { endpoint.failures as f64 / endpoint.requests as f64 }
+}
+
+/// All endpoints of a run together.
+pub(super) fn total(run: &Run) -> Option<&Endpoint> {
+    endpoint(&run.endpoints, "Total")
+}
+
+/// All endpoints of a phase together.
+pub(super) fn phase_total(phase: Option<&Phase>) -> Option<&Endpoint> {
+    endpoint(&phase?.endpoints, "Total")
+}
+
+pub(super) fn endpoint<'a>(endpoints: &'a [Endpoint], name: &str) -> Option<&'a Endpoint> {
+    endpoints.iter().find(|e| e.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn about_three_digits_are_shown() {
+        assert_eq!([0.4321, 9.996, 99.96, 1234.5].map(|v| ms(Some(v))), ["0.43", "10.0", "100", "1234"]);
+        assert_eq!([0.5, 52.345, 12345.6].map(rate), ["0.50", "52.3", "12346"]);
+        assert_eq!((latency(Some(12_345.0)), latency(None)), ("12.3 s".into(), "-".into()));
+    }
+
+    #[test]
+    fn a_failure_among_many_is_not_rounded_away() {
+        assert_eq!(
+            [0.0, 1e-6, 0.0042, 0.031, 0.97].map(percent),
+            ["0 %", "< 0.01 %", "0.42 %", "3.1 %", "97 %"]
+        );
+    }
+
+    #[test]
+    fn durations_are_written_as_the_flag_takes_them() {
+        assert_eq!([120.0, 90.4, 2.5, 30.0].map(duration), ["2m", "1m 30s", "2.5s", "30s"]);
+        assert_eq!([0.0, 42.0, 61.0, 2.5].map(clock), ["0:00", "0:42", "1:01", "2.5 s"]);
+    }
+}

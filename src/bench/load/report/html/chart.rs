@@ -1,0 +1,278 @@
+//! Charts as SVG: panels above one another that share an x axis. Colours come from the page's style
+//! sheet, so that one chart serves light, dark and paper.
+
+use maud::{Markup, html};
+
+use super::scale::{Scale, ticks};
+
+/// Widths in user units, which are pixels on a large screen: of the page, and of half of it.
+pub(super) const WIDE: f64 = 1000.0;
+pub(super) const HALF: f64 = 480.0;
+const LEFT: f64 = 48.0;
+const RIGHT: f64 = 18.0;
+const TITLE: f64 = 28.0;
+const GAP: f64 = 12.0;
+const AXIS: f64 = 38.0;
+
+/// One picture.
+pub(super) struct Chart {
+    pub(super) title: String,
+    /// What it shows, for those who cannot see it.
+    pub(super) description: String,
+    pub(super) width: f64,
+    pub(super) x: Axis,
+    pub(super) panels: Vec<Panel>,
+    pub(super) shaded: Vec<Shade>,
+    pub(super) marks: Vec<Mark>,
+    pub(super) readouts: Vec<Readout>,
+}
+
+/// The x axis of all panels.
+pub(super) struct Axis {
+    pub(super) from: f64,
+    pub(super) to: f64,
+    /// Where, and what to write there.
+    pub(super) ticks: Vec<(f64, String)>,
+    pub(super) label: &'static str,
+}
+
+/// One y axis, from 0, and what is drawn over it.
+pub(super) struct Panel {
+    pub(super) title: &'static str,
+    pub(super) height: f64,
+    pub(super) series: Vec<Series>,
+}
+
+pub(super) struct Series {
+    pub(super) name: String,
+    /// Class of the style sheet that gives the colour and the dashes.
+    pub(super) style: &'static str,
+    pub(super) shape: Shape,
+    /// x and y; a line has a gap where y is `None`.
+    pub(super) points: Vec<(f64, Option<f64>)>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Shape {
+    Line,
+    /// Each value holds up to the next point.
+    Step,
+    /// From each point this far to the right.
+    Bars(f64),
+}
+
+/// A stretch of the x axis to tell from the rest.
+pub(super) struct Shade {
+    pub(super) from: f64,
+    pub(super) to: f64,
+    /// Of the style sheet.
+    pub(super) class: &'static str,
+    /// Written into it if there is room.
+    pub(super) label: &'static str,
+}
+
+/// A vertical line.
+pub(super) struct Mark {
+    pub(super) at: f64,
+    pub(super) label: String,
+}
+
+/// Text that appears over a stretch of the x axis.
+pub(super) struct Readout {
+    pub(super) from: f64,
+    pub(super) to: f64,
+    pub(super) text: String,
+}
+
+impl Chart {
+    pub(super) fn svg(&self) -> Markup {
+        let marks_height = if self.marks.is_empty() { 0.0 } else { 16.0 };
+        let mut top = 2.0 + marks_height;
+        let tops: Vec<f64> = self
+            .panels
+            .iter()
+            .map(|panel| {
+                top += TITLE + panel.height + GAP;
+                top - panel.height - GAP
+            })
+            .collect();
+        let bottom = top - GAP;
+        let height = bottom + AXIS;
+        let right = self.width - RIGHT;
+        let x = Scale::linear((self.x.from, self.x.to), (LEFT, right));
+        let first = tops.first().copied().unwrap_or(0.0);
+
+        html! {
+            svg viewBox={ "0 0 " (self.width) " " (height) } role="img" {
+                title { (self.title) }
+                desc { (self.description) }
+                @for shade in &self.shaded {
+                    @for (panel, top) in self.panels.iter().zip(&tops) {
+                        (rectangle(shade.class, (x.at(shade.from), x.at(shade.to)), (*top, top + panel.height)))
+                    }
+                    @if x.at(shade.to) - x.at(shade.from) > 60.0 {
+                        text.small x=(place(x.at(shade.from) + 5.0)) y=(place(first + 13.0)) { (shade.label) }
+                    }
+                }
+                @for (panel, top) in self.panels.iter().zip(&tops) { (panel.svg(*top, right, &x)) }
+                @for mark in &self.marks {
+                    line.mark x1=(place(x.at(mark.at))) x2=(place(x.at(mark.at))) y1=(place(first - TITLE - 2.0)) y2=(place(bottom)) {}
+                }
+                (labels(&self.marks, &x, first - TITLE - 5.0, right + RIGHT))
+                @for (at, label) in &self.x.ticks {
+                    line.tick x1=(place(x.at(*at))) x2=(place(x.at(*at))) y1=(place(bottom)) y2=(place(bottom + 4.0)) {}
+                    text.small text-anchor="middle" x=(place(x.at(*at))) y=(place(bottom + 17.0)) { (label) }
+                }
+                text.small text-anchor="end" x=(place(right)) y=(place(bottom + 33.0)) { (self.x.label) }
+                @for readout in &self.readouts {
+                    g.at {
+                        (rectangle("", (x.at(readout.from), x.at(readout.to)), (first, bottom)))
+                        title { (readout.text) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Panel {
+    fn svg(&self, top: f64, right: f64, x: &Scale) -> Markup {
+        let bottom = top + self.height;
+        let values = self.series.iter().flat_map(|s| s.points.iter().filter_map(|p| p.1));
+        let ticks = ticks(values.fold(0.0, f64::max), if self.height < 80.0 { 2 } else { 4 });
+        let y = Scale::linear((0.0, ticks.last().copied().unwrap_or(1.0)), (bottom, top));
+        html! {
+            text.panel x="0" y=(place(top - 11.0)) { (self.title) }
+            // One line needs no key: the panel's title names it.
+            @if self.series.len() > 1 {
+                text.key text-anchor="end" x=(place(right)) y=(place(top - 11.0)) {
+                    @for (index, series) in self.series.iter().enumerate() {
+                        @let swatch = if matches!(series.shape, Shape::Bars(_)) { "\u{25A0}" } else { "\u{2501}" };
+                        tspan class={ "swatch " (series.style) } dx=(if index == 0 { 0 } else { 14 }) { (swatch) }
+                        tspan dx="4" { (series.name) }
+                    }
+                }
+            }
+            @for tick in &ticks {
+                line.grid x1=(LEFT) x2=(place(right)) y1=(place(y.at(*tick))) y2=(place(y.at(*tick))) {}
+                text.small text-anchor="end" x=(LEFT - 7.0) y=(place(y.at(*tick) + 4.0)) { (round_label(*tick)) }
+            }
+            @for series in &self.series { (series.svg(x, &y)) }
+        }
+    }
+}
+
+impl Series {
+    fn svg(&self, x: &Scale, y: &Scale) -> Markup {
+        let style = self.style;
+        if let Shape::Bars(width) = self.shape {
+            return html! {
+                path class={ "bars " (style) } d=(self.bars(width, x, y)) {}
+            };
+        }
+        html! {
+            path class={ "line " (style) } d=(self.line(x, y)) {}
+            @for point in self.dots() {
+                circle class={ "dot " (style) } cx=(place(x.at(point.0))) cy=(place(y.at(point.1))) r="2.6" {}
+            }
+        }
+    }
+
+    fn line(&self, x: &Scale, y: &Scale) -> String {
+        let mut path = String::new();
+        let mut pen_down = false;
+        for (at, value) in &self.points {
+            let Some(value) = value else {
+                pen_down = false;
+                continue;
+            };
+            let (px, py) = (place(x.at(*at)), place(y.at(*value)));
+            path += &match (pen_down, self.shape) {
+                (false, _) => format!("M{px} {py}"),
+                (true, Shape::Step) => format!("H{px}V{py}"),
+                (true, _) => format!("L{px} {py}"),
+            };
+            pen_down = true;
+        }
+        path
+    }
+
+    /// The points to draw as such: all of a short line, otherwise those without a neighbour, which a
+    /// line would not show.
+    fn dots(&self) -> Vec<(f64, f64)> {
+        const FEW: usize = 16;
+        let value = |i: Option<usize>| i.and_then(|i| self.points.get(i)).and_then(|p| p.1);
+        let all = self.points.len() <= FEW && self.shape == Shape::Line;
+        let lone = |i: &usize| value(i.checked_sub(1)).is_none() && value(Some(i + 1)).is_none();
+        let chosen = (0..self.points.len()).filter(|i| all || lone(i));
+        chosen.filter_map(|i| value(Some(i)).map(|v| (self.points[i].0, v))).collect()
+    }
+
+    /// Bars half a unit apart, unless they are too narrow for that.
+    fn bars(&self, width: f64, x: &Scale, y: &Scale) -> String {
+        let bars = self.points.iter().filter_map(|(at, value)| Some((at, (*value).filter(|v| *v > 0.0)?)));
+        let bar = |(at, value): (&f64, f64)| {
+            let (left, right) = (x.at(*at), x.at(at + width));
+            let space = if right - left > 3.0 { 0.5 } else { 0.0 };
+            // Whatever is above 0 is seen.
+            let top = y.at(value).min(y.at(0.0) - 1.0);
+            format!(
+                "M{} {}V{}H{}V{}Z",
+                place(left + space),
+                place(y.at(0.0)),
+                place(top),
+                place(right - space),
+                place(y.at(0.0))
+            )
+        };
+        bars.map(bar).collect()
+    }
+}
+
+/// The labels of marks, ascending, moved apart where they would overlap and inwards at the right end.
+fn labels(marks: &[Mark], x: &Scale, y: f64, right: f64) -> Markup {
+    const CHARACTER: f64 = 7.2;
+    const SPACE: f64 = 10.0;
+    let width = |mark: &Mark| mark.label.chars().count() as f64 * CHARACTER;
+    let mut lefts: Vec<f64> = marks.iter().map(|mark| x.at(mark.at) - width(mark) / 2.0).collect();
+    let mut free_from = 0.0;
+    for (left, mark) in lefts.iter_mut().zip(marks) {
+        *left = left.max(free_from);
+        free_from = *left + width(mark) + SPACE;
+    }
+    let mut free_to = right;
+    for (left, mark) in lefts.iter_mut().zip(marks).rev() {
+        *left = left.min(free_to - width(mark));
+        free_to = *left - SPACE;
+    }
+    html! {
+        @for (mark, left) in marks.iter().zip(lefts) {
+            text.small x=(place(left)) y=(place(y)) { (mark.label) }
+        }
+    }
+}
+
+fn rectangle(class: &str, (left, right): (f64, f64), (top, bottom): (f64, f64)) -> Markup {
+    let (x, y, width, height) = (place(left), place(top), place(right - left), place(bottom - top));
+    html! {
+        rect class=[(!class.is_empty()).then_some(class)] x=(x) y=(y) width=(width) height=(height) {}
+    }
+}
+
+/// A tenth of a unit is finer than any screen shows.
+fn place(units: f64) -> f64 {
+    (units * 10.0).round() / 10.0
+}
+
+/// `250`, `0.5`, `12k`
+fn round_label(value: f64) -> String {
+    if value >= 10_000.0 {
+        return format!("{}k", rounded(value / 1000.0));
+    }
+    rounded(value)
+}
+
+/// Without the digits that binary fractions add.
+fn rounded(value: f64) -> String {
+    ((value * 1e6).round() / 1e6).to_string()
+}

@@ -1,0 +1,272 @@
+//! Which charts a run is drawn as.
+
+use super::chart::{Axis, Chart, HALF, Mark, Panel, Readout, Series, Shade, Shape, WIDE};
+use super::scale::{log_ticks, ticks, time_ticks};
+use crate::bench::load::outcome::{Endpoint, Knee, Load, Run, Second, Target, UsageSample};
+use crate::bench::load::report::figures;
+
+/// Most stretches of the timeline that answer to the pointer.
+const READOUTS: usize = 600;
+
+/// Response times, requests per second and users, second by second.
+pub(super) fn timeline(run: &Run) -> Chart {
+    let series = |name: &str, style, shape, value: fn(&Second) -> Option<f64>| {
+        let points = run.series.iter().map(|s| (s.at_s, value(s))).collect();
+        Series { name: name.to_owned(), style, shape, points }
+    };
+    let open = matches!(run.plan.load, Load::Open { .. });
+    let waiting = series("in flight", "c2", Shape::Line, |s| Some(s.in_flight as f64));
+    let users = series("users", "c1", Shape::Step, |s| Some(s.users as f64));
+    let mut failures = series("failures/s", "bad", Shape::Bars(1.0), |s| Some(s.failures as f64));
+    failures.points.iter_mut().for_each(|point| point.0 = (point.0 - 1.0).max(0.0));
+    let percentiles = if seconds_say_enough(run) {
+        [
+            series("p99", "p99", Shape::Line, |s| s.p99_ms),
+            series("p95", "c2", Shape::Line, |s| s.p95_ms),
+            series("p50", "c1", Shape::Line, |s| s.p50_ms),
+        ]
+    } else {
+        [
+            series("p99", "p99", Shape::Line, |s| s.recent.p99_ms),
+            series("p95", "c2", Shape::Line, |s| s.recent.p95_ms),
+            series("p50", "c1", Shape::Line, |s| s.recent.p50_ms),
+        ]
+    };
+    let panels = vec![
+        Panel {
+            title: "Response time, ms",
+            height: 150.0,
+            series: percentiles.into_iter().filter(|s| s.points.iter().any(|p| p.1.is_some())).collect(),
+        },
+        Panel {
+            title: "Requests/s",
+            height: 100.0,
+            series: [failures, series("requests/s", "c1", Shape::Line, |s| Some(s.rps))]
+                .into_iter()
+                .filter(|s| s.style != "bad" || s.points.iter().any(|p| p.1 != Some(0.0)))
+                .collect(),
+        },
+        if open {
+            Panel { title: "Requests in flight", height: 60.0, series: vec![waiting] }
+        } else {
+            Panel { title: "Users", height: 60.0, series: vec![waiting, users] }
+        },
+    ];
+    let stalls = run.stalls.iter().map(|stall| Shade {
+        from: (stall.at_s - stall.length_s).max(0.0),
+        to: stall.at_s.min(end(run)),
+        class: "stall",
+        label: "no answers",
+    });
+    let total = figures::total(run);
+    let description = format!(
+        "Over {}: median {}, 95th percentile {}, {} requests per second, {} failures.",
+        figures::duration(run.elapsed_s),
+        figures::latency(total.and_then(|t| t.median_ms)),
+        figures::latency(total.and_then(|t| t.p95_ms)),
+        figures::rate(total.map_or(0.0, |t| t.rps)),
+        total.map_or(0, |t| t.failures),
+    );
+    Chart {
+        title: "Response times, requests per second and users over time".to_owned(),
+        description,
+        width: WIDE,
+        x: time_axis(end(run)),
+        panels,
+        shaded: ramp_up(run).into_iter().chain(stalls).collect(),
+        marks: Vec::new(),
+        readouts: readouts(run),
+    }
+}
+
+/// Whether most seconds have requests enough for a p95 of their own.
+pub(super) fn seconds_say_enough(run: &Run) -> bool {
+    let known = run.series.iter().filter(|s| s.p95_ms.is_some()).count();
+    2 * known > run.series.len()
+}
+
+fn readouts(run: &Run) -> Vec<Readout> {
+    let stride = run.series.len().div_ceil(READOUTS).max(1);
+    let mut from = 0.0;
+    let mut readout = |second: &Second| {
+        let start = std::mem::replace(&mut from, second.at_s);
+        let text = format!(
+            "{}: {} users, {} requests/s, {} failures, p50 {}, p95 {}, p99 {}",
+            figures::clock(second.at_s),
+            second.users,
+            figures::rate(second.rps),
+            second.failures,
+            figures::latency(second.p50_ms),
+            figures::latency(second.p95_ms),
+            figures::latency(second.p99_ms),
+        );
+        Readout { from: start, to: second.at_s, text }
+    };
+    run.series.iter().step_by(stride).map(&mut readout).collect()
+}
+
+/// How many answers took how long, for each endpoint that has answers.
+pub(super) fn histograms(run: &Run) -> Vec<(&str, Chart)> {
+    let endpoints = run.endpoints.iter().filter(|e| e.name != "Total");
+    endpoints.filter_map(|e| Some((&*e.name, histogram(e)?))).collect()
+}
+
+fn histogram(endpoint: &Endpoint) -> Option<Chart> {
+    let bins: Vec<_> = endpoint.histogram.iter().filter(|b| b.from_ms > 0.0 && b.to_ms > b.from_ms).collect();
+    let (first, last) = (bins.first()?, bins.last()?);
+    // A little air, and never a single bar as wide as the page.
+    let (from, to) = (first.from_ms / 1.25, (last.to_ms * 1.25).max(first.from_ms * 4.0));
+    let width = (first.to_ms / first.from_ms).log10();
+    let mark = |name: &str, value: Option<f64>| {
+        value.map(|ms| Mark { at: ms.log10(), label: format!("{name} {}", figures::latency(Some(ms))) })
+    };
+    let marks = [mark("p50", endpoint.median_ms), mark("p95", endpoint.p95_ms), mark("p99", endpoint.p99_ms)];
+    let title = format!("Histogram of the response times of {}", endpoint.name);
+    let description = format!(
+        "From {} to {}, median {}.",
+        figures::latency(endpoint.min_ms),
+        figures::latency(endpoint.max_ms),
+        figures::latency(endpoint.median_ms),
+    );
+    let tick = |ms: f64| (ms.log10(), if ms < 1000.0 { format!("{ms}") } else { format!("{} s", ms / 1e3) });
+    Some(Chart {
+        title,
+        description,
+        width: HALF,
+        x: Axis {
+            from: from.log10(),
+            to: to.log10(),
+            ticks: log_ticks(from, to).into_iter().map(tick).collect(),
+            label: "ms",
+        },
+        panels: vec![Panel {
+            title: "Answers",
+            height: 130.0,
+            series: vec![Series {
+                name: "answers".to_owned(),
+                style: "c1",
+                shape: Shape::Bars(width),
+                points: bins.iter().map(|b| (b.from_ms.log10(), Some(b.count as f64))).collect(),
+            }],
+        }],
+        shaded: Vec::new(),
+        marks: marks.into_iter().flatten().collect(),
+        readouts: bins
+            .iter()
+            .map(|b| Readout {
+                from: b.from_ms.log10(),
+                to: b.to_ms.log10(),
+                text: format!(
+                    "{} to {}: {}",
+                    figures::latency(Some(b.from_ms)),
+                    figures::latency(Some(b.to_ms)),
+                    b.count
+                ),
+            })
+            .collect(),
+    })
+}
+
+const CPU: &str = "CPU, cores";
+
+/// CPU, memory and queue of the servers, if they gave any of them.
+pub(super) fn usage(run: &Run) -> Option<Chart> {
+    const STYLES: [&str; 4] = ["c1", "c3", "c5", "c4"];
+    let panel = |title, value: fn(&UsageSample) -> Option<f64>| {
+        let of_target = |(index, target): (usize, &Target)| {
+            let samples = target.usage.iter().flat_map(|u| &u.series);
+            let points: Vec<_> = samples.map(|s| (s.at_s, value(s))).collect();
+            let style = STYLES[index % STYLES.len()];
+            let name = target.url.trim_start_matches("http://").to_owned();
+            points.iter().any(|p| p.1.is_some()).then_some(Series { name, style, shape: Shape::Line, points })
+        };
+        let series: Vec<_> = run.targets.iter().enumerate().filter_map(of_target).collect();
+        (!series.is_empty()).then_some(Panel { title, height: 60.0, series })
+    };
+    let mut panels: Vec<_> = [
+        panel(CPU, |s| s.cpu),
+        panel("Memory, MiB", |s| s.rss_bytes.map(|b| b / f64::from(1 << 20))),
+        panel("Requests waiting for a worker", |s| s.queue),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if let Some(cpu) = panels.first_mut().filter(|p| p.title == CPU) {
+        let own = |name: &str, style, value: fn(&Second) -> Option<f64>| {
+            let points = run.series.iter().map(|s| (s.at_s, value(s))).collect();
+            Series { name: name.to_owned(), style, shape: Shape::Line, points }
+        };
+        cpu.series.push(own("load generator", "c2", |s| s.generator_cpu));
+        cpu.series.push(own("generator's machine", "c6", |s| s.machine_cpu));
+        cpu.series.retain(|s| s.points.iter().any(|p| p.1.is_some()));
+    }
+    (!panels.is_empty()).then(|| Chart {
+        title: "CPU, memory and queue of the servers".to_owned(),
+        description: "Over the run; means and largest values stand in the table of servers.".to_owned(),
+        width: WIDE,
+        x: time_axis(end(run)),
+        panels,
+        shaded: ramp_up(run).into_iter().collect(),
+        marks: Vec::new(),
+        readouts: Vec::new(),
+    })
+}
+
+/// Throughput and 95th percentile over users.
+pub(super) fn sweep(runs: &[Run], knee: &Knee) -> Chart {
+    let mut runs: Vec<&Run> = runs.iter().filter(|r| r.scenario == "custom").collect();
+    runs.sort_by_key(|run| run.plan.users());
+    let series = |name: &str, style, value: fn(&Endpoint) -> Option<f64>| {
+        let steady = |run: &Run| {
+            figures::phase_total(run.steady_state.as_ref()).or(figures::total(run)).and_then(value)
+        };
+        let points = runs.iter().map(|run| (run.plan.users() as f64, steady(run))).collect();
+        Series { name: name.to_owned(), style, shape: Shape::Line, points }
+    };
+    let most = runs.iter().map(|r| r.plan.users()).max().unwrap_or(1) as f64;
+    Chart {
+        title: "Requests per second and response times over the number of users".to_owned(),
+        description: format!(
+            "{} requests per second at the knee of {} users.",
+            figures::rate(knee.rps),
+            knee.users
+        ),
+        width: WIDE,
+        x: Axis {
+            from: 0.0,
+            to: most * 1.02,
+            ticks: ticks(most, 8).into_iter().filter(|t| *t <= most).map(|t| (t, t.to_string())).collect(),
+            label: "users",
+        },
+        panels: vec![
+            Panel {
+                title: "Requests/s",
+                height: 120.0,
+                series: vec![series("requests/s", "c1", |e| Some(e.rps))],
+            },
+            Panel {
+                title: "Response time, ms",
+                height: 120.0,
+                series: vec![series("p95", "c2", |e| e.p95_ms), series("p50", "c1", |e| e.median_ms)],
+            },
+        ],
+        shaded: Vec::new(),
+        marks: vec![Mark { at: knee.users as f64, label: format!("knee: {} users", knee.users) }],
+        readouts: Vec::new(),
+    }
+}
+
+fn ramp_up(run: &Run) -> Option<Shade> {
+    let phase = run.ramp_up.as_ref()?;
+    Some(Shade { from: phase.from_s, to: phase.to_s.min(end(run)), class: "shade", label: "ramp-up" })
+}
+
+fn time_axis(end: f64) -> Axis {
+    let ticks = time_ticks(end, 10).into_iter().map(|t| (t, figures::clock(t))).collect();
+    Axis { from: 0.0, to: end, ticks, label: "minutes and seconds since the start" }
+}
+
+/// The last thing on a run's time axis.
+fn end(run: &Run) -> f64 {
+    run.series.last().map_or(run.elapsed_s, |s| s.at_s).max(0.1)
+}

@@ -1,0 +1,183 @@
+//! `--report FILE.html`: one page that needs nothing else, for screens of both colour schemes and for
+//! paper. Text from outside is escaped by `maud`; no markup is made otherwise.
+
+mod chart;
+mod charts;
+mod run;
+mod scale;
+mod stages;
+
+use std::io::{self, Write};
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::columns::{self, Column};
+use super::{comparison, describe, figures};
+use crate::bench::load::compare::Comparison;
+use crate::bench::load::outcome::{Report, Run, Verdict};
+
+const STYLE: &str = include_str!("style.css");
+
+pub(super) fn write(out: &mut dyn Write, report: &Report, comparison: Option<&Comparison>) -> io::Result<()> {
+    out.write_all(page(report, comparison).into_string().as_bytes())
+}
+
+fn page(report: &Report, comparison: Option<&Comparison>) -> Markup {
+    let title = format!("Load test of {}", targets(report));
+    let warned: Vec<_> = report.runs.iter().filter(|run| describe::is_warning(run.verdict)).collect();
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="referrer" content="no-referrer";
+                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+                title { @if let Some(run) = warned.first() { (describe::word(run.verdict)) ": " } (title) }
+                // An empty one, so that browsers ask no host for it.
+                link rel="icon" href="data:,";
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                header {
+                    p.brand { "skinclf bench" }
+                    h1 { (title) }
+                    p.lead { (when(report)) }
+                    p.lead { "Load from " (report.environment.line()) }
+                }
+                main {
+                    (headline(report, &warned))
+                    @if report.runs.len() > 1 { (summary(report)) }
+                    @if let Some(comparison) = comparison { (compared(comparison)) }
+                    @for (index, run) in report.runs.iter().enumerate() { (run::section(index, run, report.runs.len() == 1)) }
+                }
+                footer {
+                    p { "Made by:" }
+                    pre { code { (report.command) } }
+                    "skinclf " (report.environment.version) ". Research software, not a medical device. "
+                    "Percentiles are nearest ranks of all values to three digits; a dash stands where too few samples stand behind one."
+                }
+            }
+        }
+    }
+}
+
+fn targets(report: &Report) -> String {
+    let mut urls: Vec<&str> = Vec::new();
+    for target in report.runs.iter().flat_map(|run| &run.targets) {
+        if !urls.contains(&&*target.url) {
+            urls.push(&target.url);
+        }
+    }
+    match urls.len() {
+        0 => "nothing".to_owned(),
+        1..=3 => urls.join(", "),
+        n => format!("{n} servers"),
+    }
+}
+
+fn when(report: &Report) -> String {
+    let runs =
+        if report.runs.len() == 1 { "1 run".to_owned() } else { format!("{} runs", report.runs.len()) };
+    match report.runs.first() {
+        Some(first) => format!("{runs} from {}", figures::date(&first.started_at)),
+        None => runs,
+    }
+}
+
+/// The verdict before any figure. One that spoils the figures is stated across the page.
+fn headline(report: &Report, warned: &[&Run]) -> Markup {
+    let failed: u64 = report.runs.iter().filter_map(figures::total).map(|t| t.failures).sum();
+    let missed = report.runs.iter().flat_map(|r| &r.thresholds).filter(|t| t.missed).count();
+    html! {
+        @if !warned.is_empty() {
+            div.alarm role="alert" {
+                @for run in warned {
+                    p.word { "\u{26A0} " (describe::word(run.verdict)) @if report.runs.len() > 1 { ": " (describe::name(run)) } }
+                    p { (describe::meaning(run.verdict)) " " (describe::reasons(run)) }
+                }
+            }
+        }
+        @if failed > 0 {
+            p.bad { strong { (failed) " requests failed." } " Latencies are those of good answers and of timeouts." }
+        }
+        @if missed > 0 {
+            p.bad { strong { (missed) " of the limits set were missed." } }
+        }
+    }
+}
+
+/// The verdict of one run and its reasons.
+fn verdict(run: &Run) -> Markup {
+    let class = match run.verdict {
+        Verdict::Valid => "verdict valid",
+        Verdict::NotSaturated => "verdict capped",
+        Verdict::ClientSaturated | Verdict::Unstable => "verdict warning",
+    };
+    html! {
+        div class=(class) {
+            p.word { (describe::word(run.verdict)) }
+            p { (describe::meaning(run.verdict)) }
+            @if !run.verdict_reasons.is_empty() { p.soft { (describe::reasons(run)) } }
+        }
+    }
+}
+
+fn summary(report: &Report) -> Markup {
+    html! {
+        section {
+            h2 { "All runs" }
+            p.soft { "All endpoints together, each run as a whole; times in ms." }
+            div.wide { table {
+                thead { tr { @for (title, _) in &columns::RUN { th scope="col" { (title) } } } }
+                tbody {
+                    @for (index, run) in report.runs.iter().enumerate() {
+                        tr.warned[describe::is_warning(run.verdict)] {
+                            @for (column, (_, shown)) in columns::RUN.iter().enumerate() {
+                                @if column == 0 {
+                                    th scope="row" { a href={ "#run-" (index + 1) } { (shown(run)) } }
+                                } @else { td { (shown(run)) } }
+                            }
+                        }
+                    }
+                }
+            } }
+            @if let Some(knee) = &report.knee {
+                p { (describe::knee(knee)) }
+                figure { (charts::sweep(&report.runs, knee).svg()) }
+            }
+        }
+    }
+}
+
+fn compared(comparison: &Comparison) -> Markup {
+    html! {
+        section {
+            h2 { "Containers compared" }
+            @if !comparison.warnings.is_empty() {
+                ul.bad { @for warning in &comparison.warnings { li { (warning) } } }
+            }
+            (table(&comparison::COLUMNS, &comparison.rows))
+            p.soft { (comparison::METHOD) }
+        }
+    }
+}
+
+/// A table of names and figures.
+fn table<T>(columns: &[Column<T>], rows: &[T]) -> Markup {
+    html! {
+        div.wide { table {
+            thead { tr { @for (title, _) in columns { th scope="col" { (title) } } } }
+            tbody {
+                @for row in rows {
+                    tr {
+                        @for (index, (_, shown)) in columns.iter().enumerate() {
+                            @if index == 0 { th scope="row" { (shown(row)) } } @else { td { (shown(row)) } }
+                        }
+                    }
+                }
+            }
+        } }
+    }
+}

@@ -1,0 +1,153 @@
+//! One run: users, a clock, and a look once a second. Read [`run`] first.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::sleep_until;
+
+use super::check::Check;
+use super::cpu::CpuTime;
+use super::http::Client;
+use super::images::Image;
+use super::live::Live;
+use super::outcome::{Load, Run};
+use super::plan::Planned;
+use super::recorder::Recorder;
+use super::requests::{self, Requests};
+use super::scrape::Watch;
+use super::server::Server;
+use super::summary::{self, End};
+use super::test::{Test, User};
+use super::{closed, open};
+
+/// What all runs of an invocation have in common.
+pub(super) struct Setting {
+    pub(super) servers: Vec<Server>,
+    pub(super) images: Vec<Image>,
+    pub(super) check: Option<Rc<Check>>,
+    pub(super) api_key: Option<String>,
+    /// Cores of this machine.
+    pub(super) cores: Option<usize>,
+}
+
+/// Puts the planned load on the servers. It ends at its time, whatever the servers do: what is in
+/// flight then is cut off and counted apart.
+pub(super) async fn run(
+    setting: &Setting,
+    planned: &Planned,
+    mut stop: watch::Receiver<bool>,
+) -> anyhow::Result<Run> {
+    let plan = &planned.plan;
+    let targets: Vec<_> = setting.servers.iter().map(|s| &s.target).collect();
+    let requests = Requests::prepare(&plan.mix, &targets, &setting.images, setting.api_key.as_deref())?;
+    let duration = Duration::from_secs_f64(plan.duration_s);
+    let started_at = SystemTime::now();
+    let start = Instant::now();
+    let deadline = start + duration;
+    let ramp_up = match plan.load {
+        Load::Closed { users, spawn_rate, .. } => Duration::from_secs_f64((users - 1) as f64 / spawn_rate),
+        Load::Open { .. } => Duration::ZERO,
+    };
+    let recorder = Recorder::new(plan.mix.len(), setting.servers.len(), start, start + ramp_up, plan.seed);
+    let test = Rc::new(Test {
+        requests,
+        check: setting.check.clone(),
+        timeout: Duration::from_secs_f64(plan.timeout_s),
+        recorder: RefCell::new(recorder),
+    });
+
+    let cpu = CpuTime::now();
+    let mut tasks = JoinSet::new();
+    let watches = watch_servers(setting, &mut tasks)?;
+    spawn_load(setting, planned, &test, start, deadline, &mut tasks);
+
+    let name = format!("{} ({})", planned.scenario, summary::load_in_words(&plan.load));
+    let live = Live::start(name, duration);
+    let mut interrupted = *stop.borrow();
+    let mut next = start;
+    while !interrupted && next < deadline {
+        next = (next + Duration::from_secs(1)).min(deadline);
+        tokio::select! {
+            () = sleep_until(next.into()) => {}
+            _ = stop.changed() => interrupted = true,
+        }
+        let mut recorder = test.recorder.borrow_mut();
+        recorder.close_second(Instant::now());
+        if let Some(second) = recorder.seconds.last() {
+            live.update(start.elapsed(), second, recorder.so_far());
+        }
+    }
+    let end = Instant::now();
+    let cpu_seconds = CpuTime::now().process - cpu.process;
+    let unfinished = {
+        let recorder = test.recorder.borrow();
+        (recorder.in_flight(), recorder.oldest(end))
+    };
+    stop_all(tasks).await;
+    for watch in &watches {
+        watch.finish().await;
+    }
+    drop(live);
+
+    let test = Rc::into_inner(test).expect("the users are gone");
+    let samples = watches.into_iter().map(|watch| watch.samples.take()).collect();
+    let end = End { started_at, at: end, interrupted, cpu_seconds, unfinished, samples };
+    Ok(summary::run(setting, planned, test.recorder.into_inner(), end))
+}
+
+/// Begins to look at each server's `/metrics`.
+fn watch_servers(setting: &Setting, tasks: &mut JoinSet<()>) -> anyhow::Result<Vec<Watch>> {
+    let watch = |server: &Server| {
+        let request = requests::get(&server.target, "/metrics", setting.api_key.as_deref())?;
+        let watch = Watch::new(server.addresses[0], request);
+        tasks.spawn_local(watch.clone().run());
+        Ok(watch)
+    };
+    setting.servers.iter().map(watch).collect()
+}
+
+/// Spreads users over the servers, round robin, and starts them.
+fn spawn_load(
+    setting: &Setting,
+    planned: &Planned,
+    test: &Rc<Test>,
+    start: Instant,
+    deadline: Instant,
+    tasks: &mut JoinSet<()>,
+) {
+    let mut random = fastrand::Rng::with_seed(planned.plan.seed);
+    let servers = setting.servers.len();
+    let addresses: Vec<_> = setting.servers.iter().map(|s| s.addresses.clone()).collect();
+    let new_user = move |n: usize| {
+        let (server, nth) = (n % servers, n / servers);
+        let address = addresses[server][nth % addresses[server].len()];
+        User { client: Client::new(address), server, nth: n }
+    };
+    match planned.plan.load {
+        Load::Closed { users, spawn_rate, think_s } => {
+            for n in 0..users {
+                let begin = start + Duration::from_secs_f64(n as f64 / spawn_rate);
+                tasks.spawn_local(closed::user(test.clone(), new_user(n), begin, think_s, random.fork()));
+            }
+        }
+        Load::Open { rate, arrival, connections } => {
+            let clock = open::clock(start, deadline, rate, arrival, random.fork());
+            tasks.spawn_local(open::run(test.clone(), clock, connections, new_user, random.fork()));
+        }
+    }
+}
+
+/// Cuts off whatever is going on.
+async fn stop_all(mut tasks: JoinSet<()>) {
+    tasks.abort_all();
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended
+            && error.is_panic()
+        {
+            std::panic::resume_unwind(error.into_panic());
+        }
+    }
+}

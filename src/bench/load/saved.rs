@@ -1,0 +1,88 @@
+//! Runs that `--format json` has saved.
+
+use std::path::Path;
+
+use anyhow::{Context as _, ensure};
+
+use super::command;
+use super::compare::{Comparison, Saved, compare};
+use super::outcome::{Report, Run};
+use super::report::Outputs;
+use crate::cli::BenchArgs;
+use crate::exit::Exit;
+
+/// `bench --from` and `--compare`: no measuring.
+pub(super) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
+    if args.load.from.is_empty() {
+        Outputs::open(args)?.write_compared()?;
+    } else {
+        // Before any file is made anew: it may be one of these.
+        let report = read_all(&args.load.from)?;
+        Outputs::open(args)?.write(&report)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// The runs of all files, one after the other, as if measured now.
+fn read_all(paths: &[impl AsRef<Path>]) -> anyhow::Result<Report> {
+    let reports = paths.iter().map(|path| read("--from", path.as_ref()));
+    let mut reports = reports.collect::<anyhow::Result<Vec<_>>>()?.into_iter();
+    let mut all = reports.next().context("--from: no file")?;
+    for report in reports {
+        append(&mut all, report);
+    }
+    all.command = format!("{}\n{}", all.command, command::line());
+    Ok(all)
+}
+
+/// The runs of `--compare`, named as their files are, and what they say beside each other.
+pub(super) fn compared(files: &[Saved]) -> anyhow::Result<(Report, Comparison)> {
+    let mut all: Option<Report> = None;
+    let mut containers = Vec::new();
+    for (index, file) in files.iter().enumerate() {
+        let mut report = read("--compare", &file.path)?;
+        let count = report.runs.len();
+        let shown = file.path.display();
+        ensure!(count == 1, "--compare {shown}: {count} runs; compare files with one run each");
+        if let Some(stem) = file.path.file_stem() {
+            report.runs[0].scenario = stem.to_string_lossy().into_owned();
+        }
+        containers.push(file.containers.unwrap_or(index + 1));
+        match &mut all {
+            Some(all) => append(all, report),
+            None => all = Some(report),
+        }
+    }
+    let mut all = all.context("--compare: no file")?;
+    all.command = format!("{}\n{}", all.command, command::line());
+    let named: Vec<_> =
+        all.runs.iter().zip(&containers).map(|(run, n)| (run.scenario.clone(), *n, run)).collect();
+    let comparison = compare(&named);
+    Ok((all, comparison))
+}
+
+fn read(flag: &str, path: &Path) -> anyhow::Result<Report> {
+    let name = path.display();
+    let text = std::fs::read(path).with_context(|| format!("{flag} {name}"))?;
+    serde_json::from_slice(&text).or_else(|_| Err(what_is_wrong(&text))).with_context(|| {
+        format!("{flag} {name}: not what this version of skinclf bench --url --format json prints")
+    })
+}
+
+/// Why a run cannot be read; serde does not say it of a format that may be one run or several.
+fn what_is_wrong(text: &[u8]) -> anyhow::Error {
+    let runs = |value: serde_json::Value| match value.get("runs") {
+        Some(runs) => serde_json::from_value::<Vec<Run>>(runs.clone()).map(drop),
+        None => serde_json::from_value::<Run>(value).map(drop),
+    };
+    match serde_json::from_slice(text).and_then(runs) {
+        Err(error) => error.into(),
+        Ok(()) => anyhow::anyhow!("the runs are there, but not their command and environment"),
+    }
+}
+
+fn append(all: &mut Report, further: Report) {
+    all.runs.extend(further.runs);
+    all.knee = all.knee.take().or(further.knee);
+    all.command = format!("{}\n{}", all.command, further.command);
+}

@@ -1,0 +1,79 @@
+//! What all users of a run share. Read [`Test::ask`] first: it is where time is taken.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use http_body_util::Full;
+use hyper::Request;
+use hyper::body::Body as _;
+
+use super::check::Check;
+use super::http::{Client, Reply};
+use super::kind::Kind;
+use super::recorder::Recorder;
+use super::requests::Requests;
+use super::tally::Ended;
+
+/// What all users of a run share.
+pub(super) struct Test {
+    pub(super) requests: Requests,
+    pub(super) check: Option<Rc<Check>>,
+    pub(super) timeout: Duration,
+    pub(super) recorder: RefCell<Recorder>,
+}
+
+/// One user's connection, and where it leads.
+pub(super) struct User {
+    pub(super) client: Client,
+    pub(super) server: usize,
+    /// Requests so far, from a number of its own: users begin with different images.
+    pub(super) nth: usize,
+}
+
+impl Test {
+    /// One request, from its head to the last byte of its answer, checked and noted. The latency
+    /// counts from `since`, and so includes opening a connection where there is none.
+    pub(super) async fn ask(&self, user: &mut User, endpoint: usize, since: Instant) -> Result<(), Kind> {
+        let request = self.requests.nth(user.server, endpoint, user.nth);
+        let bytes_sent = request.body().size_hint().lower();
+        let ticket = self.recorder.borrow_mut().begin(since, Instant::now());
+        let outcome = self.within_timeout(user, request).await;
+        let now = Instant::now();
+
+        let (failure, reply) = match outcome {
+            Ok(reply) => (self.judge(endpoint, user.nth, &reply).err(), Some(reply)),
+            Err(kind) => (Some(kind), None),
+        };
+        user.nth = user.nth.wrapping_add(1);
+        let ended = Ended {
+            latency: now.saturating_duration_since(since),
+            failure,
+            bytes_sent,
+            bytes_received: reply.as_ref().map_or(0, |r| r.bytes),
+        };
+        let explained = failure.is_none() && self.requests.is_prediction(endpoint);
+        let timing = reply.as_ref().filter(|_| explained).and_then(|r| r.headers.get("server-timing"));
+        let timing = timing.and_then(|value| value.to_str().ok());
+        self.recorder.borrow_mut().end(ticket, endpoint, user.server, now, &ended, timing);
+        failure.map_or(Ok(()), Err)
+    }
+
+    async fn within_timeout(
+        &self,
+        user: &mut User,
+        request: Request<Full<bytes::Bytes>>,
+    ) -> Result<Reply, Kind> {
+        tokio::time::timeout(self.timeout, user.client.ask(request)).await.unwrap_or(Err(Kind::Timeout))
+    }
+
+    fn judge(&self, endpoint: usize, nth: usize, reply: &Reply) -> Result<(), Kind> {
+        if !(200..300).contains(&reply.status) {
+            return Err(Kind::Status(reply.status));
+        }
+        match &self.check {
+            Some(check) if self.requests.is_prediction(endpoint) => check.judge(nth, &reply.body),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Values of flags.
+
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::outcome::Weight;
+
+/// Beyond it, points in time could overflow.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Between which two a think time is drawn: `1s-3s`, `500ms`, `0`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Think {
+    pub(crate) min: Duration,
+    pub(crate) max: Duration,
+}
+
+impl FromStr for Think {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (min, max) = text.split_once('-').unwrap_or((text, text));
+        let think = Self { min: duration(min)?, max: duration(max)? };
+        if think.min > think.max {
+            return Err(format!("{min} is longer than {max}"));
+        }
+        Ok(think)
+    }
+}
+
+/// What is asked, and how often.
+#[derive(Debug, Clone)]
+pub(crate) struct Mix(pub(crate) Vec<Weight>);
+
+impl FromStr for Mix {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let weight_of = |part: &str| {
+            let (name, weight) = part.split_once('=').unwrap_or((part, "1"));
+            let name = name.trim().trim_start_matches('/');
+            let is_path = |c: char| c.is_ascii_alphanumeric() || "/-._~".contains(c);
+            if name.is_empty() || !name.chars().all(is_path) {
+                return Err(format!("{name:?} names no endpoint; try predict=4,health=1"));
+            }
+            let weight = weight.trim().parse().ok().filter(|&w: &u32| w > 0 && w <= 1_000_000);
+            let weight = weight.ok_or_else(|| format!("the weight of {name} is a whole number from 1"))?;
+            Ok(Weight { endpoint: format!("/{name}"), weight })
+        };
+        let mix: Vec<_> = text.split(',').map(weight_of).collect::<Result<_, _>>()?;
+        match mix.iter().enumerate().find(|(n, w)| mix[..*n].iter().any(|v| v.endpoint == w.endpoint)) {
+            Some((_, twice)) => Err(format!("{} is there twice", twice.endpoint)),
+            None => Ok(Self(mix)),
+        }
+    }
+}
+
+/// A rate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct PerSecond(pub(crate) f64);
+
+impl FromStr for PerSecond {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let rate = text.trim().trim_end_matches("/s").parse().ok();
+        rate.filter(|r: &f64| (1e-3..=1e6).contains(r)).map(Self).ok_or("a number from 0.001 to a million")
+    }
+}
+
+/// Numbers of users to try, ascending.
+#[derive(Debug, Clone)]
+pub(crate) struct Sweep(pub(crate) Vec<NonZeroUsize>);
+
+impl FromStr for Sweep {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let list = text.strip_prefix("users=").ok_or("write users=1,2,4,8")?;
+        let mut users: Vec<NonZeroUsize> = list
+            .split(',')
+            .map(|n| n.trim().parse().map_err(|_| format!("{n:?} is no number of users")))
+            .collect::<Result<_, _>>()?;
+        users.sort_unstable();
+        users.dedup();
+        Ok(Self(users))
+    }
+}
+
+/// A server: where to connect, and what to call it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// Without a slash at the end.
+    pub(crate) url: String,
+    /// `localhost:8000`, for the Host field.
+    pub(crate) authority: String,
+    /// For the resolver, without the brackets of IPv6.
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    /// What stands before each path, empty or `/api`.
+    pub(crate) prefix: String,
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        let uri: hyper::Uri = with_scheme.parse().map_err(|e| format!("{e}; try http://localhost:8000"))?;
+        if uri.scheme_str() != Some("http") {
+            return Err("only http:// is spoken; put load on the server behind the TLS proxy".into());
+        }
+        let authority = uri.authority().ok_or("no host; try http://localhost:8000")?;
+        if uri.query().is_some() || authority.as_str().contains('@') {
+            return Err("a host, perhaps a port and a path; try http://localhost:8000".into());
+        }
+        let prefix = uri.path().trim_end_matches('/');
+        Ok(Self {
+            url: format!("http://{authority}{prefix}"),
+            authority: authority.to_string(),
+            host: authority.host().trim_matches(['[', ']']).to_owned(),
+            port: authority.port_u16().unwrap_or(80),
+            prefix: prefix.to_owned(),
+        })
+    }
+}
+
+/// A time above zero.
+pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|d| if d.is_zero() { Err("must be above 0".into()) } else { Ok(d) })
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let parsed =
+        humantime::parse_duration(text).map_err(|e| format!("{text:?}: {e}; try 500ms, 30s or 2m"))?;
+    if parsed <= LONGEST { Ok(parsed) } else { Err(format!("{text} is longer than a month")) }
+}

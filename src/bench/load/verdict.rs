@@ -1,0 +1,175 @@
+//! Whether the figures of a run mean what they seem to.
+//!
+//! The first of these that holds is the verdict:
+//!
+//! - CLIENT-SATURATED: in the steady state the generator's event loop used more than 90 % of a core, or
+//!   more than 1 % of an open loop's starts were more than 10 ms late.
+//! - UNSTABLE: the run ended before all users had started; or stalls (no answer for 100 ms and 20 times
+//!   what is usual, with requests in flight) made up more than 2 % of the steady state, or one of them a
+//!   second; or more than 1 % of an open loop's starts were dropped; or between the first and the last
+//!   third of the steady state throughput changed by more than 25 % and more than chance does, or p95 by
+//!   more than half and 20 ms.
+//! - NOT-SATURATED: a closed loop with think time Z, whose throughput is within 10 % of N/(Z+R), with
+//!   headroom: no queue to speak of and, where it is known, less than 85 % of the CPU in use; where
+//!   neither is known, R below a tenth of Z.
+//! - VALID: none of these.
+
+use super::outcome::{Load, Run, Second, Verdict};
+
+const BUSY_GENERATOR: f64 = 0.9;
+const TOLERATED_STARTS: f64 = 0.01;
+const TOLERATED_STALLS: f64 = 0.02;
+const LONG_STALL_S: f64 = 1.0;
+const THROUGHPUT_DRIFT: f64 = 0.25;
+const P95_DRIFT: f64 = 0.5;
+const P95_DRIFT_MS: f64 = 20.0;
+/// Standard deviations of a difference of counts that chance does not reach.
+const CHANCE: f64 = 4.0;
+/// Requests that a third needs for its p95 to be compared.
+const P95_REQUESTS: u64 = 200;
+const THINK_LIMIT: f64 = 0.1;
+const BUSY_SERVER: f64 = 0.85;
+
+/// The verdict and its reasons; `cores` are those of this machine.
+pub(super) fn judge(run: &Run, cores: Option<usize>) -> (Verdict, Vec<String>) {
+    let checks: [(Verdict, Vec<String>); 3] = [
+        (Verdict::ClientSaturated, client_saturated(run)),
+        (Verdict::Unstable, unstable(run)),
+        (Verdict::NotSaturated, not_saturated(run, cores)),
+    ];
+    let holds = checks.into_iter().find(|(_, reasons)| !reasons.is_empty());
+    holds.unwrap_or_else(|| (Verdict::Valid, valid(run)))
+}
+
+fn client_saturated(run: &Run) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if let Some(share) = run.generator.cpu_share.filter(|share| *share > BUSY_GENERATOR) {
+        reasons.push(format!(
+            "the generator used {:.0} % of the one core that it can use; spread the users over more generators",
+            share * 100.0
+        ));
+    }
+    if let Some(starts) = &run.starts
+        && starts.late as f64 > TOLERATED_STARTS * starts.made as f64
+    {
+        reasons.push(format!(
+            "{} of {} starts were more than 10 ms late; give the generator a core of its own or lower --rate",
+            starts.late, starts.made
+        ));
+    }
+    reasons
+}
+
+fn unstable(run: &Run) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let Some(steady) = &run.steady_state else {
+        return vec!["it ended before all users had started; give a longer --duration".to_owned()];
+    };
+    let length_s = steady.to_s - steady.from_s;
+    let stalled_s: f64 = run.stalls.iter().map(|s| s.length_s).sum();
+    let longest_s = run.stalls.iter().map(|s| s.length_s).fold(0.0, f64::max);
+    if stalled_s > TOLERATED_STALLS * length_s || longest_s >= LONG_STALL_S {
+        reasons.push(format!(
+            "{} times no answer came for long although requests were in flight, for {:.1} s of {:.1} s ({:.0} %), the longest {:.2} s",
+            run.stalls.len(),
+            stalled_s,
+            length_s,
+            stalled_s / length_s * 100.0,
+            longest_s
+        ));
+    }
+    if let Some(starts) = &run.starts
+        && starts.dropped as f64 > TOLERATED_STARTS * starts.planned as f64
+    {
+        reasons.push(format!(
+            "{} of {} starts were dropped because all {} connections waited for answers: the server does not keep up",
+            starts.dropped,
+            starts.planned,
+            run.plan.users()
+        ));
+    }
+    reasons.extend(drift(&run.steady_seconds().collect::<Vec<_>>()));
+    reasons
+}
+
+/// What changed between the first and the last third of the steady state.
+fn drift(seconds: &[&Second]) -> Vec<String> {
+    let third = seconds.len() / 3;
+    if third == 0 {
+        return Vec::new();
+    }
+    let (first, last) = (&seconds[..third], &seconds[seconds.len() - third..]);
+    let requests = |part: &[&Second]| part.iter().map(|s| s.requests).sum::<u64>() as f64;
+    let (before, after) = (requests(first), requests(last));
+    let mut reasons = Vec::new();
+    let difference = (after - before).abs();
+    if difference > THROUGHPUT_DRIFT * before.max(after) && difference > CHANCE * (before + after).sqrt() {
+        reasons.push(format!(
+            "throughput went from {:.1}/s in the first third to {:.1}/s in the last",
+            before / third as f64,
+            after / third as f64
+        ));
+    }
+    if before.min(after) >= P95_REQUESTS as f64
+        && let (Some(before), Some(after)) = (typical_p95(first), typical_p95(last))
+        && (after - before).abs() > (P95_DRIFT * before.min(after)).max(P95_DRIFT_MS)
+    {
+        reasons.push(format!(
+            "p95 went from {before:.0} ms in the first third of the run to {after:.0} ms in the last"
+        ));
+    }
+    reasons
+}
+
+/// Median of the seconds' p95, which one bad second does not move.
+fn typical_p95(seconds: &[&Second]) -> Option<f64> {
+    let mut values: Vec<f64> = seconds.iter().filter_map(|s| s.p95_ms).collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+fn not_saturated(run: &Run, cores: Option<usize>) -> Vec<String> {
+    let Load::Closed { users, .. } = run.plan.load else { return Vec::new() };
+    let Some(think_s) = run.think_s().filter(|z| *z > 0.0) else { return Vec::new() };
+    let Some(total) = run.steady_total() else { return Vec::new() };
+    let Some(response_s) = total.average_ms.map(|ms| ms / 1e3) else { return Vec::new() };
+    let cap = users as f64 / (think_s + response_s);
+    if (total.rps - cap).abs() > THINK_LIMIT * cap {
+        return Vec::new();
+    }
+    let Some(headroom) = headroom(run, cores, think_s, response_s) else { return Vec::new() };
+    vec![
+        format!(
+            "think time caps the load: N/(Z+R) = {users}/({think_s:.3} s + {response_s:.3} s) = {cap:.1}/s, measured {:.1}/s",
+            total.rps
+        ),
+        headroom,
+        "for the server's capacity give --think 0, or --sweep".to_owned(),
+    ]
+}
+
+/// In words, if there is any.
+fn headroom(run: &Run, cores: Option<usize>, think_s: f64, response_s: f64) -> Option<String> {
+    let queue = run.targets.iter().filter_map(|t| t.usage.as_ref()?.queue_mean).reduce(f64::max);
+    let busy = run.local_server_cpu().zip(cores).map(|(used, cores)| used / cores as f64);
+    if queue.is_none() && busy.is_none() {
+        let waits_little = response_s < THINK_LIMIT * think_s;
+        return waits_little.then(|| "answers come within a tenth of the think time".to_owned());
+    }
+    if queue.is_some_and(|q| q >= 1.0) || busy.is_some_and(|b| b >= BUSY_SERVER) {
+        return None;
+    }
+    let queue = queue.map(|q| format!("{q:.1} requests queued on average"));
+    let busy = busy.map(|b| format!("{:.0} % of the cores used by the server", b * 100.0));
+    let parts: Vec<_> = queue.into_iter().chain(busy).collect();
+    Some(format!("the server has room: {}", parts.join(", ")))
+}
+
+fn valid(run: &Run) -> Vec<String> {
+    let share = run.generator.cpu_share.map_or("?".to_owned(), |share| format!("{:.0}", share * 100.0));
+    let what = match run.plan.load {
+        Load::Closed { .. } => "the server was the bottleneck",
+        Load::Open { .. } => "all starts but a few were on time",
+    };
+    vec![format!("{what}: the generator used {share} % of its core, throughput and latency were steady")]
+}

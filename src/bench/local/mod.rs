@@ -1,0 +1,90 @@
+//! `skinclf bench`: how long the production path takes, stage by stage, without HTTP.
+
+mod measure;
+mod report;
+
+use std::io::Write as _;
+
+use anyhow::Context as _;
+
+use self::measure::{Run, measure};
+use super::environment::Environment;
+use crate::cli::{BenchArgs, BenchFormat};
+use crate::exit::Exit;
+use crate::output::{Destination, ModelId};
+use crate::{interrupt, terminal};
+
+/// 600x450, like the pictures of HAM10000.
+const DEFAULT_IMAGE: &[u8] = include_bytes!("../../../samples/lesion-1.jpg");
+
+/// All figures of one invocation, and what they were measured on.
+#[derive(serde::Serialize)]
+struct Report<'a> {
+    runs: Vec<Run>,
+    image: Image,
+    warmup: usize,
+    environment: Environment,
+    model: ModelId<'a>,
+}
+
+/// The picture that was classified again and again.
+#[derive(serde::Serialize)]
+struct Image {
+    name: String,
+    bytes: usize,
+    width: u32,
+    height: u32,
+}
+
+pub(super) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
+    let (name, bytes) = match &args.image {
+        Some(path) => {
+            let name = path.display().to_string();
+            let bytes = std::fs::read(path).with_context(|| format!("--image {name}"))?;
+            (name, bytes)
+        }
+        None => ("synthetic lesion (embedded)".to_owned(), DEFAULT_IMAGE.to_vec()),
+    };
+    let destination = Destination::open(args.output.as_deref())?;
+    let classifier = args.model.load()?;
+    let reference = classifier.classify(&bytes).with_context(|| format!("--image {name}"))?;
+    interrupt::on_signal(|| {})?;
+
+    let mut runs = Vec::new();
+    for threads in &args.threads {
+        let bar = terminal::progress(false);
+        terminal::set_length(&bar, args.iterations.get() as u64);
+        let run =
+            measure(&classifier, &bytes, &reference, threads.get(), args.warmup, args.iterations.get(), &bar);
+        bar.finish_and_clear();
+        runs.extend(run?);
+        if interrupt::requested() {
+            break;
+        }
+    }
+    measure::set_scaling_efficiency(&mut runs);
+
+    let report = Report {
+        runs,
+        image: Image { name, bytes: bytes.len(), width: reference.width, height: reference.height },
+        warmup: args.warmup,
+        environment: Environment::of(Some(&classifier)),
+        model: ModelId::from(classifier.spec()),
+    };
+    write(args.format, &report, destination)?;
+    Ok(if interrupt::requested() { Exit::Interrupted } else { Exit::Done })
+}
+
+fn write(format: BenchFormat, report: &Report<'_>, destination: Destination) -> anyhow::Result<()> {
+    let Destination { writer: mut out, is_terminal, .. } = destination;
+    match format {
+        BenchFormat::Table => report::table::write(&mut out, report, terminal::colored(is_terminal))?,
+        BenchFormat::Json => {
+            serde_json::to_writer_pretty(&mut out, report)?;
+            writeln!(out)?;
+        }
+        BenchFormat::Csv => report::csv::write(&mut out, report)?,
+        BenchFormat::Markdown => report::markdown::write(&mut out, report)?,
+    }
+    Ok(out.flush()?)
+}

@@ -1,0 +1,86 @@
+//! Exit statuses, and what is refused before anything is measured.
+
+use std::io::Read as _;
+use std::sync::atomic::Ordering;
+
+use serde_json::Value;
+
+use super::{begin, count, load, ok, total};
+use crate::mock::{Answer, Mock};
+use crate::support::run;
+
+#[test]
+fn an_interruption_prints_what_was_measured() {
+    let server = Mock::start(ok);
+    let mut bench =
+        begin(&server.url, &["--users", "2", "--think", "10ms", "--mix", "ping=1", "--duration", "1h"]);
+    while server.requests.load(Ordering::Relaxed) < 10 {
+        std::thread::yield_now();
+    }
+    let pid = bench.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().expect("kill(1)").success());
+    let mut text = String::new();
+    bench.stdout.take().expect("a pipe").read_to_string(&mut text).expect("UTF-8");
+    let run: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(bench.wait().expect("it ends").code(), Some(130));
+    assert_eq!(run["interrupted"], true);
+    assert!(count(&total(&run)["requests"]) >= 5, "{}", total(&run));
+}
+
+#[test]
+fn a_missed_threshold_is_status_3() {
+    let server = Mock::start(|path| {
+        let status = if path == "/bad" { 500 } else { 200 };
+        Answer::Whole(status, String::new())
+    });
+    let common = ["--users", "2", "--think", "20ms", "--mix", "good=1,bad=1", "--duration", "700ms"];
+    for (conditions, code) in [
+        (&["p50>10s", "rps>1000000", "good:failures>0%"][..], 1),
+        (&["failures>1%"], 3),
+        (&["p50>10s", "good:rps<1000000"], 3),
+        (&["bad:p95>10s"], 3),
+    ] {
+        let conditions: Vec<_> = conditions.iter().flat_map(|c| ["--fail-if", c]).collect();
+        let (ran, run) = load(&server.url, &[&common[..], &conditions].concat());
+        assert_eq!(ran.code, Some(code), "{conditions:?} {}", run["thresholds"]);
+        assert_eq!(ran.stderr.contains("--fail-if"), code == 3, "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn without_a_server_nothing_is_measured() {
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let url = format!("http://{}", taken.local_addr().expect("an address"));
+    drop(taken);
+    let ran = run(["bench", "--url", &url, "--duration", "1h"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains(&url) && ran.stderr.contains("skinclf serve"), "{}", ran.stderr);
+}
+
+#[test]
+fn wrong_usage_of_a_load_test_names_the_flag() {
+    for (args, named) in [
+        (&["--users", "5"][..], "--url"),
+        (&["--url", "https://x"], "--url"),
+        (&["--url", "x", "--iterations", "5"], "--iterations"),
+        (&["--url", "x", "--scenario", "light", "--users", "5"], "--users"),
+        (&["--url", "x", "--rate", "5", "--think", "1s"], "--think"),
+        (&["--url", "x", "--think", "3s-1s"], "--think"),
+        (&["--url", "x", "--mix", "predict=0"], "--mix"),
+        (&["--url", "x", "--duration", "0"], "--duration"),
+        (&["--url", "x", "--rate", "0"], "--rate"),
+        (&["--url", "x", "--fail-if", "p95>5"], "--fail-if"),
+        (&["--url", "x", "--fail-if", "docs:p95>5s"], "/docs"),
+        (&["--url", "x", "--sweep", "1,2"], "--sweep"),
+        (&["--url", "x", "--report", "x.pdf"], "--report"),
+    ] {
+        let ran = run(["bench"].iter().chain(args));
+        assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(named), "{args:?}: {}", ran.stderr);
+    }
+    for images in ["samples/broken", "src"] {
+        let ran = run(["bench", "--url", "http://127.0.0.1:1", "--images", images]);
+        assert_eq!(ran.code, Some(1));
+        assert!(ran.stderr.contains("--images") && ran.stderr.contains(images), "{}", ran.stderr);
+    }
+}

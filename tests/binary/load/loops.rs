@@ -1,0 +1,133 @@
+//! Closed and open loops, scenarios, sweeps, and what is said of them.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::{count, load, ok, reasons, total};
+use crate::mock::{Answer, Mock};
+
+#[test]
+fn think_time_caps_the_load_and_the_arithmetic_says_so() {
+    let server = Mock::start(ok);
+    let args = ["--users", "20", "--think", "300ms-500ms", "--mix", "ping=1", "--duration", "3s"];
+    let (ran, run) = load(&server.url, &args);
+    assert_eq!((ran.code, &run["verdict"]), (Some(0), &"NOT-SATURATED".into()), "{}", reasons(&run));
+    assert!(reasons(&run).contains("N/(Z+R) = 20/(0.4"), "{}", reasons(&run));
+    let asked = server.requests.load(Ordering::Relaxed) as u64;
+    let counted = count(&total(&run)["requests"]);
+    assert!(
+        (100..=180).contains(&counted),
+        "20 users for 3 s at most each 0.3 s, at least each 0.5 s: {counted}"
+    );
+    // Beyond the count: one /health before, /metrics once a second, what was cut off at the end.
+    assert!(asked >= counted + 2 && asked <= counted + 27, "{asked} asked, {counted} counted");
+    assert!(server.connections.load(Ordering::Relaxed) <= 25, "connections are kept alive");
+}
+
+/// Answers at once, but stands still for 200 ms at the beginning of each second.
+fn stalling() -> Mock {
+    let began = Instant::now();
+    Mock::start(move |_| {
+        let into_second = began.elapsed().subsec_millis();
+        std::thread::sleep(Duration::from_millis(200_u32.saturating_sub(into_second).into()));
+        Answer::Whole(200, String::new())
+    })
+}
+
+/// A start at a random time waits longer than x with probability (0.2 s - x) / 1 s: p99 is 190 ms.
+#[test]
+fn the_open_loop_shows_a_stall_that_the_closed_loop_hides() {
+    let server = stalling();
+    let (_, open) = load(&server.url, &["--rate", "200", "--mix", "ping=1", "--duration", "4s"]);
+    let p99 = total(&open)["p99_ms"].as_f64().expect("hundreds of requests");
+    // Upwards only as far as a busy machine may be late.
+    assert!((171.0..260.0).contains(&p99), "{p99}");
+    assert_eq!(open["starts"]["dropped"], 0);
+
+    let (_, closed) =
+        load(&server.url, &["--users", "1", "--think", "0", "--mix", "ping=1", "--duration", "4s"]);
+    assert_eq!(closed["verdict"], "UNSTABLE", "{}", reasons(&closed));
+    assert!(reasons(&closed).contains("no answer came"), "{}", reasons(&closed));
+    let p99 = total(&closed)["p99_ms"].as_f64().expect("hundreds of requests");
+    assert!(p99 < 100.0, "each stall is one request of a closed loop: {p99}");
+}
+
+#[test]
+fn starts_beyond_the_connections_are_dropped_and_counted() {
+    let server = Mock::start(|path| {
+        if path == "/slow" {
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        Answer::Whole(200, String::new())
+    });
+    let args =
+        ["--rate", "100", "--arrival", "poisson", "--users", "2", "--mix", "slow=1", "--duration", "2s"];
+    let (_, run) = load(&server.url, &args);
+    let starts = &run["starts"];
+    let [planned, made, dropped] = ["planned", "made", "dropped"].map(|f| count(&starts[f]));
+    assert_eq!(planned, made + dropped);
+    assert!(made <= 10 && dropped > 100, "{starts}");
+    assert_eq!(run["verdict"], "UNSTABLE");
+    assert!(reasons(&run).contains("dropped"), "{}", reasons(&run));
+}
+
+#[test]
+fn a_sweep_finds_the_knee_of_a_server_that_answers_one_at_a_time() {
+    let turn = std::sync::Mutex::new(());
+    let server = Mock::start(move |_| {
+        let _mine = turn.lock().expect("nobody panics");
+        std::thread::sleep(Duration::from_millis(5));
+        Answer::Whole(200, String::new())
+    });
+    let args = ["--sweep", "users=4,1,2", "--think", "15ms", "--mix", "ping=1", "--duration", "1200ms"];
+    let (_, report) = load(&server.url, &args);
+    let runs = report["runs"].as_array().expect("runs");
+    let users: Vec<_> = runs.iter().map(|r| &r["plan"]["load"]["users"]).collect();
+    assert_eq!(users, [1, 2, 4]);
+    // N* = (R + Z) / D = (5 + 15) / 5 = 4, a little more for what the mock and the timer take.
+    let knee = &report["knee"];
+    assert!((3.0..7.0).contains(&knee["predicted_users"].as_f64().expect("a number")), "{knee}");
+    assert_eq!(knee["users"], 4);
+}
+
+#[test]
+fn the_written_scenarios_have_their_users() {
+    let server = Mock::start(ok);
+    let args = ["--scenario", "all", "--duration", "1s", "--mix", "ping=1"];
+    let (ran, report) = load(&server.url, &args);
+    assert_eq!(ran.code, Some(0));
+    let runs = report["runs"].as_array().expect("runs");
+    let loads: Vec<_> = runs.iter().map(|r| (&r["scenario"], &r["plan"]["load"])).collect();
+    for ((name, load), (wanted, users, rate)) in
+        loads.into_iter().zip([("light", 10, 2.0), ("medium", 50, 5.0), ("heavy", 100, 10.0)])
+    {
+        assert_eq!(
+            (name, &load["users"], &load["spawn_rate"]),
+            (&wanted.into(), &users.into(), &rate.into())
+        );
+        assert_eq!(load["think_s"], serde_json::json!([1.0, 3.0]));
+    }
+    assert!(reasons(&runs[0]).contains("before all users had started"), "{}", reasons(&runs[0]));
+}
+
+#[test]
+fn users_are_spread_over_several_servers() {
+    let servers = [Mock::start(ok), Mock::start(ok)];
+    let args = [
+        "--users",
+        "4",
+        "--spawn-rate",
+        "1000",
+        "--think",
+        "50ms",
+        "--mix",
+        "ping=1",
+        "--duration",
+        "800ms",
+        "--url",
+    ];
+    let (_, run) = load(&servers[0].url, &[&args[..], &[&servers[1].url]].concat());
+    let shares: Vec<_> =
+        run["targets"].as_array().expect("targets").iter().map(|t| t["share"].as_f64()).collect();
+    assert!(shares.iter().all(|s| (0.4..0.6).contains(&s.expect("a share"))), "{shares:?}");
+}

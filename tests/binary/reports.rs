@@ -1,0 +1,388 @@
+//! What `skinclf bench` makes of load tests that were saved: exact text from one written by hand.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::mock::Mock;
+use crate::support::{Ran, Server, run};
+
+const FIXTURE: &str = "tests/load/fixtures/run.json";
+
+fn fixture() -> Value {
+    serde_json::from_str(&std::fs::read_to_string(FIXTURE).expect(FIXTURE)).expect("JSON")
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+/// Saves a run and names the file.
+fn save(folder: &TempDir, name: &str, run: &Value) -> PathBuf {
+    let path = folder.path().join(name);
+    std::fs::write(&path, run.to_string()).expect("a file");
+    path
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    std::fs::read_to_string(path.as_ref()).unwrap_or_else(|e| panic!("{}: {e}", path.as_ref().display()))
+}
+
+fn bench(args: &[&str]) -> Ran {
+    run(["bench"].iter().chain(args))
+}
+
+/// The report of saved runs that ends in `ending`.
+fn report(files: &[&Path], ending: &str) -> String {
+    let folder = folder();
+    let out = folder.path().join(format!("report.{ending}"));
+    let mut args = vec!["bench".as_ref(), "--report".as_ref(), out.as_os_str(), "--from".as_ref()];
+    args.extend(files.iter().map(|f| f.as_os_str()));
+    let ran = run(args);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    read(out)
+}
+
+#[test]
+fn a_saved_run_is_printed_as_if_measured() {
+    let ran = bench(&["--from", FIXTURE]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    let expected = "\
+Test CPU, 2 cores, 8 GiB, linux x86_64, kernels for avx2; skinclf 0.1.0, release build; times in ms
+
+medium: 50 users, all from the first second, for 5s, think time 1s-3s, predict=4,health=1
+┌───────────────────────────────────────────────────────────────────────────────────────────────────────────┐
+│ endpoint          requests   failures   median    p95    p99   p99.9   average    min    max   requests/s │
+╞═══════════════════════════════════════════════════════════════════════════════════════════════════════════╡
+│ /predict               164          4     21.5   23.5   45.0       -      22.2   20.0   46.0         32.8 │
+│ /health                 40          0     0.41   0.44      -       -      0.41   0.40   0.45         8.00 │
+│ Total                  204          4     21.0   23.4   44.0       -      17.9   0.40   46.0         40.8 │
+│ in ramp-up              40          0     21.0   23.4   44.0       -      17.9   0.40   46.0         40.8 │
+│ in steady state        164          4     21.0   23.4   44.0       -      17.9   0.40   46.0         41.0 │
+└───────────────────────────────────────────────────────────────────────────────────────────────────────────┘
+Failures of /predict: 3 status_503, 1 timeout.
+VALID: The server was the bottleneck.
+- capacity: 39.8 good answers/s under this mix, p95 23 ms
+kept: p95>500ms (measured 23.4)
+missed: failures>1% (measured 1.96)
+";
+    assert_eq!(ran.stdout, expected);
+}
+
+#[test]
+fn json_comes_back_as_it_was_saved() {
+    let ran = bench(&["--from", FIXTURE, "--format", "json"]);
+    let mut printed: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert!(
+        printed["command"]
+            .as_str()
+            .expect("a command")
+            .ends_with("bench --from tests/load/fixtures/run.json --format json")
+    );
+    printed["command"] = fixture()["command"].clone();
+    assert_eq!(printed, fixture());
+}
+
+#[test]
+fn csv_and_markdown_have_a_row_for_each_endpoint() {
+    let csv = bench(&["--from", FIXTURE, "--format", "csv"]).stdout;
+    let expected = "\
+run,users,duration_s,verdict,endpoint,method,requests,failures,median_ms,p95_ms,p99_ms,p999_ms,average_ms,min_ms,max_ms,rps,failures_per_s,failures_by_kind,bytes_sent,bytes_received
+medium,50,5,VALID,/predict,POST,164,4,21.5,23.5,45,,22.25,20,46,32.8,0.8,status_503=3;timeout=1,5200000,120000
+medium,50,5,VALID,/health,GET,40,0,0.41,0.44,,,0.415,0.4,0.45,8,0,,0,10000
+medium,50,5,VALID,Total,,204,4,21,23.4,44,,17.9,0.4,46,40.8,0.8,status_503=3;timeout=1,5200000,130000
+";
+    assert_eq!(csv, expected);
+    let markdown = bench(&["--from", FIXTURE, "--format", "markdown"]).stdout;
+    assert!(
+        markdown.contains("| Total | 204 | 4 | 21.0 | 23.4 | 44.0 | - | 17.9 | 0.40 | 46.0 | 40.8 |"),
+        "{markdown}"
+    );
+    assert!(markdown.contains("**VALID**: The server was the bottleneck."), "{markdown}");
+}
+
+#[test]
+fn locusts_files_have_locusts_names_columns_and_units() {
+    let folder = folder();
+    let prefix = folder.path().join("out");
+    let ran = run(["bench", "--from", FIXTURE, "--csv"]
+        .map(std::ffi::OsStr::new)
+        .into_iter()
+        .chain([prefix.as_os_str()]));
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let file = |ending: &str| read(folder.path().join(format!("out_{ending}.csv")));
+    let stats = "\
+Type,Name,Request Count,Failure Count,Median Response Time,Average Response Time,Min Response Time,Max Response Time,Average Content Size,Requests/s,Failures/s,50%,66%,75%,80%,90%,95%,98%,99%,99.9%,99.99%,100%
+GET,/health,40,0,0,0.415,0.4,0.45,250.0,8.0,0.0,0,0,0,0,0,0,0,0,0,0,0
+POST,/predict,164,4,22,22.25,20.0,46.0,731.7073170731708,32.8,0.8,22,22,22,22,23,24,44,45,46,46,46
+,Aggregated,204,4,21,17.9,0.4,46.0,637.2549019607843,40.8,0.8,21,22,22,22,23,23,43,44,46,46,46
+";
+    assert_eq!(file("stats"), stats.replace('\n', "\r\n"));
+    let history = file("stats_history");
+    let mut rows = history.split("\r\n");
+    assert_eq!(
+        rows.next(),
+        Some(
+            "Timestamp,User Count,Type,Name,Requests/s,Failures/s,50%,66%,75%,80%,90%,95%,98%,99%,99.9%,99.99%,100%,Total Request Count,Total Failure Count,Total Median Response Time,Total Average Response Time,Total Min Response Time,Total Max Response Time,Total Average Content Size"
+        )
+    );
+    // 2026-11-25T08:00:00Z and a second.
+    assert_eq!(
+        rows.next(),
+        Some(
+            "1795593601,50,,Aggregated,40.000000,0.000000,21,22,22,22,23,23,46,46,46,46,46,40,0,21,17.9,0.4,46.0,650.0"
+        )
+    );
+    let failures = "\
+Method,Name,Error,Occurrences,First Seen,Last Seen
+POST,/predict,status_503,3,2026-11-25T08:00:01Z,2026-11-25T08:00:03Z
+POST,/predict,timeout,1,2026-11-25T08:00:04Z,2026-11-25T08:00:04Z
+";
+    assert_eq!(file("failures"), failures.replace('\n', "\r\n"));
+    assert_eq!(file("exceptions"), "Count,Message,Traceback,Nodes\r\n");
+}
+
+#[test]
+fn the_document_leaves_no_blank_and_keeps_its_headings() {
+    let folder = folder();
+    let scenarios: Vec<_> = [("light", 10), ("medium", 50), ("heavy", 100)]
+        .map(|(name, users)| {
+            let mut run = fixture();
+            run["scenario"] = json!(name);
+            run["plan"]["load"]["users"] = json!(users);
+            save(&folder, name, &run)
+        })
+        .into();
+    let files: Vec<&Path> = scenarios.iter().map(PathBuf::as_path).collect();
+    let document = report(&files, "md");
+    assert!(!document.contains("FILL"), "{document}");
+    let headings: Vec<_> = document.lines().filter(|line| line.starts_with('#')).collect();
+    let expected = [
+        "# Load Testing with skinclf and Locust - Instructions and Results",
+        "## Overview",
+        "## Prerequisites",
+        "## Running Load Tests",
+        "### Step 1: Start the API Server",
+        "### Step 2: Run skinclf, or Locust",
+        "### Step 3: Watch",
+        "### Step 4: Configure Test Parameters",
+        "### Step 5: Run Tests",
+        "## Test Scenarios",
+        "### Scenario 1: Light Load (10 concurrent users)",
+        "### Scenario 2: Medium Load (50 concurrent users)",
+        "### Scenario 3: Heavy Load (100 concurrent users)",
+        "## Expected Metrics to Record",
+        "## Load Test Results",
+        "### Test Environment",
+        "### Scenario 1: Light Load (10 concurrent users)",
+        "### Scenario 2: Medium Load (50 concurrent users)",
+        "### Scenario 3: Heavy Load (100 concurrent users)",
+        "## Docker Container Scaling Tests",
+        "## Key Findings",
+        "### Performance Bottlenecks",
+        "### Scalability Observations",
+        "### Recommendations",
+        "## Screenshots",
+        "## Conclusion",
+    ];
+    assert_eq!(headings, expected);
+    for line in [
+        "- **CPU**: Test CPU, 2 cores",
+        "- **Model**: mobilenetv2-ham10000 0.1.0 (sha256 368fa4e6e7bb)",
+        "| **Total** | 204 | 4 | 21.0 | 23.4 | 44.0 | 17.9 | 40.8 |",
+        "- Verdict: **VALID**. The server was the bottleneck.",
+        "- 4 of 204 requests failed (2.0 %): 3 status_503, 1 timeout. Of the others half within 21.0 ms, 95 % within 23.4 ms, 99 % within 44.0 ms.",
+        "1. Under the largest load (heavy) inference is 80 % of a typical /predict, 17.5 ms on average.",
+    ] {
+        assert!(document.lines().any(|l| l == line), "no {line:?} in {document}");
+    }
+}
+
+#[test]
+fn containers_are_compared_with_the_first() {
+    let folder = folder();
+    let with_rps = |name: &str, rps: f64, average_ms: f64| {
+        let mut run = fixture();
+        let total = &mut run["steady_state"]["endpoints"][2];
+        total["rps"] = json!(rps);
+        total["average_ms"] = json!(average_ms);
+        save(&folder, name, &run).display().to_string()
+    };
+    let (one, two) = (with_rps("one.json", 100.0, 40.0), with_rps("two.json", 180.0, 20.0));
+    let three = format!("4={}", with_rps("four.json", 240.0, 50.0));
+    let compared: Value = {
+        let ran = bench(&["--compare", &one, &two, &three, "--format", "json"]);
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {}", ran.stderr))
+    };
+    let figures = |row: usize| {
+        ["containers", "improvement", "average_reduction", "efficiency"]
+            .map(|f| compared["rows"][row][f].as_f64())
+    };
+    assert_eq!(figures(0), [Some(1.0), None, None, None]);
+    assert_eq!(figures(1), [Some(2.0), Some(0.8), Some(0.5), Some(0.9)]);
+    assert_eq!(figures(2), [Some(4.0), Some(1.4), Some(-0.25), Some(0.6)]);
+    assert_eq!(compared["warnings"], json!([]));
+
+    let document = folder.path().join("r.md");
+    let ran = bench(&["--compare", &one, &two, &three, "--report", &document.display().to_string()]);
+    let row = "│ two             2      50      20.0   23.4        180.0    2.4 %         +80 %         0.90     VALID │";
+    assert!(ran.stdout.contains(row), "{}", ran.stdout);
+    let document = read(document);
+    assert!(document.contains("### Two Containers Test (Load Balanced)\n"), "{document}");
+    let improvement = "- **Improvement**: 80 % more requests/s than the first, average response time 50 % shorter; efficiency 0.90\n";
+    assert!(document.contains(improvement), "{document}");
+}
+
+#[test]
+fn runs_that_cannot_be_compared_are_called_so() {
+    let folder = folder();
+    let mut other = fixture();
+    other["plan"]["load"]["users"] = json!(51);
+    other["plan"]["duration_s"] = json!(50.0);
+    other["targets"][0]["model"]["sha256"] = json!("0");
+    other["verdict"] = json!("UNSTABLE");
+    let other = save(&folder, "other.json", &other).display().to_string();
+    let ran = bench(&["--compare", FIXTURE, &other]);
+    assert_eq!(ran.code, Some(0));
+    for warning in [
+        "not comparable: other differs from run in users, duration, model: not the same test.",
+        "not comparable: other: UNSTABLE: the figures changed while they were measured.",
+    ] {
+        assert!(ran.stdout.contains(warning), "{}", ran.stdout);
+    }
+    let same = bench(&["--compare", FIXTURE, FIXTURE]);
+    assert!(!same.stdout.contains("not comparable"), "{}", same.stdout);
+}
+
+#[test]
+fn files_that_are_no_load_test_are_named_with_what_is_wrong() {
+    let folder = folder();
+    let mut short = fixture();
+    short.as_object_mut().expect("an object").remove("series");
+    let short = save(&folder, "short.json", &short).display().to_string();
+    let several = save(
+        &folder,
+        "several.json",
+        &json!({"runs": [fixture(), fixture()], "knee": null, "command": "", "environment": fixture()["environment"]}),
+    );
+    let several = several.display().to_string();
+    for (args, complaint) in [
+        (["--from", short.as_str(), "--format", "csv"], "missing field `series`"),
+        (["--from", "none.json", "--format", "csv"], "none.json"),
+        (
+            ["--compare", several.as_str(), FIXTURE, "--color=never"],
+            "2 runs; compare files with one run each",
+        ),
+    ] {
+        let ran = bench(&args);
+        assert_eq!(ran.code, Some(1));
+        assert!(ran.stderr.contains(args[1]) && ran.stderr.contains(complaint), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn the_page_holds_all_runs_and_states_a_bad_verdict_first() {
+    let folder = folder();
+    let mut unstable = fixture();
+    unstable["scenario"] = json!("heavy");
+    unstable["verdict"] = json!("UNSTABLE");
+    unstable["verdict_reasons"] = json!(["throughput went down"]);
+    let unstable = save(&folder, "unstable.json", &unstable);
+    let page = report(&[Path::new(FIXTURE), &unstable], "html");
+    assert!(page.contains("<title>UNSTABLE: Load test of http://127.0.0.1:8000</title>"), "{page}");
+    let first = page.find("Throughput went down.").expect("the reason");
+    assert!(first < page.find("<table>").expect("a table"), "the verdict stands before any figure");
+    for run in ["id=\"run-1\"", "id=\"run-2\"", ">medium<", ">heavy<"] {
+        assert!(page.contains(run), "{run}");
+    }
+    let good = report(&[Path::new(FIXTURE)], "html");
+    assert!(!good.contains("class=\"alarm\""));
+}
+
+#[test]
+fn what_comes_from_outside_stays_text() {
+    let folder = folder();
+    let hostile = "</title><script>alert(1)</script>\"'|`[x](y)";
+    let mut run = fixture();
+    run["scenario"] = json!(hostile);
+    run["purpose"] = json!(hostile);
+    run["command"] = json!(hostile);
+    run["started_at"] = json!(hostile);
+    run["verdict_reasons"] = json!([hostile]);
+    run["findings"][0]["text"] = json!(hostile);
+    run["stages"][0]["name"] = json!(hostile);
+    run["targets"][0]["url"] = json!(hostile);
+    run["targets"][0]["version"] = json!(hostile);
+    run["environment"]["cpu"] = json!(hostile);
+    run["thresholds"][0]["condition"] = json!(hostile);
+    run["plan"]["mix"][0]["endpoint"] = json!(hostile);
+    for endpoints in ["/endpoints", "/steady_state/endpoints", "/ramp_up/endpoints"] {
+        let endpoint = &mut run.pointer_mut(endpoints).expect("endpoints")[0];
+        endpoint["name"] = json!(hostile);
+        endpoint["failures_by_kind"] = json!({hostile: 4});
+    }
+    let file = save(&folder, "hostile.json", &run);
+    let page = report(&[&file], "html");
+    assert!(!page.contains("<script") && page.contains("&lt;script&gt;"), "{page}");
+    assert!(!page.contains("\"'|"), "an attribute could end");
+    let document = report(&[&file], "md");
+    let text: String = document.split("```").step_by(2).collect();
+    assert!(!text.replace("\\<", "").contains('<'), "{document}");
+    let cells: Vec<_> = document
+        .lines()
+        .filter(|l| l.starts_with("| "))
+        .map(|l| l.replace("\\|", "").matches('|').count())
+        .collect();
+    assert!(cells.iter().all(|count| *count == 9), "{cells:?}");
+}
+
+#[test]
+fn a_real_run_is_read_back_and_every_report_is_written() {
+    let server = Server::start(&[]);
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let [saved, html, md, csv] = ["run.json", "r.html", "r.md", "out"].map(path);
+    let ran = bench(&[
+        "--url",
+        &server.url,
+        "--users",
+        "4",
+        "--think",
+        "0",
+        "--duration",
+        "1s",
+        "--format",
+        "json",
+        "--output",
+        &saved,
+        "--report",
+        &html,
+        "--report",
+        &md,
+        "--csv",
+        &csv,
+    ]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let again = bench(&["--from", &saved, "--format", "json"]);
+    let without_command = |text: &str| {
+        let mut value: Value = serde_json::from_str(text).expect("JSON");
+        value.as_object_mut().expect("an object").remove("command").map(|_| value).expect("a command")
+    };
+    assert_eq!(without_command(&again.stdout), without_command(&read(&saved)));
+    assert!(read(&html).ends_with("</html>"));
+    assert!(!read(&md).contains("FILL"));
+    assert!(read(format!("{csv}_stats.csv")).lines().any(|line| line.starts_with(",Aggregated,")));
+}
+
+#[test]
+fn a_report_that_cannot_be_written_costs_no_load() {
+    let server = Mock::start(|_| Some((200, "{}".to_owned())));
+    for args in [["--report", "no-such-folder/r.html"], ["--csv", "no-such-folder/out"]] {
+        let ran = bench(&["--url", &server.url, "--mix", "ping=1", args[0], args[1]]);
+        assert_eq!(ran.code, Some(1));
+        assert!(ran.stderr.contains(args[0]) && ran.stderr.contains("no-such-folder"), "{}", ran.stderr);
+    }
+    assert_eq!(server.requests.load(std::sync::atomic::Ordering::Relaxed), 0);
+    assert_eq!(bench(&["--url", &server.url, "--report", "r.txt"]).code, Some(2));
+}
