@@ -50,7 +50,8 @@ const DEPTHWISE: [[usize; 4]; 8] = [
 ];
 
 fn isa() -> Isa {
-    Isa::chosen().expect("SKINCLF_ISA names an instruction set of this CPU")
+    let chosen = Isa::chosen().expect("SKINCLF_ISA names an instruction set of this CPU");
+    chosen.expect("SKINCLF_ISA is not tract, which has other kernels")
 }
 
 fn values(len: usize) -> Aligned {

@@ -61,7 +61,8 @@ impl Classifier {
         &self.spec
     }
 
-    /// Name of the instruction set that inference uses: `avx512`, `avx2`, `neon` or `portable`.
+    /// Name of the instruction set that inference uses: `avx512`, `avx2`, `neon`, `portable`, or
+    /// `tract` without kernels of our own.
     pub fn isa(&self) -> &'static str {
         self.engine.isa()
     }

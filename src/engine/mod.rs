@@ -35,7 +35,7 @@ impl Engine {
     /// Decodes the graph, holds it to its spec and compiles it for the spec's input shape.
     pub(crate) fn load(model: &Model) -> Result<Self, ModelError> {
         let isa = Isa::chosen().map_err(|problem| ModelError::new(&model.file, problem))?;
-        Self::load_with(model, Some(isa))
+        Self::load_with(model, isa)
     }
 
     /// Without an instruction set everything is left to tract.

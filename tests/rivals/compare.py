@@ -5,7 +5,7 @@
     pip install numpy onnxruntime openvino && tests/rivals/compare.py
 
 The engines take turns, because a machine's clock drifts by more than they differ: compare the
-ratios, not the milliseconds of two runs of this script. SKINCLF_ISA works as usual.
+ratios, not the milliseconds of two runs of this script. SKINCLF_ISA=avx2 measures other kernels of ours.
 """
 
 import argparse
@@ -31,10 +31,11 @@ def p50_ms(run, iterations):
     return statistics.median(times)
 
 
-def skinclf(binary):
+def skinclf(binary, **environment):
     def measure(iterations):
         command = [binary, "bench", "--iterations", str(iterations), "--threads", "1", "--format", "json"]
-        out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        env = os.environ | environment
+        out = subprocess.run(command, check=True, capture_output=True, text=True, env=env).stdout
         return json.loads(out)["runs"][0]["stages"]["inference"]["p50_ms"]
 
     return measure
@@ -73,7 +74,7 @@ def main():
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     tensor = np.random.default_rng(0).uniform(-1, 1, (1, 3, 224, 224)).astype(np.float32)
-    engines = {"skinclf": skinclf(args.binary)}
+    engines = {"skinclf": skinclf(args.binary), "stock tract": skinclf(args.binary, SKINCLF_ISA="tract")}
     for make in (onnxruntime, openvino):
         try:
             engines[make.__name__] = make(tensor)

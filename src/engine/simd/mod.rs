@@ -46,8 +46,11 @@ pub(crate) enum Isa {
     Portable(Portable),
 }
 
-/// Names one of [`Isa::available`] to be used in place of the best.
+/// Names one of [`Isa::available`] to be used in place of the best, or [`UNFUSED`].
 const FORCE: &str = "SKINCLF_ISA";
+
+/// Leaves the whole network to tract: what the fused stages are compared with.
+const UNFUSED: &str = "tract";
 
 impl Isa {
     /// All that this CPU has, the best first.
@@ -64,11 +67,12 @@ impl Isa {
         all
     }
 
-    /// The best one, or the one that the environment variable `SKINCLF_ISA` names.
-    pub(crate) fn chosen() -> Result<Self, String> {
+    /// The best one, or what the environment variable `SKINCLF_ISA` names: `None` for tract.
+    pub(crate) fn chosen() -> Result<Option<Self>, String> {
         match std::env::var(FORCE) {
-            Err(std::env::VarError::NotPresent) => Ok(Self::available()[0]),
-            Ok(name) => Self::named(&name),
+            Err(std::env::VarError::NotPresent) => Ok(Some(Self::available()[0])),
+            Ok(name) if name == UNFUSED => Ok(None),
+            Ok(name) => Self::named(&name).map(Some),
             Err(e) => Err(format!("{FORCE}: {e}")),
         }
     }
@@ -77,7 +81,10 @@ impl Isa {
         let available = Self::available();
         available.iter().copied().find(|isa| isa.name() == name).ok_or_else(|| {
             let names: Vec<&str> = available.iter().map(|isa| isa.name()).collect();
-            format!("{FORCE}={name} is not an instruction set that this CPU has: {}", names.join(", "))
+            format!(
+                "{FORCE}={name} is not an instruction set that this CPU has: {}, or {UNFUSED} for none",
+                names.join(", ")
+            )
         })
     }
 
