@@ -77,7 +77,8 @@ pub(crate) struct LoadArgs {
     pub(crate) api_key: Option<String>,
 
     /// Exit with status 3 if a figure is beyond a limit: p95>500ms, failures>1%, rps<100 or
-    /// predict:p99>1s; of p50, p95, p99, average, max, failures, rps
+    /// predict:p99>1s; of p50, p95, p99, average, max, failures, rps (good
+    /// answers)
     #[arg(long, value_name = "CONDITION", requires = "urls")]
     pub(crate) fail_if: Vec<Condition>,
 

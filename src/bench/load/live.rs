@@ -1,4 +1,5 @@
-//! What a terminal shows while a run goes on: one block, refreshed in place.
+//! What a terminal shows while a run goes on: one block, refreshed in place. Latencies are those of
+//! the last ten seconds, so that a light load has a p95.
 
 use std::io::IsTerminal as _;
 use std::time::Duration;
@@ -33,13 +34,13 @@ impl Live {
             return;
         }
         let ms = |value: Option<f64>| value.map_or("-".to_owned(), |ms| format!("{ms:.1} ms"));
-        let Second { users, rps, p50_ms, p95_ms, .. } = second;
+        let Second { users, rps, recent, .. } = second;
         let left = HumanDuration(self.duration.saturating_sub(elapsed));
         self.bar.set_prefix(self.name.clone());
         self.bar.set_message(format!(
             "{left} left\n{users:>6} users  {rps:>8.1} requests/s  p50 {:>10}  p95 {:>10}  {} failed of {}",
-            ms(*p50_ms),
-            ms(*p95_ms),
+            ms(recent.p50_ms),
+            ms(recent.p95_ms),
             so_far.failures(),
             so_far.requests,
         ));

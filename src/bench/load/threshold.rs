@@ -25,6 +25,7 @@ enum Figure {
     Max,
     /// In per cent.
     Failures,
+    /// Good answers only: a server that refuses fast is not fast.
     Rps,
 }
 
@@ -48,7 +49,7 @@ impl Figure {
             Self::Max => endpoint.max_ms,
             Self::Failures if endpoint.requests == 0 => None,
             Self::Failures => Some(endpoint.failures as f64 / endpoint.requests as f64 * 100.0),
-            Self::Rps => Some(endpoint.rps),
+            Self::Rps => Some(endpoint.rps - endpoint.failures_per_s),
         }
     }
 
