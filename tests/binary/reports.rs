@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::mock::Mock;
+use crate::mock::{Answer, Mock};
 use crate::support::{Ran, Server, run};
 
 const FIXTURE: &str = "tests/load/fixtures/run.json";
@@ -377,7 +377,7 @@ fn a_real_run_is_read_back_and_every_report_is_written() {
 
 #[test]
 fn a_report_that_cannot_be_written_costs_no_load() {
-    let server = Mock::start(|_| Some((200, "{}".to_owned())));
+    let server = Mock::start(|_| Answer::Whole(200, "{}".to_owned()));
     for args in [["--report", "no-such-folder/r.html"], ["--csv", "no-such-folder/out"]] {
         let ran = bench(&["--url", &server.url, "--mix", "ping=1", args[0], args[1]]);
         assert_eq!(ran.code, Some(1));

@@ -64,7 +64,7 @@ pub(super) fn compared(files: &[Saved]) -> anyhow::Result<(Report, Comparison)> 
 fn read(flag: &str, path: &Path) -> anyhow::Result<Report> {
     let name = path.display();
     let text = std::fs::read(path).with_context(|| format!("{flag} {name}"))?;
-    serde_json::from_slice(&text).or_else(|_| Err(what_is_wrong(&text))).with_context(|| {
+    serde_json::from_slice(&text).map_err(|_| what_is_wrong(&text)).with_context(|| {
         format!("{flag} {name}: not what this version of skinclf bench --url --format json prints")
     })
 }

@@ -87,10 +87,13 @@ pub(super) fn scalability(report: &Report, comparison: Option<&Comparison>) -> V
     }
     match capacity(report) {
         Some((run, per_second)) => said.push(format!(
-            "Capacity: {} good answers/s ({}), with p95 {}.",
+            "Capacity: {} good answers/s ({}), with p95 {}{}.",
             figures::rate(per_second),
             describe::plan(&run.plan),
             figures::latency(run.steady_total().and_then(|t| t.p95_ms)),
+            disturbed(run).map_or(String::new(), |cores| format!(
+                ", while other processes or the hypervisor took {cores:.2} cores"
+            )),
         )),
         None => said.push(
             "No run found the capacity: think time or the verdicts stand in the way. Give --think 0, or --sweep users=1,2,4,8,16."
@@ -105,11 +108,12 @@ pub(super) fn scalability(report: &Report, comparison: Option<&Comparison>) -> V
 
 pub(super) fn recommendations(report: &Report) -> Vec<String> {
     let mut said = Vec::new();
-    if report.runs.iter().any(|run| describe::is_warning(run.verdict)) {
-        said.push(
-            "Repeat the runs that are UNSTABLE or CLIENT-SATURATED on a quiet machine before quoting them."
-                .to_owned(),
-        );
+    let warned = report.runs.iter().filter(|run| describe::is_warning(run.verdict));
+    let warned: Vec<_> =
+        warned.map(|run| format!("{} ({})", describe::name(run), describe::word(run.verdict))).collect();
+    if !warned.is_empty() {
+        let names = warned.join(", ");
+        said.push(format!("Repeat {names} on a quiet machine before quoting the figures."));
     }
     if report.runs.iter().filter_map(figures::total).any(|total| total.failures > 0) {
         said.push(
@@ -208,6 +212,11 @@ pub(super) fn conclusion(report: &Report) -> String {
 fn most_loaded(report: &Report) -> Option<&Run> {
     let rps = |run: &&Run| run.steady_total().map_or(0.0, |total| total.rps);
     report.runs.iter().max_by(|a, b| rps(a).total_cmp(&rps(b)))
+}
+
+/// Cores that others took during a run, where that was worth a finding.
+fn disturbed(run: &Run) -> Option<f64> {
+    run.findings.iter().find(|f| f.code == "other_processes")?.numbers.get("cores").copied()
 }
 
 /// The run with the smallest share of waiting in a typical answer, and that of inference in it.

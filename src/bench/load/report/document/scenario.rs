@@ -95,11 +95,13 @@ fn analysis(run: &Run) -> Vec<String> {
             Some(_) if !has_finding => format!("used {} cores on average, ", figures::cores(usage.cpu_mean)),
             _ => String::new(),
         };
-        said.push(format!(
-            "The server{which} {cpu}held at most {} of memory and let at most {} requests wait for a worker.",
-            figures::mebibytes(usage.rss_max_bytes),
-            usage.queue_max.map_or("-".to_owned(), |queue| format!("{queue:.0}")),
-        ));
+        let waiting = match usage.queue_max {
+            None => String::new(),
+            Some(0.0) => "; no request was seen waiting for a worker".to_owned(),
+            Some(most) => format!("; at most {most:.0} waited for a worker"),
+        };
+        let memory = figures::mebibytes(usage.rss_max_bytes);
+        said.push(format!("The server{which} {cpu}held at most {memory} of memory{waiting}."));
     }
     let notes = columns::notes(run);
     let findings = run.findings.iter().map(|finding| describe::sentence(&finding.text));

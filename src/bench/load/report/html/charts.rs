@@ -214,7 +214,13 @@ pub(super) fn usage(run: &Run) -> Option<Chart> {
 
 /// Throughput and 95th percentile over users.
 pub(super) fn sweep(runs: &[Run], knee: &Knee) -> Chart {
-    let mut runs: Vec<&Run> = runs.iter().filter(|r| r.scenario == "custom").collect();
+    let is_knee = |run: &&Run| run.scenario == "custom" && run.plan.users() == knee.users;
+    let like = |a: &Run, b: &Run| a.plan.duration_s == b.plan.duration_s && a.plan.mix == b.plan.mix;
+    let mut runs: Vec<&Run> = match runs.iter().rfind(is_knee) {
+        // Other runs may stand beside those of the sweep, from other files.
+        Some(knee) => runs.iter().filter(|run| run.scenario == "custom" && like(run, knee)).collect(),
+        None => runs.iter().collect(),
+    };
     runs.sort_by_key(|run| run.plan.users());
     let series = |name: &str, style, value: fn(&Endpoint) -> Option<f64>| {
         let steady = |run: &Run| {

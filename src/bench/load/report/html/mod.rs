@@ -93,9 +93,9 @@ fn headline(report: &Report, warned: &[&Run]) -> Markup {
     html! {
         @if !warned.is_empty() {
             div.alarm role="alert" {
-                @for run in warned {
-                    p.word { "\u{26A0} " (describe::word(run.verdict)) @if report.runs.len() > 1 { ": " (describe::name(run)) } }
-                    p { (describe::meaning(run.verdict)) " " (describe::reasons(run)) }
+                @for kind in [Verdict::ClientSaturated, Verdict::Unstable] {
+                    @let these: Vec<_> = warned.iter().filter(|run| run.verdict == kind).collect();
+                    @if !these.is_empty() { (alarm(kind, &these, report.runs.len() == 1)) }
                 }
             }
         }
@@ -104,6 +104,19 @@ fn headline(report: &Report, warned: &[&Run]) -> Markup {
         }
         @if missed > 0 {
             p.bad { strong { (missed) " of the limits set were missed." } }
+        }
+    }
+}
+
+fn alarm(verdict: Verdict, runs: &[&&Run], alone: bool) -> Markup {
+    let names: Vec<_> = runs.iter().map(|run| describe::name(run)).collect();
+    html! {
+        p.word { "\u{26A0} " (describe::word(verdict)) @if !alone { ": " (names.join(", ")) } }
+        p { (describe::meaning(verdict)) }
+        ul {
+            @for run in runs {
+                li { @if !alone { (describe::name(run)) ": " } (describe::reasons(run)) }
+            }
         }
     }
 }
