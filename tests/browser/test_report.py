@@ -147,8 +147,8 @@ def a_narrow_phone_needs_no_sideways_scrolling_of_the_page(page, options):
 
 
 def save_screenshot(page, options):
-    page.set_viewport_size({"width": 1000, "height": 1500})
-    page.screenshot(path=options.screenshot)
+    page.set_viewport_size({"width": 1000, "height": 900})
+    page.screenshot(path=options.screenshot, full_page=True)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use super::outcome::{Endpoint, Load, Run, Verdict};
+use super::outcome::{Load, Run, Verdict};
 
 /// A file of `--compare`: `three.json`, or `3=three.json`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub(super) fn compare(runs: &[(String, usize, &Run)]) -> Comparison {
 }
 
 fn row(name: &str, containers: usize, run: &Run) -> Row {
-    let figures = figures(run);
+    let figures = run.steady_total();
     Row {
         name: name.to_owned(),
         containers,
@@ -89,11 +89,6 @@ fn row(name: &str, containers: usize, run: &Run) -> Row {
         average_reduction: None,
         efficiency: None,
     }
-}
-
-fn figures(run: &Run) -> Option<&Endpoint> {
-    let endpoints = run.steady_state.as_ref().map_or(&run.endpoints, |phase| &phase.endpoints);
-    endpoints.iter().find(|e| e.name == "Total")
 }
 
 fn warnings(runs: &[(String, usize, &Run)]) -> Vec<String> {

@@ -80,7 +80,8 @@ pub(super) fn mix(plan: &Plan) -> String {
 /// `1s-3s`, or `0`: as `--think` takes it.
 pub(super) fn think([min, max]: [f64; 2]) -> String {
     let side = |seconds: f64| {
-        let time = humantime::format_duration(std::time::Duration::from_secs_f64(seconds.max(0.0)));
+        let time =
+            humantime::format_duration(std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default());
         time.to_string().replace(' ', "")
     };
     match (min, max) {

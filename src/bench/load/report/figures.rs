@@ -1,5 +1,7 @@
 //! Figures as people read them; a dash where too few samples stand behind one.
 
+use std::time::Duration;
+
 use crate::bench::load::outcome::{Endpoint, Phase, Run};
 
 /// Milliseconds to about three digits, without the unit.
@@ -61,11 +63,10 @@ pub(super) fn mebibytes(bytes: Option<f64>) -> String {
 
 /// `2m`, `1m 30s`, `12.5s`: as `--duration` takes it.
 pub(super) fn duration(seconds: f64) -> String {
-    let tenths = std::time::Duration::from_millis((seconds.max(0.0) * 10.0).round() as u64 * 100);
-    if seconds < 60.0 && tenths.subsec_millis() > 0 {
-        return format!("{:.1}s", tenths.as_secs_f64());
+    if seconds < 60.0 && (seconds * 10.0).round() % 10.0 != 0.0 {
+        return format!("{seconds:.1}s");
     }
-    let whole = std::time::Duration::from_secs(seconds.max(0.0).round() as u64);
+    let whole = Duration::from_secs(seconds.max(0.0).round() as u64);
     humantime::format_duration(whole).to_string()
 }
 

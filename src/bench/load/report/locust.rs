@@ -198,5 +198,6 @@ fn date(run: &Run, at_s: f64) -> String {
 
 fn time(run: &Run, at_s: f64) -> SystemTime {
     let start = humantime::parse_rfc3339_weak(&run.started_at).unwrap_or(UNIX_EPOCH);
-    start + Duration::try_from_secs_f64(at_s).unwrap_or_default()
+    let since = Duration::try_from_secs_f64(at_s).unwrap_or_default();
+    start.checked_add(since).unwrap_or(start)
 }

@@ -116,12 +116,14 @@ impl Chart {
                 }
                 @for (panel, top) in self.panels.iter().zip(&tops) { (panel.svg(*top, right, &x)) }
                 @for mark in &self.marks {
-                    line.mark x1=(place(x.at(mark.at))) x2=(place(x.at(mark.at))) y1=(place(first - TITLE - 2.0)) y2=(place(bottom)) {}
+                    @let at = place(x.at(mark.at));
+                    line.mark x1=(at) x2=(at) y1=(place(first - TITLE - 2.0)) y2=(place(bottom)) {}
                 }
                 (labels(&self.marks, &x, first - TITLE - 5.0, right + RIGHT))
                 @for (at, label) in &self.x.ticks {
-                    line.tick x1=(place(x.at(*at))) x2=(place(x.at(*at))) y1=(place(bottom)) y2=(place(bottom + 4.0)) {}
-                    text.small text-anchor="middle" x=(place(x.at(*at))) y=(place(bottom + 17.0)) { (label) }
+                    @let at = place(x.at(*at));
+                    line.tick x1=(at) x2=(at) y1=(place(bottom)) y2=(place(bottom + 4.0)) {}
+                    text.small text-anchor="middle" x=(at) y=(place(bottom + 17.0)) { (label) }
                 }
                 text.small text-anchor="end" x=(place(right)) y=(place(bottom + 33.0)) { (self.x.label) }
                 @for readout in &self.readouts {

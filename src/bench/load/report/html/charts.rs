@@ -223,9 +223,7 @@ pub(super) fn sweep(runs: &[Run], knee: &Knee) -> Chart {
     };
     runs.sort_by_key(|run| run.plan.users());
     let series = |name: &str, style, value: fn(&Endpoint) -> Option<f64>| {
-        let steady = |run: &Run| {
-            figures::phase_total(run.steady_state.as_ref()).or(figures::total(run)).and_then(value)
-        };
+        let steady = |run: &Run| run.steady_total().and_then(value);
         let points = runs.iter().map(|run| (run.plan.users() as f64, steady(run))).collect();
         Series { name: name.to_owned(), style, shape: Shape::Line, points }
     };

@@ -16,6 +16,9 @@ use super::{comparison, describe, figures};
 use crate::bench::load::compare::Comparison;
 use crate::bench::load::outcome::{Report, Run, Verdict};
 
+/// The page loads nothing and runs nothing, whatever it says.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+
 const STYLE: &str = include_str!("style.css");
 
 pub(super) fn write(out: &mut dyn Write, report: &Report, comparison: Option<&Comparison>) -> io::Result<()> {
@@ -33,7 +36,7 @@ fn page(report: &Report, comparison: Option<&Comparison>) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta name="referrer" content="no-referrer";
-                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
                 title { @if let Some(run) = warned.first() { (describe::word(run.verdict)) ": " } (title) }
                 // An empty one, so that browsers ask no host for it.
                 link rel="icon" href="data:,";
@@ -56,7 +59,8 @@ fn page(report: &Report, comparison: Option<&Comparison>) -> Markup {
                     p { "Made by:" }
                     pre { code { (report.command) } }
                     "skinclf " (report.environment.version) ". Research software, not a medical device. "
-                    "Percentiles are nearest ranks of all values to three digits; a dash stands where too few samples stand behind one."
+                    "Percentiles are nearest ranks of all values to three digits; "
+                    "a dash stands where too few samples stand behind one."
                 }
             }
         }

@@ -45,8 +45,14 @@ pub(super) fn section(index: usize, run: &Run, alone: bool) -> Markup {
     let timeline = charts::timeline(run);
     html! {
         section.run.warned[describe::is_warning(run.verdict)] id={ "run-" (index + 1) } {
-            h2 { (describe::name(run)) @if let Some(purpose) = &run.purpose { span.soft { " \u{2013} " (purpose) } } }
-            p.plan { (describe::plan(&run.plan)) ". Started " (figures::date(&run.started_at)) ", took " (figures::duration(run.elapsed_s)) "." }
+            h2 {
+                (describe::name(run))
+                @if let Some(purpose) = &run.purpose { span.soft { " \u{2013} " (purpose) } }
+            }
+            p.plan {
+                (describe::plan(&run.plan)) ". Started " (figures::date(&run.started_at))
+                ", took " (figures::duration(run.elapsed_s)) "."
+            }
             @if !(alone && describe::is_warning(run.verdict)) { (verdict(run)) }
             (tiles(run))
             (figure("Over time", &method(run), timeline.svg()))
@@ -57,7 +63,8 @@ pub(super) fn section(index: usize, run: &Run, alone: bool) -> Markup {
             (failures(run))
             div.pair {
                 @for (endpoint, chart) in charts::histograms(run) {
-                    (figure(&format!("Response times of {endpoint}"), "How many answers took how long, on a logarithmic axis.", chart.svg()))
+                    @let title = format!("Response times of {endpoint}");
+                    (figure(&title, "How many answers took how long, on a logarithmic axis.", chart.svg()))
                 }
             }
             @if !run.stages.is_empty() {
@@ -82,9 +89,11 @@ fn tiles(run: &Run) -> Markup {
             (tile("median", &figures::latency(total.median_ms), of, false))
             (tile("p95", &figures::latency(total.p95_ms), of, false))
             (tile("p99", &figures::latency(total.p99_ms), of, false))
-            (tile("failed", &figures::percent(figures::failure_share(whole)), &format!("{} of {}", whole.failures, whole.requests), whole.failures > 0))
+            @let counts = format!("{} of {}", whole.failures, whole.requests);
+            (tile("failed", &figures::percent(figures::failure_share(whole)), &counts, whole.failures > 0))
             @if let Some(starts) = &run.starts {
-                (tile("dropped starts", &starts.dropped.to_string(), &format!("of {}, {} late", starts.planned, starts.late), starts.dropped > 0))
+                @let counts = format!("of {}, {} late", starts.planned, starts.late);
+                (tile("dropped starts", &starts.dropped.to_string(), &counts, starts.dropped > 0))
             }
         }
     }
@@ -157,7 +166,10 @@ fn failures(run: &Run) -> Markup {
     html! {
         h3 { "Failures by kind" }
         div.wide { table {
-            thead { tr { th scope="col" { "kind" } @for endpoint in &endpoints { th scope="col" { (endpoint.name) } } } }
+            thead { tr {
+                th scope="col" { "kind" }
+                @for endpoint in &endpoints { th scope="col" { (endpoint.name) } }
+            } }
             tbody {
                 @for (kind, counts) in &kinds {
                     tr { th scope="row" { (kind) } @for count in counts { td { (count) } } }
@@ -180,7 +192,9 @@ fn servers(run: &Run) -> Markup {
         @if let Some(share) = run.generator.cpu_share {
             p.soft {
                 "The generator used " (figures::percent(share)) " of the one core that it can fill"
-                @if let Some(per_second) = run.generator.requests_per_cpu_second { ", " (figures::rate(per_second)) " requests per CPU second" }
+                @if let Some(per_second) = run.generator.requests_per_cpu_second {
+                    ", " (figures::rate(per_second)) " requests per CPU second"
+                }
                 "."
             }
         }
@@ -195,7 +209,11 @@ fn findings(run: &Run) -> Markup {
         }
         @if !run.thresholds.is_empty() {
             h3 { "Limits" }
-            ul { @for threshold in &run.thresholds { li.failed[threshold.missed] { (columns::threshold(threshold)) } } }
+            ul {
+                @for threshold in &run.thresholds {
+                    li.failed[threshold.missed] { (columns::threshold(threshold)) }
+                }
+            }
         }
     }
 }

@@ -91,7 +91,9 @@ fn stacked(title: &str, rows: &[(&str, Vec<Part<'_>>)], key: &[(&str, &'static s
                     @let (x, width) = (before * WIDE, share * WIDE);
                     rect class={ "part " (style) } x=(tenth(x)) y=(y + 18.0) width=(tenth(width)) height="22" {}
                     @if width > 44.0 {
-                        text class={ "inside " (style) } text-anchor="middle" x=(tenth(x + width / 2.0)) y=(y + 33.5) { (figures::percent(*share)) }
+                        text class={ "inside " (style) } text-anchor="middle" x=(tenth(x + width / 2.0)) y=(y + 33.5) {
+                            (figures::percent(*share))
+                        }
                     }
                 }
             }
