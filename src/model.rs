@@ -1,9 +1,9 @@
 //! A model: an ONNX file and its spec, from the binary itself or from disk.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::spec::{Crop, Decision, Group, Input, Label, ModelSpec, Outputs, Resize};
@@ -11,7 +11,7 @@ use crate::spec::{Crop, Decision, Group, Input, Label, ModelSpec, Outputs, Resiz
 /// An ONNX graph, still encoded, and what is known about it.
 pub struct Model {
     pub(crate) spec: ModelSpec,
-    pub(crate) onnx: Cow<'static, [u8]>,
+    pub(crate) onnx: Bytes,
     /// For error messages.
     pub(crate) file: PathBuf,
 }
@@ -38,7 +38,7 @@ impl Model {
             // The pair is fixed when the program is built, and a test holds its hash to the spec:
             // checking again would cost every start the hashing of 9 MB.
             spec: spec.expect("the embedded spec is valid"),
-            onnx: Cow::Borrowed(include_bytes!("../models/mobilenetv2.onnx")),
+            onnx: Bytes::from_static(include_bytes!("../models/mobilenetv2.onnx")),
             file: PathBuf::from("(embedded model)"),
         }
     }
@@ -75,7 +75,7 @@ impl Model {
             );
             return Err(ModelError::new(onnx_path, problem));
         }
-        Ok(Self { spec, onnx: Cow::Owned(onnx), file: onnx_path.to_owned() })
+        Ok(Self { spec, onnx: onnx.into(), file: onnx_path.to_owned() })
     }
 }
 

@@ -4,9 +4,6 @@
 //! maximum and a minimum, padding may be an operator of its own. Whatever does not match exactly
 //! stays as it is. [`fuse`] is the function to read first.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::array::{Pad, PadMode};
 use tract_onnx::tract_core::ops::binary::{BinMiniOp, TypedBinOp};
@@ -18,9 +15,6 @@ use tract_onnx::tract_core::ops::nn::{DataFormat, Reduce, Reducer};
 use super::block::{Block, Layers, Source, Stem};
 use super::chain::{Chain, Stage};
 use super::simd::{Clamp, Depthwise, Isa, Weights};
-
-/// Threads that pack weights; memory is slower than more of them.
-const MOST_THREADS: usize = 4;
 
 /// The deepest dense convolution that is taken for a stem, in input channels times kernel area.
 const DEEPEST_STEM: usize = 256;
@@ -43,31 +37,11 @@ pub(crate) fn fuse(model: &mut TypedModel, isa: Isa) -> TractResult<usize> {
             done[*id] = true;
         }
         let end = matches[matches.len() - 1].end;
-        let stages = pack(matches.iter().map(|m| &m.found).collect(), isa)?;
+        let stages = matches.iter().map(|m| m.found.pack(isa)).collect::<TractResult<_>>()?;
         replace(model, input, Chain::new(stages), end)?;
         chains += 1;
     }
     Ok(chains)
-}
-
-/// Half of the time that loading takes is to touch new memory, hence the threads.
-fn pack(found: Vec<&Found>, isa: Isa) -> TractResult<Vec<Stage>> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
-    let packed: Vec<OnceLock<TractResult<Stage>>> = found.iter().map(|_| OnceLock::new()).collect();
-    let next = AtomicUsize::new(0);
-    let work = || {
-        // From the last stage on, because a network's last stages have the most weights.
-        while let Some(i) = found.len().checked_sub(1 + next.fetch_add(1, Ordering::Relaxed)) {
-            packed[i].get_or_init(|| found[i].pack(isa));
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads.min(found.len()) {
-            scope.spawn(work);
-        }
-        work();
-    });
-    packed.into_iter().filter_map(OnceLock::into_inner).collect()
 }
 
 fn replace(model: &mut TypedModel, input: OutletId, chain: Chain, end: usize) -> TractResult<()> {
