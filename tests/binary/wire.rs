@@ -119,3 +119,20 @@ fn both_framings_at_once_get_one_answer_and_an_end() {
         assert!((400..500).contains(&parsed(&server.raw(request.as_bytes())).0), "{headers}");
     }
 }
+
+#[test]
+fn a_connection_is_kept_after_a_body_that_was_read_and_its_end_is_announced_after_one_that_was_not() {
+    let chunked = "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    let last = format!("GET /health HTTP/1.1\r\n{CLOSE}\r\n");
+    let both = Server::start(&[]).raw(format!("{chunked}{last}").as_bytes());
+    let statuses: Vec<_> =
+        both.match_indices("HTTP/1.1 ").map(|(at, s)| &both[at + s.len()..][..3]).collect();
+    assert_eq!(statuses, ["400", "200"], "{both}");
+
+    let keyed = Server::start(&["--api-key", "sesame"]);
+    for body in ["Content-Length: 5\r\n\r\nhello", "Content-Length: 500000\r\n\r\n"] {
+        let refused = keyed.raw(format!("POST /predict HTTP/1.1\r\nHost: localhost\r\n{body}").as_bytes());
+        assert_eq!(parsed(&refused).0, 401);
+        assert!(refused.to_lowercase().contains("\r\nconnection: close\r\n"), "{refused}");
+    }
+}

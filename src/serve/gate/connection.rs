@@ -48,10 +48,10 @@ pub(super) async fn serve(gate: Rc<Gate>, stream: TcpStream, state: Rc<State>) {
             (&mut connection).await
         }
     };
-    let Err(error) = ended else {
-        return;
-    };
     let outlet = connection.into_parts().io.into_inner();
+    let Err(error) = ended else {
+        return outlet.discard_input().await;
+    };
     if let Some(refusal) = refusal_of(&error, &outlet) {
         let id = fresh_request_id();
         gate.account_unread(&refusal, &id);

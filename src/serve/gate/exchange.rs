@@ -47,7 +47,8 @@ impl Gate {
         let route = api::route_label(request.uri().path());
         let length = request.body().size_hint().upper().unwrap_or_default();
 
-        let mut answer = match self.serve(request).await {
+        let mut unread = !request.body().is_end_stream();
+        let mut answer = match self.serve(request, &mut unread).await {
             Ok(answer) => answer,
             Err(refusal) => self.refusal(&refusal),
         };
@@ -58,14 +59,16 @@ impl Gate {
         if let Some(origin) = &self.policy.cors_origin {
             allow_origin(headers, origin);
         }
-        if *self.draining.borrow() {
+        // hyper closes a connection with a body that nobody has read, but does not say so.
+        if unread || *self.draining.borrow() {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         self.account(&answer, &id, &method, route, length, started.elapsed());
         Ok(answer.map(Full::new))
     }
 
-    async fn serve(&self, request: Request<Incoming>) -> Result<Answer, Refusal> {
+    /// `unread` becomes false once the body has been read to its end.
+    async fn serve(&self, request: Request<Incoming>, unread: &mut bool) -> Result<Answer, Refusal> {
         check_head(&request)?;
         if request.body().size_hint().lower() > self.policy.max_body {
             return Err(Refusal::body_too_large(self.policy.max_body));
@@ -82,16 +85,16 @@ impl Gate {
             ));
         }
         if request.method() == Method::POST && api::is_prediction(path) {
-            return self.predict(request).await;
+            return self.predict(request, unread).await;
         }
-        // Nothing else takes a body; hyper closes the connection if there is one.
+        // Nothing else takes a body.
         let lease = self.quick.lease().await;
         let (answer, _) =
             lease.exchange(hand_over(&request, Bytes::new()), ()).await.ok_or_else(no_worker)?;
         Ok(answer)
     }
 
-    async fn predict(&self, request: Request<Incoming>) -> Result<Answer, Refusal> {
+    async fn predict(&self, request: Request<Incoming>, unread: &mut bool) -> Result<Answer, Refusal> {
         if self.is_full() {
             return Err(self.shed("the queue is full"));
         }
@@ -104,6 +107,7 @@ impl Gate {
         let (body, budget) = upload.map_err(|_| {
             Refusal::new(408, "request_timeout", "the request's body did not arrive in time")
         })??;
+        *unread = false;
 
         if self.is_full() {
             return Err(self.shed("the queue is full"));

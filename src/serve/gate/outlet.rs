@@ -56,8 +56,9 @@ impl Outlet {
         }
     }
 
-    /// Closing with unread input resets the connection, which can destroy the answer on its way.
-    async fn discard_input(&mut self) {
+    /// To be awaited between shutdown and close: closing with unread input resets the connection,
+    /// which can destroy the answer on its way.
+    pub(super) async fn discard_input(mut self) {
         use tokio::io::AsyncReadExt as _;
         let mut scratch = [0; 4096];
         let discard = async { while self.stream.read(&mut scratch).await.is_ok_and(|n| n > 0) {} };

@@ -93,12 +93,11 @@ fn further_runs(out: &mut dyn Write, report: &Report, runs: &[&Run]) -> io::Resu
     markdown::table(out, &columns::RUN, &runs)?;
     let about = |run: &Run| {
         format!(
-            "{}. {}: {}",
+            "{} {}: {}",
             describe::sentence(&describe::plan(&run.plan)),
             describe::word(run.verdict),
             describe::reasons(run)
         )
-        .replace("..", ".")
     };
     markdown::list(out, &runs.iter().map(about).collect::<Vec<_>>())?;
     if let Some(knee) = &report.knee {
