@@ -56,7 +56,7 @@ impl Metrics {
             shed: counter("skinclf_shed_total", "Requests refused with 503 because too much was going on."),
             evicted: counter(
                 "skinclf_connections_evicted_total",
-                "Idle connections closed to make room for new ones.",
+                "Connections closed to make room for new ones, idle ones first.",
             ),
             cpu_seconds: registered(
                 &registry,

@@ -199,11 +199,20 @@ fn the_document_leaves_no_blank_and_keeps_its_headings() {
     }
 }
 
+/// The fixture, had all its requests been answered.
+fn without_failures() -> Value {
+    let mut run = fixture();
+    let total = &mut run["steady_state"]["endpoints"][2];
+    total["failures"] = json!(0);
+    total["failures_per_s"] = json!(0.0);
+    run
+}
+
 #[test]
 fn containers_are_compared_with_the_first() {
     let folder = folder();
     let with_rps = |name: &str, rps: f64, average_ms: f64| {
-        let mut run = fixture();
+        let mut run = without_failures();
         let total = &mut run["steady_state"]["endpoints"][2];
         total["rps"] = json!(rps);
         total["average_ms"] = json!(average_ms);
@@ -226,7 +235,7 @@ fn containers_are_compared_with_the_first() {
 
     let document = folder.path().join("r.md");
     let ran = bench(&["--compare", &one, &two, &three, "--report", &document.display().to_string()]);
-    let row = "│ two             2      50      20.0   23.4        180.0    2.4 %         +80 %         0.90     VALID │";
+    let row = "│ two             2      50      20.0   23.4        180.0      0 %         +80 %         0.90     VALID │";
     assert!(ran.stdout.contains(row), "{}", ran.stdout);
     let document = read(document);
     assert!(document.contains("### Two Containers Test (Load Balanced)\n"), "{document}");
@@ -251,7 +260,10 @@ fn runs_that_cannot_be_compared_are_called_so() {
     ] {
         assert!(ran.stdout.contains(warning), "{}", ran.stdout);
     }
-    let same = bench(&["--compare", FIXTURE, FIXTURE]);
+    let failed = bench(&["--compare", FIXTURE, &other]);
+    assert!(failed.stdout.contains("run, other: more than 1 % of the requests failed"), "{}", failed.stdout);
+    let good = save(&folder, "good.json", &without_failures()).display().to_string();
+    let same = bench(&["--compare", &good, &good]);
     assert!(!same.stdout.contains("not comparable"), "{}", same.stdout);
 }
 
@@ -383,6 +395,7 @@ fn a_report_that_cannot_be_written_costs_no_load() {
         assert_eq!(ran.code, Some(1));
         assert!(ran.stderr.contains(args[0]) && ran.stderr.contains("no-such-folder"), "{}", ran.stderr);
     }
-    assert_eq!(server.requests.load(std::sync::atomic::Ordering::Relaxed), 0);
+    let asked = server.requests.load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(asked, 2, "each asks for /health, and no more");
     assert_eq!(bench(&["--url", &server.url, "--report", "r.txt"]).code, Some(2));
 }

@@ -83,7 +83,7 @@ fn row(name: &str, containers: usize, run: &Run) -> Row {
         requests: figures.map_or(0, |f| f.requests),
         average_ms: figures.and_then(|f| f.average_ms),
         p95_ms: figures.and_then(|f| f.p95_ms),
-        rps: figures.map_or(0.0, |f| f.rps),
+        rps: figures.map_or(0.0, |f| f.rps - f.failures_per_s),
         failure_rate: figures.map_or(0.0, |f| f.failures as f64 / f.requests.max(1) as f64),
         improvement: None,
         average_reduction: None,
@@ -129,6 +129,10 @@ fn warnings(runs: &[(String, usize, &Run)]) -> Vec<String> {
         (
             named(&|run| run.verdict == Verdict::Unstable),
             "UNSTABLE: the figures changed while they were measured.",
+        ),
+        (
+            named(&|run| run.steady_total().is_some_and(|t| t.failures * 100 > t.requests)),
+            "more than 1 % of the requests failed; requests/s are those of good answers.",
         ),
         (named(&|run| run.interrupted), "Interrupted before its time."),
     ];

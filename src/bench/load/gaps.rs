@@ -7,6 +7,9 @@ use super::outcome::Stall;
 /// What people call a stall.
 const SHORTEST: Duration = Duration::from_millis(100);
 
+/// What stands out where there is nothing to compare with.
+const LONG: Duration = Duration::from_secs(1);
+
 /// Times what usually lies between two answers. Were the gaps those of a memoryless server, one in
 /// 5e8 would be so long.
 const FACTOR: u32 = 20;
@@ -55,8 +58,10 @@ impl Gaps {
 
     /// Gaps that stand out.
     pub(super) fn stalls(&self, start: Instant) -> Vec<Stall> {
-        let Some(mean) = self.sum.checked_div(self.count) else { return Vec::new() };
-        let stands_out = |(_, gap): &&(Instant, Duration)| *gap >= mean * FACTOR;
+        let stands_out = |(_, gap): &&(Instant, Duration)| {
+            let mean_of_others = (self.sum - *gap).checked_div(self.count - 1);
+            *gap >= mean_of_others.map_or(LONG, |mean| mean * FACTOR)
+        };
         let stall = |(end, gap): &(Instant, Duration)| Stall {
             at_s: end.saturating_duration_since(start).as_secs_f64(),
             length_s: gap.as_secs_f64(),

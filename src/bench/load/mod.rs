@@ -65,7 +65,6 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     let load = &args.load;
     refuse_contradictions(load);
     let images = images::load(load.images.as_deref())?;
-    let outputs = Outputs::open(args)?;
     let classifier = if load.no_check { None } else { Some(args.model.load()?) };
     let check = classifier.as_ref().map(|c| Check::prepare(c, &images)).transpose()?.map(Rc::new);
     let environment = Environment::of(classifier.as_ref());
@@ -78,9 +77,12 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     let planned = plan::runs(load, &images);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
     let local = tokio::task::LocalSet::new();
-    let mut runs = local.block_on(&runtime.context("cannot start the event loop")?, async {
+    let (mut runs, outputs) = local.block_on(&runtime.context("cannot start the event loop")?, async {
         let api_key = load.api_key.clone();
         let servers = meet_all(load).await?;
+        // Before the load, which may take minutes, and not before the servers are there: older
+        // results are overwritten.
+        let outputs = Outputs::open(args)?;
         let cores = environment.logical_cores;
         let setting = Setting { servers, images, check, api_key, cores };
         let mut runs = Vec::new();
@@ -90,7 +92,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
                 break;
             }
         }
-        anyhow::Ok(runs)
+        anyhow::Ok((runs, outputs))
     })?;
 
     for run in &mut runs {
@@ -129,7 +131,7 @@ fn complain(runs: &[Run]) {
 }
 
 fn exit(runs: &[Run]) -> Exit {
-    let failed = |run: &Run| run.endpoints.last().is_some_and(|total| total.failures > 0);
+    let failed = |run: &Run| run.endpoints.last().is_none_or(|t| t.failures > 0 || t.requests == 0);
     if interrupt::requested() {
         Exit::Interrupted
     } else if runs.iter().flat_map(|r| &r.thresholds).any(|t| t.missed) {

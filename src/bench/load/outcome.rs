@@ -37,7 +37,7 @@ pub(crate) struct Run {
     pub(crate) plan: Plan,
     /// RFC 3339, UTC.
     pub(crate) started_at: String,
-    /// From the first start to the end of the last request that counts.
+    /// From the first start to the end of the run.
     pub(crate) elapsed_s: f64,
     /// Whether the user stopped it before its time.
     pub(crate) interrupted: bool,
@@ -215,7 +215,7 @@ pub(crate) enum Verdict {
 /// Something worth knowing, and the numbers behind it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Finding {
-    /// Stable, for programs: `capacity`, `littles_law`, `queue_share` …
+    /// Stable, for programs: `capacity`, `littles_law`, `stage_shares` …
     pub(crate) code: String,
     /// A sentence.
     pub(crate) text: String,
@@ -390,6 +390,8 @@ pub(crate) struct Knee {
     pub(crate) users: usize,
     pub(crate) rps: f64,
     pub(crate) max_rps: f64,
+    /// Whether more users were tried, without more throughput; otherwise there may be no knee yet.
+    pub(crate) reached: bool,
     /// (R_min + Z) / D_max, where the asymptotes of throughput cross; R_min is the response time
     /// without load, Z the think time, D_max = 1 / `max_rps`.
     pub(crate) predicted_users: Option<f64>,

@@ -108,7 +108,10 @@ pub(super) fn usage(samples: &[Sample], start: Instant, steady_from: Instant) ->
     let steady: Vec<_> = samples.iter().filter(|s| s.at >= steady_from).collect();
     let queues: Vec<f64> = steady.iter().filter_map(|s| s.queue).collect();
     Some(Usage {
-        cpu_mean: steady.first().zip(steady.last()).and_then(|(first, last)| cores(first, last)),
+        // Counters that go back are those of a new process, or of several behind one address.
+        cpu_mean: (steady.first().zip(steady.last()))
+            .filter(|_| steady.windows(2).all(|pair| pair[0].cpu_seconds <= pair[1].cpu_seconds))
+            .and_then(|(first, last)| cores(first, last)),
         rss_max_bytes: samples.iter().filter_map(|s| s.rss_bytes).reduce(f64::max),
         queue_mean: (!queues.is_empty()).then(|| queues.iter().sum::<f64>() / queues.len() as f64),
         queue_max: queues.iter().copied().reduce(f64::max),

@@ -4,20 +4,22 @@
 //!
 //! - CLIENT-SATURATED: in the steady state the generator's event loop used more than 90 % of a core, or
 //!   more than 1 % of an open loop's starts were more than 10 ms late.
-//! - UNSTABLE: the run ended before all users had started; or stalls (no answer for 100 ms and 20 times
+//! - UNSTABLE: the run ended before all users had started; or nothing was answered, or more than 1 % of
+//!   the answers were failures; or stalls (no answer for 100 ms and 20 times
 //!   what is usual, with requests in flight) made up more than 2 % of the steady state, or one of them a
 //!   second; or more than 1 % of an open loop's starts were dropped; or between the first and the last
-//!   third of the steady state throughput changed by more than 25 % and more than chance does, or p95 by
+//!   third of the steady state good throughput changed by more than 25 % and more than chance does, or p95 by
 //!   more than half and 20 ms.
 //! - NOT-SATURATED: a closed loop with think time Z, whose throughput is within 10 % of N/(Z+R), with
-//!   headroom: no queue to speak of and, where it is known, less than 85 % of the CPU in use; where
-//!   neither is known, R below a tenth of Z.
+//!   headroom: no queue to speak of, or where that is unknown R below a tenth of Z; and, where it is
+//!   known, less than 85 % of the CPU in use.
 //! - VALID: none of these.
 
 use super::outcome::{Load, Run, Second, Verdict};
 
 const BUSY_GENERATOR: f64 = 0.9;
 const TOLERATED_STARTS: f64 = 0.01;
+const TOLERATED_FAILURES: f64 = 0.01;
 const TOLERATED_STALLS: f64 = 0.02;
 const LONG_STALL_S: f64 = 1.0;
 const THROUGHPUT_DRIFT: f64 = 0.25;
@@ -65,6 +67,13 @@ fn unstable(run: &Run) -> Vec<String> {
     let Some(steady) = &run.steady_state else {
         return vec!["it ended before all users had started; give a longer --duration".to_owned()];
     };
+    let (requests, failures) = run.steady_total().map_or((0, 0), |total| (total.requests, total.failures));
+    if requests == 0 {
+        reasons.push("nothing was answered".to_owned());
+    } else if failures as f64 > TOLERATED_FAILURES * requests as f64 {
+        let share = failures as f64 / requests as f64 * 100.0;
+        reasons.push(format!("{failures} of {requests} requests failed ({share:.1} %)"));
+    }
     let length_s = steady.to_s - steady.from_s;
     let stalled_s: f64 = run.stalls.iter().map(|s| s.length_s).sum();
     let longest_s = run.stalls.iter().map(|s| s.length_s).fold(0.0, f64::max);
@@ -99,8 +108,8 @@ fn drift(seconds: &[&Second]) -> Vec<String> {
         return Vec::new();
     }
     let (first, last) = (&seconds[..third], &seconds[seconds.len() - third..]);
-    let requests = |part: &[&Second]| part.iter().map(|s| s.requests).sum::<u64>() as f64;
-    let (before, after) = (requests(first), requests(last));
+    let good = |part: &[&Second]| part.iter().map(|s| s.requests - s.failures).sum::<u64>() as f64;
+    let (before, after) = (good(first), good(last));
     let mut reasons = Vec::new();
     let difference = (after - before).abs();
     if difference > THROUGHPUT_DRIFT * before.max(after) && difference > CHANCE * (before + after).sqrt() {
@@ -152,12 +161,13 @@ fn not_saturated(run: &Run, cores: Option<usize>) -> Vec<String> {
 fn headroom(run: &Run, cores: Option<usize>, think_s: f64, response_s: f64) -> Option<String> {
     let queue = run.targets.iter().filter_map(|t| t.usage.as_ref()?.queue_mean).reduce(f64::max);
     let busy = run.local_server_cpu().zip(cores).map(|(used, cores)| used / cores as f64);
-    if queue.is_none() && busy.is_none() {
-        let waits_little = response_s < THINK_LIMIT * think_s;
-        return waits_little.then(|| "answers come within a tenth of the think time".to_owned());
-    }
-    if queue.is_some_and(|q| q >= 1.0) || busy.is_some_and(|b| b >= BUSY_SERVER) {
+    // Idle cores alone prove nothing: a server may be unable to use them.
+    let waits_little = response_s < THINK_LIMIT * think_s;
+    if !queue.map_or(waits_little, |q| q < 1.0) || busy.is_some_and(|b| b >= BUSY_SERVER) {
         return None;
+    }
+    if queue.is_none() && busy.is_none() {
+        return Some("answers come within a tenth of the think time".to_owned());
     }
     let queue = queue.map(|q| format!("{q:.1} requests queued on average"));
     let busy = busy.map(|b| format!("{:.0} % of the cores used by the server", b * 100.0));

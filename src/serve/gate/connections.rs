@@ -24,21 +24,40 @@ struct Connection {
 }
 
 /// What a connection tells about itself.
-#[derive(Default)]
 pub(super) struct State {
-    /// Since when no request of it is being served; `None` while one is.
-    idle_since: Cell<Option<Instant>>,
+    phase: Cell<Phase>,
+}
+
+/// The earlier variant is the first to be closed when there is no room.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// There has been no request since then.
+    Idle(Instant),
+    /// A request's body has been awaited since then.
+    Receiving(Instant),
+    /// A whole request is being served.
+    Serving,
 }
 
 impl State {
     pub(super) fn is_idle(&self) -> bool {
-        self.idle_since.get().is_some()
+        matches!(self.phase.get(), Phase::Idle(_))
     }
 
-    /// Busy until the result is dropped.
-    pub(super) fn busy(self: &Rc<Self>) -> Busy {
-        self.idle_since.set(None);
+    /// A request has come; not idle until the result is dropped.
+    pub(super) fn busy(self: &Rc<Self>, has_body: bool) -> Busy {
+        self.phase.set(if has_body { Phase::Receiving(Instant::now()) } else { Phase::Serving });
         Busy(self.clone())
+    }
+
+    /// The request's body has been read to its end.
+    pub(super) fn received(&self) {
+        self.phase.set(Phase::Serving);
+    }
+
+    /// Whether there is a body that has not been read to its end.
+    pub(super) fn awaits_body(&self) -> bool {
+        matches!(self.phase.get(), Phase::Receiving(_))
     }
 }
 
@@ -47,7 +66,7 @@ pub(super) struct Busy(Rc<State>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.idle_since.set(Some(Instant::now()));
+        self.0.phase.set(Phase::Idle(Instant::now()));
     }
 }
 
@@ -66,7 +85,7 @@ impl Connections {
         F: Future<Output = ()> + 'static,
     {
         let id = self.next_id.replace(self.next_id.get() + 1);
-        let state = Rc::new(State { idle_since: Cell::new(Some(Instant::now())) });
+        let state = Rc::new(State { phase: Cell::new(Phase::Idle(Instant::now())) });
         let closing = Closing {
             id,
             open: self.open.clone(),
@@ -82,11 +101,13 @@ impl Connections {
         self.metrics.connections.inc();
     }
 
-    /// Closes the connection that has been without a request for longest; false if all have one.
-    pub(super) fn evict_longest_idle(&self) -> bool {
+    /// Closes the connection that has been without a request for longest or, if all have one, that
+    /// has sent its body for longest; false if all requests are being served.
+    pub(super) fn evict(&self) -> bool {
         let mut open = self.open.borrow_mut();
-        let idle = open.iter().filter_map(|(id, c)| Some((c.state.idle_since.get()?, *id)));
-        let Some(connection) = idle.min().and_then(|(_, id)| open.remove(&id)) else {
+        let first = open.iter().map(|(id, c)| (c.state.phase.get(), *id)).min();
+        let evictable = first.filter(|(phase, _)| *phase != Phase::Serving);
+        let Some(connection) = evictable.and_then(|(_, id)| open.remove(&id)) else {
             return false;
         };
         connection.task.abort();
@@ -115,5 +136,34 @@ impl Drop for Closing {
         self.open.borrow_mut().remove(&self.id);
         self.metrics.connections.dec();
         self.changed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_connections_make_room_first_then_uploads_and_served_requests_never() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            let connections = Connections::new(Arc::new(Metrics::new()));
+            let states = RefCell::new(Vec::new());
+            for _ in 0..3 {
+                connections.spawn(|state| {
+                    states.borrow_mut().push(state);
+                    std::future::pending()
+                });
+            }
+            let states = states.into_inner();
+            let _serving = states[0].busy(false);
+            let _receiving = states[1].busy(true);
+            let left = || connections.open.borrow().keys().copied().collect::<Vec<_>>();
+            assert!(connections.evict());
+            assert!(!left().contains(&2), "the idle one goes first");
+            assert!(connections.evict());
+            assert_eq!(left(), [0], "then the one that is still sending");
+            assert!(!connections.evict(), "a request that is being served is seen through");
+        });
     }
 }

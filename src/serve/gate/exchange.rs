@@ -40,15 +40,14 @@ impl Gate {
         state: &Rc<State>,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
         let started = Instant::now();
-        let _busy = state.busy();
+        let _busy = state.busy(!request.body().is_end_stream());
         let _in_flight = Counted::new(&self.metrics.in_flight);
         let id = request_id(request.headers());
         let method = request.method().clone();
         let route = api::route_label(request.uri().path());
         let length = request.body().size_hint().upper().unwrap_or_default();
 
-        let mut unread = !request.body().is_end_stream();
-        let mut answer = match self.serve(request, &mut unread).await {
+        let mut answer = match self.serve(request, state).await {
             Ok(answer) => answer,
             Err(refusal) => self.refusal(&refusal),
         };
@@ -60,15 +59,14 @@ impl Gate {
             allow_origin(headers, origin);
         }
         // hyper closes a connection with a body that nobody has read, but does not say so.
-        if unread || *self.draining.borrow() {
+        if state.awaits_body() || *self.draining.borrow() {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         self.account(&answer, &id, &method, route, length, started.elapsed());
         Ok(answer.map(Full::new))
     }
 
-    /// `unread` becomes false once the body has been read to its end.
-    async fn serve(&self, request: Request<Incoming>, unread: &mut bool) -> Result<Answer, Refusal> {
+    async fn serve(&self, request: Request<Incoming>, state: &State) -> Result<Answer, Refusal> {
         check_head(&request)?;
         if request.body().size_hint().lower() > self.policy.max_body {
             return Err(Refusal::body_too_large(self.policy.max_body));
@@ -85,7 +83,7 @@ impl Gate {
             ));
         }
         if request.method() == Method::POST && api::is_prediction(path) {
-            return self.predict(request, unread).await;
+            return self.predict(request, state).await;
         }
         // Nothing else takes a body.
         let lease = self.quick.lease().await;
@@ -94,7 +92,7 @@ impl Gate {
         Ok(answer)
     }
 
-    async fn predict(&self, request: Request<Incoming>, unread: &mut bool) -> Result<Answer, Refusal> {
+    async fn predict(&self, request: Request<Incoming>, state: &State) -> Result<Answer, Refusal> {
         if self.is_full() {
             return Err(self.shed("the queue is full"));
         }
@@ -107,7 +105,7 @@ impl Gate {
         let (body, budget) = upload.map_err(|_| {
             Refusal::new(408, "request_timeout", "the request's body did not arrive in time")
         })??;
-        *unread = false;
+        state.received();
 
         if self.is_full() {
             return Err(self.shed("the queue is full"));

@@ -106,7 +106,7 @@ impl Gate {
                     Ok((stream, _)) => self.admit(stream),
                     Err(_) => {
                         // Most likely out of descriptors: make room, and try again for ever.
-                        self.connections.evict_longest_idle();
+                        self.connections.evict();
                         tokio::time::sleep(ACCEPT_RETRY).await;
                     }
                 },
@@ -120,7 +120,7 @@ impl Gate {
     }
 
     fn admit(self: &Rc<Self>, stream: TcpStream) {
-        if self.connections.count() >= self.cap && !self.connections.evict_longest_idle() {
+        if self.connections.count() >= self.cap && !self.connections.evict() {
             return; // all are being served: the newcomer is closed
         }
         self.connections.spawn(|state| connection::serve(self.clone(), stream, state));
@@ -129,9 +129,9 @@ impl Gate {
     /// Takes what the kernel has accepted already, closes the port, and waits for all connections.
     async fn drain(self: &Rc<Self>, listener: TcpListener) {
         self.draining.send_replace(true);
-        while let Ok(Ok((stream, _))) =
-            tokio::time::timeout(Duration::from_millis(1), listener.accept()).await
-        {
+        for _ in 0..BACKLOG {
+            let accepted = tokio::time::timeout(Duration::from_millis(1), listener.accept()).await;
+            let Ok(Ok((stream, _))) = accepted else { break };
             self.admit(stream);
         }
         drop(listener);

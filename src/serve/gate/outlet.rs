@@ -14,6 +14,10 @@ use crate::serve::refusal::Refusal;
 /// A client that takes no byte of its answer for so long has left.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long an upload that was refused is listened to. A slow client needs seconds until it reads
+/// why; it counts as idle meanwhile.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Every answer of ours has this header; hyper's own answers to what it cannot parse do not.
 const OURS: &[u8] = b"x-request-id";
 
@@ -62,7 +66,7 @@ impl Outlet {
         use tokio::io::AsyncReadExt as _;
         let mut scratch = [0; 4096];
         let discard = async { while self.stream.read(&mut scratch).await.is_ok_and(|n| n > 0) {} };
-        let _ = tokio::time::timeout(Duration::from_millis(250), discard).await;
+        let _ = tokio::time::timeout(DISCARD_TIMEOUT, discard).await;
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{begin, count, endpoint, finish, load, total};
+use super::{begin, count, endpoint, finish, load, reasons, total};
 use crate::mock::{Answer, Mock};
 use crate::support::{Server, classify_json};
 
@@ -122,6 +122,8 @@ fn a_key_is_sent_and_not_written_down() {
     assert_eq!(ran.code, Some(1));
     let total = total(&run);
     assert!(count(&total["failures_by_kind"]["status_401"]) > 0, "{total}");
+    assert_eq!(run["verdict"], "UNSTABLE", "{}", reasons(&run));
+    assert!(reasons(&run).contains("requests failed (100.0 %)"), "{}", reasons(&run));
     assert_eq!(total["failures"], total["requests"]);
 }
 
@@ -132,4 +134,27 @@ fn a_connection_that_the_server_ends_between_requests_is_opened_again() {
     let (ran, run) = load(&server.url, &args);
     assert_eq!(ran.code, Some(0), "{}", total(&run));
     assert!(count(&total(&run)["requests"]) > 10);
+}
+
+/// Takes requests, and answers only the first: that to `/health`, before the load.
+fn frozen() -> Mock {
+    Mock::start(|path| {
+        if path == "/health" || path == "/metrics" {
+            return Answer::Whole(404, String::new());
+        }
+        std::thread::sleep(Duration::from_secs(30));
+        Answer::HangUp
+    })
+}
+
+#[test]
+fn a_server_that_answers_nothing_is_no_valid_run() {
+    for load_of in [["--users", "2"], ["--rate", "200"]] {
+        let server = frozen();
+        let (ran, run) =
+            load(&server.url, &[&load_of[..], &["--mix", "ping=1", "--duration", "1500ms"]].concat());
+        assert_eq!((ran.code, &run["verdict"]), (Some(1), &"UNSTABLE".into()), "{}", reasons(&run));
+        assert!(reasons(&run).contains("nothing was answered"), "{}", reasons(&run));
+        assert_eq!(count(&total(&run)["requests"]), 0);
+    }
 }

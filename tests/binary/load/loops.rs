@@ -79,15 +79,24 @@ fn a_sweep_finds_the_knee_of_a_server_that_answers_one_at_a_time() {
         std::thread::sleep(Duration::from_millis(5));
         Answer::Whole(200, String::new())
     });
-    let args = ["--sweep", "users=4,1,2", "--think", "15ms", "--mix", "ping=1", "--duration", "1200ms"];
+    let args = ["--sweep", "users=8,4,1,2", "--think", "15ms", "--mix", "ping=1", "--duration", "1200ms"];
     let (_, report) = load(&server.url, &args);
     let runs = report["runs"].as_array().expect("runs");
     let users: Vec<_> = runs.iter().map(|r| &r["plan"]["load"]["users"]).collect();
-    assert_eq!(users, [1, 2, 4]);
+    assert_eq!(users, [1, 2, 4, 8]);
     // N* = (R + Z) / D = (5 + 15) / 5 = 4, a little more for what the mock and the timer take.
     let knee = &report["knee"];
     assert!((3.0..7.0).contains(&knee["predicted_users"].as_f64().expect("a number")), "{knee}");
-    assert_eq!(knee["users"], 4);
+    assert_eq!((&knee["users"], &knee["reached"]), (&4.into(), &true.into()), "{knee}");
+}
+
+#[test]
+fn a_sweep_that_ends_before_the_knee_says_so() {
+    let server = Mock::start(ok);
+    let args = ["--sweep", "users=1,4", "--think", "50ms", "--mix", "ping=1", "--duration", "500ms"];
+    let (_, report) = load(&server.url, &args);
+    let knee = &report["knee"];
+    assert_eq!((&knee["users"], &knee["reached"]), (&4.into(), &false.into()), "{knee}");
 }
 
 #[test]

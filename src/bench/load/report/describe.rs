@@ -129,6 +129,12 @@ pub(super) fn knee(knee: &Knee) -> String {
     let predicted = knee
         .predicted_users
         .map_or(String::new(), |n| format!("; the asymptotes of throughput cross at {n:.1} users"));
+    if !knee.reached {
+        return format!(
+            "Knee: not reached; the most users of the sweep still gave more requests/s, {}{predicted}.",
+            rate(knee.rps)
+        );
+    }
     format!(
         "Knee: {users} {} requests/s, at least 95 % of the most that was seen, {}{predicted}.",
         rate(knee.rps),

@@ -208,9 +208,9 @@ pub(super) fn conclusion(report: &Report) -> String {
     said.join(" ")
 }
 
-/// The run with most requests per second; its stages are those of the server at work.
+/// The run with most good answers per second; its stages are those of the server at work.
 fn most_loaded(report: &Report) -> Option<&Run> {
-    let rps = |run: &&Run| run.steady_total().map_or(0.0, |total| total.rps);
+    let rps = |run: &&Run| run.steady_total().map_or(0.0, |total| total.rps - total.failures_per_s);
     report.runs.iter().max_by(|a, b| rps(a).total_cmp(&rps(b)))
 }
 
