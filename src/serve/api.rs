@@ -1,11 +1,11 @@
 //! Routes, and what each answers; no sockets.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde::Serialize;
-use skinclf::{Classifier, Timings};
+use skinclf::{Classifier, Prediction, Timings};
 
 use super::metrics::Metrics;
 use super::multipart::{self, Part};
@@ -58,6 +58,10 @@ pub(super) const RETRY_AFTER: &str = "2";
 
 /// Methods that exist here; anything else is "other" in logs.
 pub(super) const METHODS: [&str; 4] = ["GET", "HEAD", "POST", "OPTIONS"];
+
+/// For how long a worker goes through one form. 256 ordinary pictures take a few seconds; as many
+/// blank ones of 64 megapixels, which are as small to send, would take minutes.
+const BATCH_TIME: Duration = Duration::from_secs(10);
 
 const PREDICT: &str = "/predict";
 const PREDICT_BATCH: &str = "/predict/batch";
@@ -161,17 +165,27 @@ impl Api {
         if parts.is_empty() {
             return Err(Refusal::new(400, "bad_multipart", "the form has no field \"files\" with an image"));
         }
-        let predictions: Vec<_> = parts
-            .iter()
-            .map(|part| {
-                let name = part.filename.as_deref().unwrap_or_default();
-                let record = self.classify(Subject::Path(name), &part.bytes);
-                let subject =
-                    if record.outcome.is_ok() { Subject::Path(name) } else { Subject::Filename(name) };
-                Record { subject, ..record }
-            })
-            .collect();
+        let predictions = self.classify_until(Instant::now() + BATCH_TIME, &parts);
         Ok(Answer::json(200, &Batch { total_images: predictions.len(), predictions }))
+    }
+
+    /// One record a part; those whose turn comes after the deadline are failures.
+    fn classify_until<'a>(&'a self, deadline: Instant, parts: &'a [Part]) -> Vec<Record<'a>> {
+        let one = |part: &'a Part| {
+            let name = part.filename.as_deref().unwrap_or_default();
+            let record = if Instant::now() < deadline {
+                self.classify(Subject::Path(name), &part.bytes)
+            } else {
+                let message = format!(
+                    "not classified: those before it took {} s; send fewer in a form",
+                    BATCH_TIME.as_secs()
+                );
+                self.record(Subject::Path(name), Err(Failure { code: "timeout", message }))
+            };
+            let subject = if record.outcome.is_ok() { Subject::Path(name) } else { Subject::Filename(name) };
+            Record { subject, ..record }
+        };
+        parts.iter().map(one).collect()
     }
 
     fn classify<'a>(&'a self, subject: Subject<'a>, bytes: &[u8]) -> Record<'a> {
@@ -179,6 +193,14 @@ impl Api {
         if let Ok((_, timings)) = &outcome {
             self.metrics.observe(timings);
         }
+        self.record(subject, outcome)
+    }
+
+    fn record<'a>(
+        &'a self,
+        subject: Subject<'a>,
+        outcome: Result<(Prediction, Timings), Failure>,
+    ) -> Record<'a> {
         Record { subject, outcome, spec: self.classifier.spec(), top_k: None }
     }
 
@@ -265,4 +287,24 @@ fn unsupported(content_type: &str, wanted: &str) -> Refusal {
         format!("got {content_type}")
     };
     Refusal::new(415, "unsupported_media_type", format!("{got}; send {wanted}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use skinclf::Model;
+
+    use super::*;
+
+    #[test]
+    fn a_form_that_takes_too_long_is_answered_in_part() {
+        let classifier = Classifier::load(Model::embedded()).expect("the embedded model");
+        let api = Api::new(classifier, Arc::new(Metrics::new()), 1);
+        let bytes = Bytes::from_static(include_bytes!("../../samples/lesion-1.jpg"));
+        let part = |name: &str| Part { filename: Some(name.to_owned()), bytes: bytes.clone() };
+        let parts = [part("a.jpg"), part("b.jpg")];
+        let in_time = api.classify_until(Instant::now() + BATCH_TIME, &parts);
+        assert!(in_time.iter().all(|record| record.outcome.is_ok()));
+        let late = serde_json::to_value(api.classify_until(Instant::now(), &parts)).expect("JSON");
+        assert_eq!((&late[1]["filename"], &late[1]["error"]["code"]), (&"b.jpg".into(), &"timeout".into()));
+    }
 }
