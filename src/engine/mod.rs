@@ -83,11 +83,11 @@ pub(crate) fn metadata(onnx: &[u8]) -> Result<Vec<(String, String)>, String> {
 const NOT_ONNX: &str = "not an ONNX model";
 
 fn parse(onnx: Bytes) -> Result<InferenceModel, String> {
-    // tract's own reader would first copy all the bytes, and prost those of a slice once more.
     // glibc hands large blocks back to the kernel as they are freed, unless a block as large was freed
     // before. After this one the memory of the decoded file is kept, and the packed weights go there:
     // a fifth fewer page faults, which are half of the start-up.
     drop(black_box(Vec::<u8>::with_capacity(onnx.len())));
+    // tract's own reader would first copy all the bytes, and prost those of a slice once more.
     let proto = ModelProto::decode(onnx).map_err(|_| NOT_ONNX)?;
     if proto.graph.as_ref().is_none_or(|g| g.node.is_empty()) {
         return Err(NOT_ONNX.to_owned()); // a short text file can be valid protobuf

@@ -262,6 +262,11 @@ fn runs_that_cannot_be_compared_are_called_so() {
     }
     let failed = bench(&["--compare", FIXTURE, &other]);
     assert!(failed.stdout.contains("run, other: more than 1 % of the requests failed"), "{}", failed.stdout);
+    assert!(
+        failed.stdout.contains("       40.0    2.4 %  "),
+        "41.0 a second less those that failed: {}",
+        failed.stdout
+    );
     let good = save(&folder, "good.json", &without_failures()).display().to_string();
     let same = bench(&["--compare", &good, &good]);
     assert!(!same.stdout.contains("not comparable"), "{}", same.stdout);

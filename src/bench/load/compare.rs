@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use super::outcome::{Load, Run, Verdict};
+use super::outcome::{Endpoint, Load, Run, Verdict};
+use super::verdict::TOLERATED_FAILURES;
 
 /// A file of `--compare`: `three.json`, or `3=three.json`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,8 +84,8 @@ fn row(name: &str, containers: usize, run: &Run) -> Row {
         requests: figures.map_or(0, |f| f.requests),
         average_ms: figures.and_then(|f| f.average_ms),
         p95_ms: figures.and_then(|f| f.p95_ms),
-        rps: figures.map_or(0.0, |f| f.rps - f.failures_per_s),
-        failure_rate: figures.map_or(0.0, |f| f.failures as f64 / f.requests.max(1) as f64),
+        rps: figures.map_or(0.0, Endpoint::good_per_s),
+        failure_rate: figures.map_or(0.0, Endpoint::failure_share),
         improvement: None,
         average_reduction: None,
         efficiency: None,
@@ -131,7 +132,7 @@ fn warnings(runs: &[(String, usize, &Run)]) -> Vec<String> {
             "UNSTABLE: the figures changed while they were measured.",
         ),
         (
-            named(&|run| run.steady_total().is_some_and(|t| t.failures * 100 > t.requests)),
+            named(&|run| run.steady_total().is_some_and(|t| t.failure_share() > TOLERATED_FAILURES)),
             "more than 1 % of the requests failed; requests/s are those of good answers.",
         ),
         (named(&|run| run.interrupted), "Interrupted before its time."),

@@ -35,7 +35,7 @@ fn finding(code: &str, text: String, numbers: &[(&str, f64)]) -> Finding {
 
 fn capacity(run: &Run) -> Option<Finding> {
     let total = run.steady_total()?;
-    let good = total.rps - total.failures_per_s;
+    let good = total.good_per_s();
     let text = match (run.verdict, &run.plan.load) {
         (Verdict::Valid, Load::Closed { .. }) => {
             format!("capacity: {good:.1} good answers/s under this mix, p95 {}", ms(total.p95_ms))
@@ -149,7 +149,7 @@ fn others(run: &Run, cores: Option<usize>) -> Option<Finding> {
 fn failures(run: &Run) -> Option<Finding> {
     let total = run.endpoints.last().filter(|total| total.failures > 0)?;
     let kinds = total.failures_by_kind.iter().map(|(kind, count)| format!("{count} {kind}"));
-    let share = total.failures as f64 / total.requests as f64;
+    let share = total.failure_share();
     let text = format!(
         "{} of {} requests failed ({:.2} %): {}; latencies are those of the others and of timeouts",
         total.failures,

@@ -1,6 +1,6 @@
 //! Where more users stop giving more throughput.
 
-use super::outcome::{Knee, Run, Verdict};
+use super::outcome::{Endpoint, Knee, Run, Verdict};
 
 /// Of the largest throughput, for a number of users to be enough.
 const ENOUGH: f64 = 0.95;
@@ -8,7 +8,7 @@ const ENOUGH: f64 = 0.95;
 /// The knee of a sweep: runs with ascending numbers of users. Those that show the generator's limit
 /// say nothing about the server's.
 pub(super) fn of(runs: &[Run]) -> Option<Knee> {
-    let rps = |run: &Run| run.steady_total().map_or(0.0, |total| total.rps - total.failures_per_s);
+    let rps = |run: &Run| run.steady_total().map_or(0.0, Endpoint::good_per_s);
     let runs: Vec<_> = runs.iter().filter(|run| run.verdict != Verdict::ClientSaturated).collect();
     let max_rps = runs.iter().copied().map(rps).fold(0.0, f64::max);
     let enough = runs.iter().position(|run| rps(run) >= ENOUGH * max_rps).filter(|_| max_rps > 0.0)?;

@@ -177,6 +177,18 @@ pub(crate) struct Endpoint {
     pub(crate) histogram: Vec<Bin>,
 }
 
+impl Endpoint {
+    /// Good answers per second: a server that refuses fast is not fast.
+    pub(super) fn good_per_s(&self) -> f64 {
+        self.rps - self.failures_per_s
+    }
+
+    /// Failed requests among all, 0 to 1; 0 of nothing.
+    pub(super) fn failure_share(&self) -> f64 {
+        if self.requests == 0 { 0.0 } else { self.failures as f64 / self.requests as f64 }
+    }
+}
+
 /// When requests of one endpoint failed in one way; seconds since the start of the run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct FailureTimes {

@@ -110,7 +110,7 @@ pub(super) fn usage(samples: &[Sample], start: Instant, steady_from: Instant) ->
     Some(Usage {
         // Counters that go back are those of a new process, or of several behind one address.
         cpu_mean: (steady.first().zip(steady.last()))
-            .filter(|_| steady.windows(2).all(|pair| pair[0].cpu_seconds <= pair[1].cpu_seconds))
+            .filter(|_| steady.iter().filter_map(|s| s.cpu_seconds).is_sorted())
             .and_then(|(first, last)| cores(first, last)),
         rss_max_bytes: samples.iter().filter_map(|s| s.rss_bytes).reduce(f64::max),
         queue_mean: (!queues.is_empty()).then(|| queues.iter().sum::<f64>() / queues.len() as f64),

@@ -25,7 +25,7 @@ enum Figure {
     Max,
     /// In per cent.
     Failures,
-    /// Good answers only: a server that refuses fast is not fast.
+    /// Good answers only.
     Rps,
 }
 
@@ -48,8 +48,8 @@ impl Figure {
             Self::Average => endpoint.average_ms,
             Self::Max => endpoint.max_ms,
             Self::Failures if endpoint.requests == 0 => None,
-            Self::Failures => Some(endpoint.failures as f64 / endpoint.requests as f64 * 100.0),
-            Self::Rps => Some(endpoint.rps - endpoint.failures_per_s),
+            Self::Failures => Some(endpoint.failure_share() * 100.0),
+            Self::Rps => Some(endpoint.good_per_s()),
         }
     }
 

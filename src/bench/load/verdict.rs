@@ -5,11 +5,10 @@
 //! - CLIENT-SATURATED: in the steady state the generator's event loop used more than 90 % of a core, or
 //!   more than 1 % of an open loop's starts were more than 10 ms late.
 //! - UNSTABLE: the run ended before all users had started; or nothing was answered, or more than 1 % of
-//!   the answers were failures; or stalls (no answer for 100 ms and 20 times
-//!   what is usual, with requests in flight) made up more than 2 % of the steady state, or one of them a
-//!   second; or more than 1 % of an open loop's starts were dropped; or between the first and the last
-//!   third of the steady state good throughput changed by more than 25 % and more than chance does, or p95 by
-//!   more than half and 20 ms.
+//!   the requests failed; or stalls (no answer for 100 ms and 20 times what is usual, with requests in
+//!   flight) made up more than 2 % of the steady state, or one of them a second; or more than 1 % of an
+//!   open loop's starts were dropped; or between the first and the last third of the steady state good
+//!   throughput changed by more than 25 % and more than chance does, or p95 by more than half and 20 ms.
 //! - NOT-SATURATED: a closed loop with think time Z, whose throughput is within 10 % of N/(Z+R), with
 //!   headroom: no queue to speak of, or where that is unknown R below a tenth of Z; and, where it is
 //!   known, less than 85 % of the CPU in use.
@@ -19,7 +18,7 @@ use super::outcome::{Load, Run, Second, Verdict};
 
 const BUSY_GENERATOR: f64 = 0.9;
 const TOLERATED_STARTS: f64 = 0.01;
-const TOLERATED_FAILURES: f64 = 0.01;
+pub(super) const TOLERATED_FAILURES: f64 = 0.01;
 const TOLERATED_STALLS: f64 = 0.02;
 const LONG_STALL_S: f64 = 1.0;
 const THROUGHPUT_DRIFT: f64 = 0.25;
@@ -67,12 +66,15 @@ fn unstable(run: &Run) -> Vec<String> {
     let Some(steady) = &run.steady_state else {
         return vec!["it ended before all users had started; give a longer --duration".to_owned()];
     };
-    let (requests, failures) = run.steady_total().map_or((0, 0), |total| (total.requests, total.failures));
-    if requests == 0 {
-        reasons.push("nothing was answered".to_owned());
-    } else if failures as f64 > TOLERATED_FAILURES * requests as f64 {
-        let share = failures as f64 / requests as f64 * 100.0;
-        reasons.push(format!("{failures} of {requests} requests failed ({share:.1} %)"));
+    match run.steady_total().filter(|total| total.requests > 0) {
+        None => reasons.push("nothing was answered".to_owned()),
+        Some(total) if total.failure_share() > TOLERATED_FAILURES => reasons.push(format!(
+            "{} of {} requests failed ({:.1} %)",
+            total.failures,
+            total.requests,
+            total.failure_share() * 100.0
+        )),
+        Some(_) => {}
     }
     let length_s = steady.to_s - steady.from_s;
     let stalled_s: f64 = run.stalls.iter().map(|s| s.length_s).sum();

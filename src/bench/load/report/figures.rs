@@ -93,11 +93,6 @@ pub(super) fn failures_by_kind(endpoint: &Endpoint) -> String {
     kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Failed requests among all, 0 to 1; 0 of nothing.
-pub(super) fn failure_share(endpoint: &Endpoint) -> f64 {
-    if endpoint.requests == 0 { 0.0 } else { endpoint.failures as f64 / endpoint.requests as f64 }
-}
-
 /// All endpoints of a run together.
 pub(super) fn total(run: &Run) -> Option<&Endpoint> {
     endpoint(&run.endpoints, "Total")

@@ -2,7 +2,7 @@
 
 use super::containers;
 use crate::bench::load::compare::Comparison;
-use crate::bench::load::outcome::{Load, Report, Run, Stage, Verdict};
+use crate::bench::load::outcome::{Endpoint, Load, Report, Run, Stage, Verdict};
 use crate::bench::load::report::{describe, figures};
 
 /// Above this share of the time, a stage is worth a sentence of its own.
@@ -210,7 +210,7 @@ pub(super) fn conclusion(report: &Report) -> String {
 
 /// The run with most good answers per second; its stages are those of the server at work.
 fn most_loaded(report: &Report) -> Option<&Run> {
-    let rps = |run: &&Run| run.steady_total().map_or(0.0, |total| total.rps - total.failures_per_s);
+    let rps = |run: &&Run| run.steady_total().map_or(0.0, Endpoint::good_per_s);
     report.runs.iter().max_by(|a, b| rps(a).total_cmp(&rps(b)))
 }
 
@@ -238,7 +238,7 @@ fn capacity(report: &Report) -> Option<(&Run, f64)> {
         .runs
         .iter()
         .filter(|run| run.verdict == Verdict::Valid && matches!(run.plan.load, Load::Closed { .. }));
-    let good = valid.filter_map(|run| run.steady_total().map(|t| (run, t.rps - t.failures_per_s)));
+    let good = valid.filter_map(|run| run.steady_total().map(|t| (run, t.good_per_s())));
     good.max_by(|a, b| a.1.total_cmp(&b.1))
 }
 

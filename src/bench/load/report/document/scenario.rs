@@ -125,7 +125,7 @@ fn answers(run: &Run, total: &Endpoint) -> String {
         n => format!(
             "{n} of {} requests failed ({}): {}. Of the others {times}.",
             total.requests,
-            figures::percent(figures::failure_share(total)),
+            figures::percent(total.failure_share()),
             figures::failures_by_kind(total),
         ),
     }

@@ -90,7 +90,7 @@ fn tiles(run: &Run) -> Markup {
             (tile("p95", &figures::latency(total.p95_ms), of, false))
             (tile("p99", &figures::latency(total.p99_ms), of, false))
             @let counts = format!("{} of {}", whole.failures, whole.requests);
-            (tile("failed", &figures::percent(figures::failure_share(whole)), &counts, whole.failures > 0))
+            (tile("failed", &figures::percent(whole.failure_share()), &counts, whole.failures > 0))
             @if let Some(starts) = &run.starts {
                 @let counts = format!("of {}, {} late", starts.planned, starts.late);
                 (tile("dropped starts", &starts.dropped.to_string(), &counts, starts.dropped > 0))
