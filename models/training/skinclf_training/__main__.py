@@ -1,0 +1,183 @@
+"""`python -m skinclf_training STEP`: prepare, train, distill, calibrate, export, evaluate, nonlesions."""
+
+import argparse
+import json
+import logging
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from . import calibrate, data, dermoscopy, evaluate, export, nonlesions, quality
+from .config import Config
+from .network import MobileNetV2
+from .train import Run, predict
+
+# Pictures of the held-out fold that each check of `usable` lets pass.
+ACCEPTED = {"min_contrast": 0.998, "min_sharpness": 0.995, "min_dermoscopy": 0.975}
+
+
+def trained(checkpoint):
+    """The averaged weights of a run."""
+    network = MobileNetV2(len(data.CLASSES))
+    network.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["average"])
+    return network.eval()
+
+
+def prepare(args):
+    pictures = data.read_download(args.source, args.folds) if args.folds else data.read_packed_archives(args.source)
+    rows = data.prepare(pictures, args.out, args.limit)
+    print(f"{len(rows)} images in {args.out}")
+
+
+def train(args):
+    teachers = [trained(path) for path in getattr(args, "teacher", [])]
+    weights = trained(args.weights).state_dict() if args.weights else None
+    run = Run(
+        Config.read(args.config), data.Images.load(args.data), args.checkpoint, imagenet_file=args.imagenet,
+        weights=weights, teachers=teachers, device=args.device,
+    )
+    finished = run.run(args.minutes)
+    print("finished" if finished else f"{run.done:.0%} done; the same command goes on from here")
+
+
+def fit_calibration(args):
+    images, network = data.Images.load(args.data), trained(args.checkpoint)
+    held_out = images.of_folds([args.fold], sharp_only=True)
+    # One photograph a lesion, and nothing of the fold that figures are reported on.
+    prior = calibrate.class_shares(images.where(lambda r: r["fold"] not in ("", "0") and r["sharp"] == "1").labels)
+    labels, logits = held_out.labels, predict(network, held_out, data.SIDE)
+    temperature = calibrate.temperature(logits, labels, prior)
+    probabilities = calibrate.probabilities(logits, prior, temperature)
+    malignant = np.isin(labels, calibrate.MALIGNANT)
+    risk = probabilities[:, calibrate.MALIGNANT].sum(1)
+
+    known = images.where(lambda r: r["fold"] not in ("0", str(args.fold)))
+    chosen = np.random.default_rng(1).permutation(len(known))[: args.lesions]
+    others = [picture for _, picture in nonlesions.render(args.rendered, seed=1)]
+    others += [p for _, p in nonlesions.backgrounds(known, args.rendered, seed=1)]
+    others += [p for _, p in nonlesions.photographs(args.photographs, seed=1, views=args.views)]
+    weight, bias = dermoscopy.fit(
+        dermoscopy.features(network, dermoscopy.turned((known.squares(i) for i in chosen), seed=1)),
+        dermoscopy.features(network, dermoscopy.turned(others, seed=2)),
+    )
+    squares = [held_out.squares(i) for i in range(len(held_out))]
+    scores = dermoscopy.features(network, squares) @ weight + bias
+    measures = {
+        "min_contrast": np.array([quality.contrast(s) for s in squares]),
+        "min_sharpness": np.array([quality.sharpness(s) for s in squares]),
+        "min_dermoscopy": 1 / (1 + np.exp(-scores)),
+    }
+    result = {
+        "temperature": temperature,
+        "prior": [round(float(p), 6) for p in prior],
+        "malignancy_threshold": round(calibrate.malignancy_threshold(risk, malignant), 4),
+        "usable": {"min_side": 64}
+        | {name: round(calibrate.accepting(values, ACCEPTED[name]), 4) for name, values in measures.items()},
+        "dermoscopy": {"weight": weight.tolist(), "bias": bias},
+    }
+    args.out.write_text(json.dumps(result), encoding="utf-8")
+    print(json.dumps({k: v for k, v in result.items() if k != "dermoscopy"}, indent=2))
+
+
+def write_model(args):
+    calibration = json.loads(args.calibration.read_text(encoding="utf-8"))
+    spec = export.write(trained(args.checkpoint), calibration, args.out, args.template, args.version)
+    print(f"{args.out}: SHA-256 {spec['sha256']}")
+
+
+def measure(args):
+    images = data.Images.load(args.data).of_folds([args.fold], sharp_only=not args.all)
+    if args.write:
+        evaluate.write_fold(images, args.write)
+        print(f"{len(images)} images and labels.csv in {args.write}")
+    if args.predictions:
+        rows = [images.rows[i] for i in images.index]
+        print("\n".join(evaluate.by_group(rows, evaluate.read_predictions(args.predictions))))
+
+
+def write_nonlesions(args):
+    pictures = list(nonlesions.render(args.count, args.seed))
+    if args.data:
+        fold = data.Images.load(args.data).of_folds([0])
+        pictures += nonlesions.backgrounds(fold, args.count, args.seed)
+    if args.photographs:
+        pictures += nonlesions.photographs(args.photographs, args.seed)
+    for number, (kind, picture) in enumerate(pictures):
+        (args.out / kind).mkdir(parents=True, exist_ok=True)
+        picture.save(args.out / kind / f"{number:05}.png")
+    print(f"{len(pictures)} pictures in {args.out}")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="python -m skinclf_training", description=__doc__)
+    steps = parser.add_subparsers(required=True, metavar="STEP")
+
+    def step(name, function, help_text):
+        added = steps.add_parser(name, help=help_text)
+        added.set_defaults(function=function)
+        return added
+
+    def with_data(added):
+        added.add_argument("--data", type=Path, required=True, help="folder that `prepare` wrote")
+
+    add = step("prepare", prepare, "pack pictures and their table")
+    add.add_argument("source", type=Path, help="folder with images.csv and its archives, or HAM10000 as downloaded")
+    add.add_argument("--folds", type=Path, help="images.csv to take folds from; marks the source as a download")
+    add.add_argument("--limit", type=int, help="only about so many images, of every fold and class")
+    add.add_argument("--out", type=Path, required=True)
+
+    for name, help_text in [("train", "train on labels"), ("distill", "train on labels and on teachers' answers")]:
+        add = step(name, train, help_text)
+        with_data(add)
+        add.add_argument("config", type=Path, help="settings, see configs/")
+        add.add_argument("--checkpoint", type=Path, required=True, help="written often; taken up again if it exists")
+        add.add_argument("--imagenet", type=Path, help="TensorFlow Lite file with weights to start from")
+        add.add_argument("--weights", type=Path, help="checkpoint with weights to start from instead")
+        add.add_argument("--minutes", type=float, help="stop after so long")
+        add.add_argument("--device", default="cpu")
+        if name == "distill":
+            add.add_argument("--teacher", type=Path, action="append", required=True, help="checkpoint; repeatable")
+
+    add = step("calibrate", fit_calibration, "fit temperature, thresholds and what tells lesions from others")
+    with_data(add)
+    add.add_argument("checkpoint", type=Path)
+    add.add_argument("--fold", type=int, default=1, help="held-out fold to fit on (default 1)")
+    add.add_argument("--photographs", type=Path, nargs="*", default=[], help="folders of pictures that are no lesions")
+    add.add_argument("--views", type=int, default=3, help="squares cut from each photograph")
+    add.add_argument("--rendered", type=int, default=300, help="pictures of each rendered kind")
+    add.add_argument("--lesions", type=int, default=4000)
+    add.add_argument("--out", type=Path, required=True)
+
+    add = step("export", write_model, "write ONNX and the spec beside it")
+    add.add_argument("checkpoint", type=Path)
+    add.add_argument("--calibration", type=Path, required=True)
+    add.add_argument("--template", type=Path, required=True, help="spec whose labels and preprocessing are kept")
+    add.add_argument("--version", required=True)
+    add.add_argument("--out", type=Path, required=True)
+
+    add = step("evaluate", measure, "write a fold for `skinclf classify --truth`; figures by group")
+    with_data(add)
+    add.add_argument("--fold", type=int, default=0)
+    add.add_argument("--all", action="store_true", help="the images at 150 pixels too")
+    add.add_argument("--write", type=Path, help="folder for the fold's pictures and labels.csv")
+    add.add_argument("--predictions", type=argparse.FileType(encoding="utf-8"), help="what classify -f jsonl printed")
+
+    add = step("nonlesions", write_nonlesions, "write pictures that are no lesions")
+    add.add_argument("--out", type=Path, required=True)
+    add.add_argument("--count", type=int, default=50, help="of each kind")
+    add.add_argument("--seed", type=int, default=1000)
+    add.add_argument("--data", type=Path, help="also cut skin from around the lesions of fold 0")
+    add.add_argument("--photographs", type=Path, nargs="*", default=[])
+    return parser
+
+
+def main():
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    args = arguments().parse_args()
+    args.function(args)
+
+
+if __name__ == "__main__":
+    main()

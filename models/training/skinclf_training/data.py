@@ -1,0 +1,155 @@
+"""The images and their table: packed once by `prepare`, then read by every other step.
+
+A packed data set is a folder with `images.npy` (uint8 [N, 224, 224, 3], the centre squares) and `table.csv`, whose
+rows are in the same order.
+"""
+
+import csv
+import io
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+CLASSES = ["akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"]
+SIDE = 224
+COLUMNS = ["image_id", "source", "lesion_id", "dx", "dx_type", "age", "sex", "localization", "fold", "sharp"]
+
+# The official test images of ISIC 2018 Task 3 begin after HAM10000's last, ISIC_0034320.
+FIRST_TEST_ID, LAST_TEST_ID = 34321, 36064
+
+
+def centre_square(picture):
+    """The largest centred square of a picture, SIDE x SIDE, antialiased bilinear: what skinclf makes of it."""
+    width, height = picture.size
+    side = min(width, height)
+    left, top = (width - side) // 2, (height - side) // 2
+    # Cropped first: resize's own box would let the filter reach for the pixels around it.
+    square = picture.convert("RGB").crop((left, top, left + side, top + side))
+    return square.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+
+
+def unsquash(picture):
+    """A 4:3 picture that was squeezed into a square, at its own shape again."""
+    width, height = picture.size
+    return picture.resize((round(width * 4 / 3), height), Image.Resampling.BICUBIC)
+
+
+def refuse_test_images(image_ids):
+    """Raises if any of the ids is one of the official test set."""
+    for image_id in image_ids:
+        digits = image_id.removeprefix("ISIC_")
+        if digits.isdigit() and FIRST_TEST_ID <= int(digits) <= LAST_TEST_ID:
+            raise ValueError(f"{image_id} belongs to the ISIC 2018 test set, which must never be trained on")
+
+
+def read_packed_archives(folder):
+    """(row, picture) of a folder with `images.csv` and the tar files it names."""
+    with open(folder / "images.csv", newline="", encoding="utf-8") as file:
+        rows = {row["file"]: row for row in csv.DictReader(file)}
+    for archive in dict.fromkeys(row["archive"] for row in rows.values()):
+        with tarfile.open(folder / archive) as tar:
+            for member in tar:
+                row = rows.get(Path(member.name).name)
+                if row is None or row["archive"] != archive:
+                    continue
+                picture = Image.open(io.BytesIO(tar.extractfile(member).read()))
+                extra = not row["fold"]
+                yield row | {
+                    "source": "isic2017" if extra else "ham10000",
+                    "sharp": int(min(picture.size) >= SIDE),
+                }, (unsquash(picture) if extra else picture)
+
+
+def read_download(folder, folds):
+    """(row, picture) of HAM10000 as it is distributed: `HAM10000_metadata` and JPEG files below `folder`.
+
+    `folds` is an `images.csv` whose folds are used, so that results stay comparable.
+    """
+    with open(folds, newline="", encoding="utf-8") as file:
+        fold_of = {row["image_id"]: row["fold"] for row in csv.DictReader(file)}
+    metadata = next(path for path in folder.rglob("HAM10000_metadata*") if path.is_file())
+    files = {path.stem: path for path in folder.rglob("*.jpg")}
+    with open(metadata, newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["image_id"] in files and row["image_id"] in fold_of:
+                extra = {"source": "ham10000", "sharp": 1, "fold": fold_of[row["image_id"]]}
+                yield row | extra, Image.open(files[row["image_id"]])
+
+
+def prepare(pictures, out, limit=None):
+    """Packs (row, picture) pairs into `out`; with a limit, about so many images, of every fold and class."""
+    rows, squares, taken = [], [], {}
+    for row, picture in pictures:
+        if limit is not None:
+            key = (row["fold"], row["dx"])
+            taken[key] = taken.get(key, 0) + 1
+            if len(rows) >= limit or taken[key] > 1:
+                continue
+        rows.append({column: row.get(column, "") for column in COLUMNS})
+        squares.append(np.asarray(centre_square(picture)))
+    refuse_test_images(row["image_id"] for row in rows)
+    refuse_shared_lesions(rows)
+    out.mkdir(parents=True, exist_ok=True)
+    np.save(out / "images.npy", np.stack(squares))
+    with open(out / "table.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    return rows
+
+
+def refuse_shared_lesions(rows):
+    """Raises if photographs of one lesion are in two folds: each would flatter the other's figures."""
+    fold_of = {}
+    for row in rows:
+        if row["lesion_id"] and row["fold"] != "":
+            first = fold_of.setdefault(row["lesion_id"], row["fold"])
+            if first != row["fold"]:
+                raise ValueError(f"lesion {row['lesion_id']} is in folds {first} and {row['fold']}")
+
+
+@dataclass
+class Images:
+    """Images and labels of some rows of a packed data set."""
+
+    pixels: np.ndarray  # uint8 [N, SIDE, SIDE, 3], may lie on disk
+    rows: list
+    index: np.ndarray  # which of `pixels` and `rows` are meant
+
+    @classmethod
+    def load(cls, folder):
+        pixels = np.load(folder / "images.npy", mmap_mode="r")
+        with open(folder / "table.csv", newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        refuse_shared_lesions(rows)
+        return cls(pixels, rows, np.arange(len(rows)))
+
+    def where(self, keep):
+        """Those images whose row satisfies `keep`."""
+        return Images(self.pixels, self.rows, np.array([i for i in self.index if keep(self.rows[i])], dtype=np.int64))
+
+    def of_folds(self, folds, sharp_only=False):
+        names = {str(fold) for fold in folds}
+        return self.where(lambda row: row["fold"] in names and (row["sharp"] == "1" or not sharp_only))
+
+    def without_folds(self, folds):
+        """All others, the images without a fold among them."""
+        names = {str(fold) for fold in folds}
+        return self.where(lambda row: row["fold"] not in names)
+
+    def __len__(self):
+        return len(self.index)
+
+    @property
+    def labels(self):
+        return np.array([CLASSES.index(self.rows[i]["dx"]) for i in self.index])
+
+    def column(self, name):
+        return [self.rows[i][name] for i in self.index]
+
+    def squares(self, positions):
+        """uint8 [n, SIDE, SIDE, 3] of some positions of this selection."""
+        return self.pixels[self.index[positions]]

@@ -1,0 +1,81 @@
+"""ImageNet weights to start from: the int8 MobileNetV2 of google-coral/test_data (Apache-2.0), dequantised."""
+
+import numpy as np
+import tflite
+import torch
+
+CONVOLUTIONS = {tflite.BuiltinOperator.CONV_2D: (0, 3, 1, 2), tflite.BuiltinOperator.DEPTHWISE_CONV_2D: (3, 0, 1, 2)}
+
+
+def convolutions(path):
+    """(weight [O, I, k, k], bias [O]) of each convolution of the file in order, as float64."""
+    model = tflite.Model.GetRootAsModel(path.read_bytes(), 0)
+    graph = model.Subgraphs(0)
+
+    def values(index):
+        tensor = graph.Tensors(index)
+        quantization = tensor.Quantization()
+        dtype = {tflite.TensorType.INT8: np.int8, tflite.TensorType.INT32: np.int32}[tensor.Type()]
+        raw = model.Buffers(tensor.Buffer()).DataAsNumpy().view(dtype).reshape(tensor.ShapeAsNumpy())
+        per_channel = [1] * raw.ndim
+        if quantization.ScaleLength() > 1:
+            per_channel[quantization.QuantizedDimension()] = -1
+        zero = quantization.ZeroPointAsNumpy().reshape(per_channel)
+        scale = quantization.ScaleAsNumpy().astype(np.float64).reshape(per_channel)
+        return (raw.astype(np.float64) - zero) * scale
+
+    found = []
+    for i in range(graph.OperatorsLength()):
+        operator = graph.Operators(i)
+        code = model.OperatorCodes(operator.OpcodeIndex())
+        # Old files keep the code in the first field, new ones in the second.
+        axes = CONVOLUTIONS.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()))
+        if axes is not None:
+            _, weight, bias = operator.InputsAsNumpy()[:3]
+            found.append((values(weight).transpose(axes), values(bias)))
+    return found
+
+
+@torch.no_grad()
+def load_into(network, path, batches):
+    """Gives `network` the file's features, its batch norms the statistics of `batches` ([N, 3, S, S] each).
+
+    The file's batch norms are folded into its convolutions. Trained on like that, nothing would keep activations in
+    range; so each gets back a batch norm with the data's own mean and variance, undone by its gain and bias: the
+    function stays the same.
+    """
+    units = network.units()
+    found = convolutions(path)[: len(units)]
+    for unit, (weight, bias) in zip(units, found, strict=True):
+        if unit.conv.weight.shape != weight.shape:
+            raise ValueError(f"{path}: a convolution is {weight.shape}, MobileNetV2 1.0 has {unit.conv.weight.shape}")
+        unit.conv.weight.copy_(torch.from_numpy(weight))
+        unit.bn.weight.fill_(1)
+        unit.bn.bias.copy_(torch.from_numpy(bias))
+        unit.bn.running_mean.zero_()
+        unit.bn.running_var.fill_(1 - unit.bn.eps)
+
+    sums = {unit: [0, 0.0, 0.0] for unit in units}
+
+    def add(unit):
+        def hook(_module, _inputs, output):
+            channels = output.transpose(0, 1).flatten(1)
+            sums[unit][0] += channels.shape[1]
+            sums[unit][1] += channels.sum(1).double()
+            sums[unit][2] += channels.square().sum(1).double()
+
+        return hook
+
+    hooks = [unit.conv.register_forward_hook(add(unit)) for unit in units]
+    network.eval()
+    for batch in batches:
+        network(batch)
+    for hook in hooks:
+        hook.remove()
+    for unit, (count, total, squares) in sums.items():
+        mean = total / count
+        variance = (squares / count - mean.square()).clamp_min(1e-4)
+        unit.bn.running_mean.copy_(mean)
+        unit.bn.running_var.copy_(variance)
+        unit.bn.weight.copy_((variance + unit.bn.eps).sqrt())
+        unit.bn.bias.add_(mean)

@@ -1,0 +1,267 @@
+"""The training loop: one network, from ImageNet's weights or given ones, on labels and perhaps teachers."""
+
+import copy
+import logging
+import math
+import time
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from . import imagenet, losses, metrics
+from .augment import Augmenter, dihedral, shrink, to_input
+from .data import CLASSES
+from .network import MobileNetV2
+
+log = logging.getLogger("train")
+
+
+def class_prior(labels, power):
+    """Class shares [classes] among images drawn with a weight of count ** power; never zero, for its logarithm."""
+    counts = np.bincount(labels, minlength=len(CLASSES)).astype(np.float64)
+    shares = np.where(counts > 0, counts, np.inf if power < -1 else 1e-6) ** (1 + power) * (counts > 0)
+    return np.maximum(shares / shares.sum(), 1e-6)
+
+
+def epoch_order(labels, power, seed):
+    """Positions for one epoch, as many as there are images, in random order.
+
+    Systematic resampling, class by class: images and classes come the floor or the ceiling of their expected number of
+    times.
+    """
+    rng = np.random.default_rng(seed)
+    weights = np.bincount(labels).astype(np.float64)[labels] ** power
+    shuffled = rng.permutation(len(labels))
+    shuffled = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    edges = np.cumsum(weights[shuffled])
+    picks = np.searchsorted(edges, (np.arange(len(labels)) + rng.random()) * (edges[-1] / len(labels)))
+    return rng.permutation(shuffled[np.minimum(picks, len(labels) - 1)])
+
+
+class Average:
+    """Exponential moving average of a network's weights and batch norm statistics."""
+
+    def __init__(self, network, images):
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self.images = images
+        self.seen = 0
+
+    @torch.no_grad()
+    def update(self, network, batch):
+        # Shorter at first, so that the initial weights do not linger.
+        self.seen += batch
+        share = min(1.0, batch / min(self.images, self.seen / 4 + batch))
+        ours, theirs = self.network.state_dict(), network.state_dict()
+        floats = [name for name in ours if ours[name].is_floating_point()]
+        torch._foreach_lerp_([ours[name] for name in floats], [theirs[name] for name in floats], share)
+
+
+@torch.no_grad()
+def predict(network, images, side, views=1, batch=64, device="cpu"):
+    """Logits [N, classes], as the mean of so many dihedral views' log-probabilities if more than one."""
+    network.eval()
+    outputs = []
+    for start in range(0, len(images), batch):
+        pixels = torch.from_numpy(images.squares(np.arange(start, min(start + batch, len(images))))).to(device)
+        inputs = shrink(to_input(pixels), side).contiguous(memory_format=torch.channels_last)
+        if views == 1:
+            outputs.append(network(inputs)[0])
+        else:
+            each = [network(dihedral(inputs, view))[0].softmax(1) for view in range(views)]
+            outputs.append(torch.stack(each).mean(0).log())
+    return torch.cat(outputs).cpu().numpy()
+
+
+class Workers:
+    """The processes that share a run: each takes a part of every batch, and they average their gradients.
+
+    Two processes of one thread each are faster on two cores than one of two threads, which wait for each other in every
+    operation. Without `torchrun` there is one.
+    """
+
+    def __init__(self, device):
+        if dist.is_torchelastic_launched() and not dist.is_initialized():
+            dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+        self.count = dist.get_world_size() if dist.is_initialized() else 1
+        self.rank = dist.get_rank() if dist.is_initialized() else 0
+
+    def average_gradients(self, parameters):
+        if self.count > 1:
+            gradients = [p.grad for p in parameters]
+            flat = torch.cat([g.flatten() for g in gradients])
+            dist.all_reduce(flat)
+            flat.div_(self.count)
+            for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients])):
+                gradient.copy_(part.view_as(gradient))
+
+    def agree(self, yes):
+        """Whether any of the processes says yes."""
+        if self.count == 1:
+            return yes
+        answer = torch.tensor(float(yes))
+        dist.all_reduce(answer)
+        return bool(answer > 0)
+
+
+class Run:
+    """A training run that can be left and taken up again; `run()` is the one to read first."""
+
+    def __init__(self, config, images, checkpoint, *, imagenet_file=None, weights=None, teachers=(), device="cpu"):
+        torch.manual_seed(config.seed)
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        folds = [*config.held_out, *([] if config.skip_fold is None else [config.skip_fold])]
+        self.config, self.device, self.checkpoint = config, device, checkpoint
+        self.workers = Workers(device)
+        self.train_set = images.without_folds(folds)
+        self.held_out = images.of_folds(set(config.held_out) - {0}, sharp_only=True)
+        self.labels = self.train_set.labels
+        self.log_prior = torch.tensor(class_prior(self.labels, config.sampling_power), device=device).log().float()
+        self.teachers = [teacher.to(device).eval() for teacher in teachers]
+        self.network = MobileNetV2(len(CLASSES), config.dropout)
+        self.seen = 0  # images
+        self.done = 0.0  # share of the run's cost
+        saved = torch.load(checkpoint, map_location="cpu", weights_only=True) if checkpoint.exists() else None
+        if saved is None and weights is not None:
+            self.network.load_state_dict(weights)
+        elif saved is None and imagenet_file is not None:
+            first = np.random.default_rng(config.seed).choice(len(self.train_set), min(256, len(self.train_set)), False)
+            batches = [to_input(torch.from_numpy(self.train_set.squares(part))) for part in np.array_split(first, 8)]
+            imagenet.load_into(self.network, imagenet_file, batches)
+        self.network = self.network.to(device, memory_format=torch.channels_last)
+        if config.fused:
+            self.network.fuse()
+        decay, plain = [], []
+        for parameter in self.network.parameters():
+            (decay if parameter.ndim > 1 else plain).append(parameter)
+        groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+        self.average = Average(self.network, config.ema_images)
+        if saved is not None:
+            self._restore(saved)
+
+    def run(self, minutes=None):
+        """Trains to the end, or for so many minutes; then true if the end was reached."""
+        deadline = time.monotonic() + minutes * 60 if minutes else math.inf
+        begun_cost = 0.0
+        for number, stage in enumerate(self.config.stages):
+            share = stage.epochs * stage.side**2 / self.config.cost
+            if self.done < begun_cost + share - 1e-9:
+                finished = self._stage(number, stage, begun_cost, share, deadline)
+                self._save()
+                if not finished:
+                    return False
+            begun_cost += share
+        return True
+
+    def _stage(self, number, stage, begun, share, deadline):
+        augment = Augmenter(
+            stage.side, self.config.seed + self.seen + self.workers.rank, self.config.strength, self.config.min_area,
+            self.device,
+        )
+        total = stage.epochs * len(self.train_set)
+        position = (self.done - begun) / share * total
+        epoch = int(position // len(self.train_set))
+        window, begun_at = [], time.monotonic()
+        while position < total - 0.5:
+            order = epoch_order(self.labels, self.config.sampling_power, [self.config.seed, number, epoch])
+            start = round(position - epoch * len(self.train_set))
+            for at in range(start, len(order) - stage.batch + 1, stage.batch):
+                part = slice(at + self.workers.rank, at + stage.batch, self.workers.count)
+                window.append(self._step(augment, order[part]))
+                self.seen += stage.batch
+                position += stage.batch
+                self.done = begun + share * min(1.0, position / total)
+                if len(window) == 100:
+                    rate = len(window) * stage.batch / (time.monotonic() - begun_at)
+                    if self.workers.rank == 0:
+                        log.info("%d px, epoch %.2f, %.1f %% of the run: loss %.3f, %.0f images/s", stage.side,
+                                 position / len(self.train_set), self.done * 100, np.mean(window), rate)
+                    self._save()
+                    window, begun_at = [], time.monotonic()
+                    if self.workers.agree(time.monotonic() > deadline):
+                        return False
+                if position >= total - 0.5:
+                    break
+            epoch += 1
+            position = min(total, max(position, epoch * len(self.train_set)))
+            self.done = begun + share * min(1.0, position / total)
+            self._save()
+            if epoch % 2 == 0 or position >= total - 0.5:
+                self._report(stage)
+                begun_at = time.monotonic()
+        return True
+
+    def _step(self, augment, positions):
+        config = self.config
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._learning_rate()
+        inputs = augment(torch.from_numpy(self.train_set.squares(positions)))
+        labels = torch.from_numpy(self.labels[positions]).to(self.device)
+        targets = losses.smoothed(labels, len(CLASSES), config.label_smoothing)
+        if config.mixup > 0:
+            share = float(torch.distributions.Beta(config.mixup, config.mixup).sample())
+            inputs = torch.lerp(inputs.flip(0), inputs, share)
+            targets = torch.lerp(targets.flip(0), targets, share)
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        self.network.train()
+        with torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=config.bf16):
+            logits = self.network(inputs)[0].float()
+        loss = losses.adjusted_cross_entropy(logits, targets, self.log_prior)
+        if self.teachers:
+            with torch.no_grad(), torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=config.bf16):
+                taught = [teacher(inputs)[0].float() for teacher in self.teachers]
+            share = config.distillation_share
+            loss = (1 - share) * loss + share * losses.agreement(logits, taught, config.distillation_temperature)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.workers.average_gradients(self.network.parameters())
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self.optimizer.step()
+        self.average.update(self.network, len(positions) * self.workers.count)
+        return loss.item()
+
+    def _learning_rate(self):
+        """Linear warm-up, then a cosine over the run's cost, so that large pictures get their part of it."""
+        warm = min(1.0, (self.seen + 1) / max(1, self.config.warmup_images))
+        return self.config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, self.done)))
+
+    def _report(self, stage):
+        if len(self.held_out) == 0 or self.workers.rank > 0:
+            return
+        logits = predict(self.average.network, self.held_out, stage.side, device=self.device)
+        labels = self.held_out.labels
+        log.info("held out, %d px: balanced accuracy %.3f, macro AUROC %.3f", stage.side,
+                 metrics.balanced_accuracy(labels, logits.argmax(1)),
+                 metrics.macro_auroc(labels, metrics.softmax(logits)))
+
+    def _save(self):
+        if self.workers.rank > 0:
+            return
+        state = {
+            "network": self.network.state_dict(),
+            "average": self.average.network.state_dict(),
+            "average_seen": self.average.seen,
+            "optimizer": self.optimizer.state_dict(),
+            "seen": self.seen,
+            "done": self.done,
+            "config": self.config.as_dict(),
+        }
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.checkpoint.with_suffix(".partial")
+        torch.save(state, partial)
+        partial.replace(self.checkpoint)
+
+    def _restore(self, saved):
+        theirs = dict(saved["config"]) | {"threads": None, "fused": None}
+        ours = self.config.as_dict() | {"threads": None, "fused": None}
+        if theirs != ours:
+            differing = [key for key in ours if ours[key] != theirs.get(key)]
+            raise ValueError(f"{self.checkpoint} was made with other settings: {', '.join(differing)}")
+        self.network.load_state_dict(saved["network"])
+        self.average.network.load_state_dict(saved["average"])
+        self.average.seen = saved["average_seen"]
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.seen, self.done = saved["seen"], saved["done"]
+        log.info("resumed at %.1f %%", self.done * 100)

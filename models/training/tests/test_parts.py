@@ -1,0 +1,162 @@
+"""The parts that can go wrong without a sign of it."""
+
+import unittest
+
+import numpy as np
+import onnxruntime
+import torch
+from PIL import Image
+
+from skinclf_training import augment, calibrate, data, export, fused, losses, metrics, nonlesions, train
+from skinclf_training.network import MobileNetV2
+
+
+class Data(unittest.TestCase):
+    def test_a_lesion_in_two_folds_is_refused(self):
+        rows = [{"lesion_id": "a", "fold": "0"}, {"lesion_id": "a", "fold": "0"}, {"lesion_id": "b", "fold": "1"}]
+        data.refuse_shared_lesions(rows)
+        with self.assertRaisesRegex(ValueError, "lesion a is in folds 0 and 3"):
+            data.refuse_shared_lesions([*rows, {"lesion_id": "a", "fold": "3"}])
+
+    def test_the_official_test_images_are_refused(self):
+        data.refuse_test_images(["ISIC_0034320", "ISIC_0000002"])
+        with self.assertRaisesRegex(ValueError, "ISIC_0034524"):
+            data.refuse_test_images(["ISIC_0034524"])
+
+    def test_the_crop_is_the_centre_square(self):
+        picture = np.zeros((100, 300, 3), np.uint8)
+        picture[:, 100:200] = 200  # just the centre square
+        self.assertTrue((np.asarray(data.centre_square(Image.fromarray(picture))) == 200).all())
+
+    def test_a_squeezed_picture_gets_its_shape_back(self):
+        self.assertEqual(data.unsquash(Image.new("RGB", (256, 256))).size, (341, 256))
+
+
+class Sampling(unittest.TestCase):
+    labels = np.repeat(np.arange(7), [400, 30, 100, 10, 60, 200, 5])
+
+    def test_the_prior_is_what_an_epoch_holds(self):
+        drawn = self.labels[train.epoch_order(self.labels, -0.5, seed=3)]
+        shares = np.bincount(drawn, minlength=7) / len(drawn)
+        np.testing.assert_allclose(shares, train.class_prior(self.labels, -0.5), atol=1.01 / len(self.labels))
+        self.assertGreater(shares[6], 5 / len(self.labels))
+
+    def test_every_image_of_a_rare_class_comes_in_an_epoch(self):
+        order = train.epoch_order(self.labels, -0.5, seed=3)
+        self.assertTrue(set(np.flatnonzero(self.labels == 6)) <= set(order.tolist()))
+
+    def test_adjusted_logits_are_balanced_posteriors(self):
+        # Two classes, 90 : 10, whose one feature says the second with odds 3 : 1. Where it is seen, the second makes up
+        # 0.1 * 0.75 / (0.1 * 0.75 + 0.9 * 0.25) = 1/4 of the images; balanced, it is 3/4.
+        logits = torch.zeros(1, 2, requires_grad=True)
+        optimizer = torch.optim.LBFGS([logits], max_iter=100)
+        log_prior = torch.tensor([0.9, 0.1]).log()
+
+        def loss():
+            optimizer.zero_grad()
+            value = losses.adjusted_cross_entropy(logits, torch.tensor([[0.75, 0.25]]), log_prior)
+            value.backward()
+            return value
+
+        optimizer.step(loss)
+        np.testing.assert_allclose(logits.softmax(1).detach().numpy(), [[0.25, 0.75]], atol=1e-4)
+
+
+class Views(unittest.TestCase):
+    def test_the_eight_views_differ_and_keep_every_pixel(self):
+        picture = torch.arange(18.0).view(1, 2, 3, 3)
+        views = [augment.dihedral(picture, view) for view in range(8)]
+        self.assertEqual(len({tuple(v.flatten().tolist()) for v in views}), 8)
+        for view in views:
+            self.assertEqual(sorted(view.flatten().tolist()), picture.flatten().tolist())
+
+    def test_a_random_view_is_repeatable_and_in_range(self):
+        pixels = torch.randint(0, 256, (9, 224, 224, 3), dtype=torch.uint8)
+        first, second = (augment.Augmenter(96, seed=5)(pixels) for _ in range(2))
+        self.assertEqual(first.shape, (9, 3, 96, 96))
+        self.assertTrue(torch.equal(first, second))
+        self.assertTrue(first.min() >= -1 and first.max() <= 1)
+        self.assertFalse(torch.equal(first, augment.Augmenter(96, seed=6)(pixels)))
+
+
+class Calibration(unittest.TestCase):
+    def test_the_temperature_of_overconfident_logits_is_found(self):
+        rng = np.random.default_rng(0)
+        logits = rng.normal(0, 2, (4000, 7))
+        prior = np.array([1, 2, 3, 4, 5, 6, 7]) / 28
+        p = calibrate.probabilities(logits, prior, 1.0)
+        labels = np.array([rng.choice(7, p=row) for row in p])
+        self.assertAlmostEqual(calibrate.temperature(logits * 2.5, labels, prior), 2.5, delta=0.15)
+
+    def test_a_threshold_reaches_its_share(self):
+        risk, malignant = np.linspace(0, 1, 101), np.arange(101) >= 61
+        threshold = calibrate.malignancy_threshold(risk, malignant)
+        self.assertEqual((risk[malignant] >= threshold).sum(), 38)  # of 40
+
+
+class Metrics(unittest.TestCase):
+    def test_auroc_counts_pairs(self):
+        rng = np.random.default_rng(1)
+        scores, positive = rng.integers(0, 8, 60), rng.random(60) < 0.4
+        pairs = [(a > b) + 0.5 * (a == b) for a in scores[positive] for b in scores[~positive]]
+        self.assertAlmostEqual(metrics.auroc(positive, scores), np.mean(pairs), places=12)
+
+
+class Network(unittest.TestCase):
+    def test_the_exported_model_agrees_with_pytorch(self):
+        torch.manual_seed(2)
+        network = MobileNetV2(7)
+        for unit in network.units():  # statistics that make folding matter
+            torch.nn.init.uniform_(unit.bn.running_mean, -0.5, 0.5)
+            torch.nn.init.uniform_(unit.bn.running_var, 0.5, 2)
+            torch.nn.init.uniform_(unit.bn.weight, 0.8, 1.6)
+            torch.nn.init.normal_(unit.bn.bias, 0.3, 0.2)
+        torch.nn.init.normal_(network.head.weight, std=0.05)
+        network.eval()
+        weight = np.random.default_rng(3).normal(0, 0.1, 1280)
+        model = export.graph_of(network, (weight, 0.7))
+        self.assertEqual([n.op_type for n in model.graph.node if n.op_type == "Pad"], [])
+        session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        x = torch.rand(1, 3, 224, 224) * 2 - 1
+        logits, maps, dermoscopy = session.run(["logits", "maps", "dermoscopy"], {"input": x.numpy()})
+        with torch.no_grad():
+            wanted_logits, wanted_maps = network(x)
+            pooled = network.features(x).mean((2, 3)).numpy()
+        self.assertGreater(np.ptp(wanted_logits.numpy()), 0.1)
+        np.testing.assert_allclose(logits, wanted_logits.numpy(), atol=1e-4)
+        np.testing.assert_allclose(maps, wanted_maps.numpy(), atol=1e-4)
+        np.testing.assert_allclose(dermoscopy, pooled @ weight[:, None] + 0.7, atol=1e-4)
+
+    def test_the_fused_batch_norm_is_pytorchs(self):
+        torch.manual_seed(4)
+        for channels, clip in [(24, True), (96, False), (1280, True)]:
+            theirs, ours = (torch.nn.BatchNorm2d(channels, eps=1e-3, momentum=0.05) for _ in range(2))
+            with torch.no_grad():
+                theirs.weight.uniform_(0.5, 2)
+                theirs.bias.uniform_(-1, 2)
+            ours.load_state_dict(theirs.state_dict())
+            x = torch.randn(4, channels, 9, 9).mul(3).add(1).contiguous(memory_format=torch.channels_last)
+            upstream = torch.randn_like(x)
+            x1, x2 = x.clone().requires_grad_(), x.clone().requires_grad_()
+            y1 = theirs(x1)
+            y1 = torch.nn.functional.relu6(y1) if clip else y1
+            y2 = fused.batch_norm_relu6(x2, ours, clip)
+            y1.backward(upstream)
+            y2.backward(upstream)
+            pairs = [(y1, y2), (x1.grad, x2.grad), (theirs.weight.grad, ours.weight.grad),
+                     (theirs.bias.grad, ours.bias.grad), (theirs.running_mean, ours.running_mean),
+                     (theirs.running_var, ours.running_var)]
+            for wanted, got in pairs:
+                torch.testing.assert_close(got, wanted, atol=1e-3, rtol=1e-4)
+
+
+class NonLesions(unittest.TestCase):
+    def test_every_kind_is_rendered_and_repeatable(self):
+        first, second = (list(nonlesions.render(2, seed=9)) for _ in range(2))
+        self.assertEqual([kind for kind, _ in first], [kind for kind in nonlesions.RENDERED for _ in range(2)])
+        for (_, a), (_, b) in zip(first, second, strict=True):
+            self.assertEqual((a.size, a.tobytes()), ((224, 224), b.tobytes()))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,87 @@
+"""Every step from pictures to a model that skinclf classifies with, on 60 drawn lesions.
+
+`SKINCLF` names the binary; `SKINCLF_HAM10000` a folder with the real pictures' archives, used in place of drawn ones.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+
+from skinclf_training import data
+from skinclf_training.__main__ import trained
+from skinclf_training.augment import to_input
+
+from . import drawn
+
+HERE = Path(__file__).parent.parent
+SPEC = HERE.parent / "mobilenetv2.json"
+
+
+def step(*arguments, **kwargs):
+    command = [sys.executable, "-m", "skinclf_training", *map(str, arguments)]
+    return subprocess.run(command, cwd=HERE, check=True, text=True, stdout=subprocess.PIPE, **kwargs).stdout
+
+
+class Run(unittest.TestCase):
+    def test_from_pictures_to_a_model(self):
+        with tempfile.TemporaryDirectory() as name:
+            work = Path(name)
+            packed = ["--data", work / "data"]
+            if real := os.environ.get("SKINCLF_HAM10000"):
+                step("prepare", real, "--limit", "60", "--out", work / "data")
+            else:
+                folds = drawn.write(work / "ham10000")
+                step("prepare", work / "ham10000", "--folds", folds, "--out", work / "data")
+            images = data.Images.load(work / "data")
+            self.assertEqual(len(images), 60)
+
+            config = HERE / "configs" / "smoke.toml"
+            teacher, student = work / "teacher.pt", work / "student.pt"
+            train = ["train", config, *packed, "--checkpoint", teacher]
+            self.assertIn("the same command goes on", step(*train, "--minutes", "0.0001"))
+            halfway = torch.load(teacher, weights_only=True)
+            self.assertTrue(0 < halfway["done"] < 1)
+            self.assertIn("finished", step(*train))
+            finished = torch.load(teacher, weights_only=True)
+            self.assertGreater(finished["seen"], halfway["seen"])
+            step("distill", config, *packed, "--checkpoint", student, "--weights", teacher, "--teacher", teacher)
+
+            calibration, model = work / "calibration.json", work / "model.onnx"
+            step("calibrate", student, *packed, "--rendered", 4, "--out", calibration)
+            step("export", student, "--calibration", calibration, "--template", SPEC, "--version", "0", "--out", model)
+            spec = json.loads(model.with_suffix(".json").read_text(encoding="utf-8"))
+            self.agrees_with_pytorch(student, model, spec, images)
+
+            step("evaluate", *packed, "--write", work / "fold0")
+            if binary := os.environ.get("SKINCLF"):
+                self.scored_by(binary, model, work)
+
+    def agrees_with_pytorch(self, checkpoint, model, spec, images):
+        session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+        x = to_input(torch.from_numpy(images.squares(np.arange(1))))
+        with torch.no_grad():
+            wanted = trained(checkpoint)(x)[0].numpy() + spec["temperature"] * np.log(spec["prior"])
+        np.testing.assert_allclose(session.run(["logits"], {"input": x.numpy()})[0], wanted, atol=1e-3)
+
+    def scored_by(self, binary, model, work):
+        fold = work / "fold0"
+        classify = [binary, "classify", "--quiet", "--model", model, "-f"]
+        scores = subprocess.run([*classify, "json", "--truth", fold / "labels.csv", fold], check=True,
+                                text=True, stdout=subprocess.PIPE).stdout
+        self.assertEqual(json.loads(scores)["images"], len(list(fold.glob("*.png"))))
+        rows = subprocess.run([*classify, "jsonl", fold], check=True, text=True, stdout=subprocess.PIPE).stdout
+        (work / "rows.jsonl").write_text(rows, encoding="utf-8")
+        table = step("evaluate", "--data", work / "data", "--predictions", work / "rows.jsonl")
+        self.assertTrue(table.startswith("| group | n |"), table)
+
+
+if __name__ == "__main__":
+    unittest.main()
