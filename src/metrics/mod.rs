@@ -92,6 +92,7 @@ impl<'s> Sample<'s> {
         let (overall, per_class) = scores::unflatten(estimates, self.classes());
         Scores {
             overall,
+            melanoma: prepared.melanoma(),
             per_class,
             confusion: prepared.confusion(&as_they_are),
             reliability: prepared.reliability(&as_they_are),

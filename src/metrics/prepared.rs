@@ -6,7 +6,7 @@ use super::scores::{Overall, PerClass};
 use super::{Bin, Confusion, Point, Sample};
 use crate::spec::Group;
 
-/// The code of the class that [`Overall::melanoma_auroc`] is about.
+/// The code of melanoma, alone among the malignant in being asked about by itself.
 const MELANOMA: &str = "mel";
 
 pub(super) struct Prepared<'a> {
@@ -34,6 +34,10 @@ impl<'a> Prepared<'a> {
             by_malignancy: Ranking::new(&malignant, is_malignant),
             calibration: Calibration::new(sample.rows().zip(sample.truths.iter().copied())),
         }
+    }
+
+    pub(super) fn melanoma(&self) -> Option<usize> {
+        self.melanoma
     }
 
     /// All figures in one row: those of [`Overall`], then those of each class.

@@ -22,7 +22,7 @@ pub struct Overall<T> {
     pub balanced_accuracy: T,
     /// Mean of the classes' AUROC, where defined.
     pub macro_auroc: T,
-    /// AUROC of the class `mel` against the rest.
+    /// AUROC of the class `mel` against the rest; undefined for a model without it.
     pub melanoma_auroc: T,
     /// AUROC of the malignant probability, malignant classes against benign ones.
     pub malignant_auroc: T,
@@ -58,6 +58,8 @@ pub struct PerClass<T> {
 pub struct Scores {
     /// Of all classes together.
     pub overall: Overall<Estimate>,
+    /// Index of the class that [`Overall::melanoma_auroc`] is about, if the model has it.
+    pub melanoma: Option<usize>,
     /// In the order of the labels.
     pub per_class: Vec<PerClass<Estimate>>,
     /// What was decided for what.

@@ -224,8 +224,9 @@ fn wrong_usage_is_status_2_and_names_the_flag() {
 #[test]
 fn errors_name_the_file_and_what_to_do() {
     let cases = [
-        ("image,dx\nother,nv\n", "has no label for any of the 1 classified images"),
+        ("image,dx\nother,nv\n", "has no usable label for any of the 1 classified images"),
         ("image,dx\nother,nv\n", "Images: samples/gray.jpg. Labels: other"),
+        ("image,dx\n", "Labels: none"),
         ("image,dx\ngray,scc\n", "no label of a classified image is a class of this model"),
         ("image,dx\na,nv\na,mel\n", "line 3: a is labelled mel here and nv before"),
         ("a,b\nc,d\n", "needs a header with the columns image (or image_id) and dx"),

@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde::ser::Serializer;
 use skinclf::metrics::{Estimate, Overall, PerClass};
 
-use super::{RESAMPLES, Report};
+use super::RESAMPLES;
+use super::report::Report;
 use crate::output::ModelId;
 
 pub(super) fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {

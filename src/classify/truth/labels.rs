@@ -64,26 +64,12 @@ impl Labels {
             };
             let stem = stem_of_label(row.get(columns.image).unwrap_or_default());
             if let Some(other) = labels.by_stem.get(stem) {
-                labels.refuse_difference(stem, &label, other).with_context(|| format!("line {line}"))?;
+                label.refuse_difference(other, stem).with_context(|| format!("line {line}"))?;
             } else {
                 labels.by_stem.insert(stem.to_owned(), label);
             }
         }
         Ok(labels)
-    }
-
-    fn refuse_difference(&self, stem: &str, label: &Label, other: &Label) -> anyhow::Result<()> {
-        if !label.text.eq_ignore_ascii_case(&other.text) {
-            bail!(
-                "{stem} is labelled {} here and {} before; leave one of the rows",
-                label.shown(),
-                other.shown()
-            );
-        }
-        if label.lesion != other.lesion {
-            bail!("{stem} has another lesion_id here than before; leave one of the rows");
-        }
-        Ok(())
     }
 
     /// The label of an image, which is thereby known to have been there.
@@ -113,6 +99,21 @@ impl Labels {
 }
 
 impl Label {
+    /// An error if the image has another label before.
+    fn refuse_difference(&self, before: &Self, stem: &str) -> anyhow::Result<()> {
+        if !self.text.eq_ignore_ascii_case(&before.text) {
+            bail!(
+                "{stem} is labelled {} here and {} before; leave one of the rows",
+                self.shown(),
+                before.shown()
+            );
+        }
+        if self.lesion != before.lesion {
+            bail!("{stem} has another lesion_id here than before; leave one of the rows");
+        }
+        Ok(())
+    }
+
     fn shown(&self) -> &str {
         if self.text.is_empty() { "nothing" } else { &self.text }
     }

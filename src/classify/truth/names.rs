@@ -40,6 +40,9 @@ impl<'a> FromIterator<&'a str> for Names {
 
 impl fmt::Display for Names {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("none");
+        }
         f.write_str(&self.first.join(", "))?;
         match self.count - self.first.len() as u64 {
             0 => Ok(()),

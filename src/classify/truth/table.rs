@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use comfy_table::{Attribute, Cell, CellAlignment, Table};
 
-use super::Report;
 use super::figures::{OVERALL, PER_CLASS, interval, value};
+use super::report::Report;
 use crate::{output, terminal};
 
 pub(super) fn write(out: &mut dyn Write, report: &Report<'_>, colored: bool) -> io::Result<()> {

@@ -2,8 +2,8 @@
 
 use skinclf::metrics::{BINS, Estimate, Point};
 
-use crate::classify::truth::Report;
 use crate::classify::truth::figures::value;
+use crate::classify::truth::report::Report;
 use crate::report::chart::{Axis, Chart, HALF, Mark, Panel, Readout, Series, Shape};
 
 /// Thin lines, told apart by colour and dashes; with more classes they begin again.
@@ -11,11 +11,11 @@ const THIN: [&str; 8] = [
     "thin c2",
     "thin c5",
     "thin c6",
-    "thin c4",
     "thin dashed c1",
     "thin dashed c2",
-    "thin dashed c3",
     "thin dashed c6",
+    "thin dashed c3",
+    "thin dashed c5",
 ];
 
 /// A quarter of a pixel on a large screen.
@@ -33,23 +33,22 @@ pub(super) struct Curve<'a> {
 /// Malignant first, then melanoma, then the other classes, each if it is defined.
 pub(super) fn curves<'a>(report: &'a Report<'_>) -> Vec<Curve<'a>> {
     let scores = &report.scores;
-    let mut thin = THIN.iter().cycle();
-    let classes = report.spec.labels.iter().zip(scores.class_rocs.iter().zip(&scores.per_class));
-    let mut classes: Vec<_> = classes
-        .map(|(label, (points, scores))| {
-            let melanoma = label.code.eq_ignore_ascii_case("mel");
-            let style = if melanoma { "c3" } else { thin.next().copied().unwrap_or("thin c6") };
-            Curve { name: label.name.clone(), style, auroc: scores.auroc, points }
-        })
-        .collect();
-    classes.sort_by_key(|curve| curve.style != "c3");
+    let of_class = |class: usize, style| Curve {
+        name: report.spec.labels[class].name.clone(),
+        style,
+        auroc: scores.per_class[class].auroc,
+        points: &scores.class_rocs[class],
+    };
     let malignant = Curve {
         name: "Malignant".to_owned(),
         style: "c1",
         auroc: scores.overall.malignant_auroc,
         points: &scores.malignant_roc,
     };
-    let all = std::iter::once(malignant).chain(classes);
+    let melanoma = scores.melanoma.map(|class| of_class(class, "c3"));
+    let others = (0..report.spec.labels.len()).filter(|class| Some(*class) != scores.melanoma);
+    let others = others.zip(THIN.iter().cycle()).map(|(class, style)| of_class(class, style));
+    let all = std::iter::once(malignant).chain(melanoma).chain(others);
     all.filter(|curve| !curve.points.is_empty()).collect()
 }
 

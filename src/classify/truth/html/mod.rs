@@ -6,8 +6,8 @@ use std::io::{self, Write};
 
 use maud::{Markup, html};
 
-use super::Report;
 use super::figures::{OVERALL, PER_CLASS, interval, value};
+use super::report::Report;
 use crate::output;
 
 const STYLE: &str = include_str!("style.css");
@@ -71,10 +71,10 @@ fn overall(report: &Report<'_>) -> Markup {
                     }
                 }
             } }
-            p.soft {
-                "Balanced accuracy is the mean recall of the classes that occur. AUROC is the probability that of two "
-                "images the right one has the larger probability. The calibration error is how far, on average, the "
-                "largest probability is from how often it is right."
+            p.note {
+                "Balanced accuracy is the mean recall of the classes that occur. AUROC is the probability that, of an image "
+                "of what is sought and one of anything else, the former has the larger probability. The calibration error is "
+                "how far the largest probability is, on average, from how often it is right."
             }
         }
     }
