@@ -87,6 +87,15 @@ pub(crate) struct ClassifyArgs {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
 
+    /// Print scores against the labels in FILE instead of the results (table and json): a CSV with the columns
+    /// image and dx, or image and one for each class as ISIC has them; lesion_id if there is one
+    #[arg(long, value_name = "FILE", conflicts_with = "top_k", value_hint = ValueHint::FilePath)]
+    pub(crate) truth: Option<PathBuf>,
+
+    /// Also write the scores of --truth to FILE, an HTML page with curves
+    #[arg(long, value_name = "FILE", requires = "truth", value_hint = ValueHint::FilePath)]
+    pub(crate) report: Option<PathBuf>,
+
     /// No progress bar, no summary, no warnings
     #[arg(short, long)]
     pub(crate) quiet: bool,

@@ -24,6 +24,7 @@ mod classifier;
 mod engine;
 mod error;
 pub mod image;
+pub mod metrics;
 mod model;
 mod spec;
 pub mod stats;

@@ -7,6 +7,7 @@ mod exit;
 mod interrupt;
 mod output;
 mod probe;
+mod report;
 mod serve;
 mod terminal;
 

@@ -2,8 +2,9 @@
 
 mod inputs;
 mod ordered;
+mod truth;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
@@ -12,12 +13,19 @@ use indicatif::{HumanCount, HumanDuration, ProgressBar};
 use skinclf::{Classifier, Prediction, Timings};
 
 use self::inputs::{Input, Inputs};
+use self::truth::Scoring;
 use crate::cli::{ClassifyArgs, Cli, Format};
 use crate::exit::Exit;
-use crate::output::{self, Destination, Failure, Layout, Record, Subject};
+use crate::output::{self, Destination, Failure, Layout, Record, Sink, Subject};
 use crate::{interrupt, terminal};
 
 type Outcome = Result<(Prediction, Timings), Failure>;
+
+/// What becomes of the results.
+enum Results<'s> {
+    Rows(Box<dyn Sink + 's>),
+    Scores(Box<Scoring<'s>>, Box<dyn Write>),
+}
 
 pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
     refuse_contradictions(args);
@@ -25,39 +33,57 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
     let spec = classifier.spec();
     let out = Destination::open(args.output.as_deref())?;
     let on_terminal = out.is_terminal;
-    let mut sink =
-        output::sink(layout(args.format, on_terminal), spec, out.writer).map_err(|e| anyhow!(e))?;
+    let layout = layout(args.format, on_terminal);
+    let mut results = match &args.truth {
+        None => Results::Rows(output::sink(layout, spec, out.writer).map_err(|e| anyhow!(e))?),
+        Some(labels) => Results::Scores(Scoring::open(labels, args, spec)?.into(), out.writer),
+    };
 
     interrupt::on_signal(|| {})?;
     let bar = terminal::progress(args.quiet);
     let inputs = Inputs::new(&args.paths, args.files_from.as_deref())?;
     count_in_background(&bar, &inputs);
     let worker = classifier.clone();
-    let results = ordered::map(threads(args)?, inputs, move |input| classify_one(&worker, input))?;
+    let outcomes = ordered::map(threads(args)?, inputs, move |input| classify_one(&worker, input))?;
 
     let mut tally = Tally::default();
-    for (name, outcome) in results {
+    for (name, outcome) in outcomes {
         tally.count(&outcome);
         if let Err(failure) = &outcome
-            && args.format == Format::Isic
+            && (args.format == Format::Isic || args.truth.is_some())
         {
             bar.suspend(|| eprintln!("error: {name}: {}", failure.message));
         }
-        let record =
-            Record { subject: Subject::Path(&name), outcome, spec, top_k: args.top_k.map(usize::from) };
-        let written = if on_terminal { bar.suspend(|| sink.push(&record)) } else { sink.push(&record) };
-        written.with_context(|| out.name.clone())?;
+        match &mut results {
+            Results::Scores(scoring, _) => scoring.add(&name, &outcome),
+            Results::Rows(sink) => {
+                let record = Record {
+                    subject: Subject::Path(&name),
+                    outcome,
+                    spec,
+                    top_k: args.top_k.map(usize::from),
+                };
+                let written =
+                    if on_terminal { bar.suspend(|| sink.push(&record)) } else { sink.push(&record) };
+                written.with_context(|| out.name.clone())?;
+            }
+        }
         bar.inc(1);
     }
     let elapsed = bar.elapsed();
     bar.finish_and_clear();
-    sink.finish().with_context(|| out.name.clone())?;
+    if let Results::Rows(sink) = &mut results {
+        sink.finish().with_context(|| out.name.clone())?;
+    }
 
     if tally.done + tally.failed == 0 && !interrupt::requested() {
         return Err(anyhow!(
             "no images found; directories are searched for {}",
             inputs::EXTENSIONS.join(", ")
         ));
+    }
+    if let Results::Scores(scoring, mut writer) = results {
+        scoring.finish(layout, threads(args)?, &mut writer, &out.name)?;
     }
     if !args.quiet && io::stderr().is_terminal() {
         eprintln!("{}", tally.summary(elapsed));
@@ -70,6 +96,10 @@ fn refuse_contradictions(args: &ClassifyArgs) {
     use clap::error::ErrorKind::ArgumentConflict;
     if args.top_k.is_some() && matches!(args.format, Format::Csv | Format::Isic) {
         let message = "--top-k does not go with --format csv or isic, which have a column for each class";
+        Cli::command().error(ArgumentConflict, message).exit();
+    }
+    if args.truth.is_some() && !matches!(args.format, Format::Table | Format::Json) {
+        let message = "--truth goes with --format table or json: it prints scores, not a row for each image";
         Cli::command().error(ArgumentConflict, message).exit();
     }
     let from_stdin = args.paths.iter().chain(&args.files_from).filter(|p| p.as_os_str() == "-").count();

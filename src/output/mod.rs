@@ -13,6 +13,7 @@ use skinclf::ModelSpec;
 
 pub(crate) use destination::Destination;
 pub(crate) use record::{Failure, ModelId, Record, Subject};
+pub(crate) use table::NOTICE;
 
 /// Writes results one after the other; holds at most a bounded number of them.
 pub(crate) trait Sink {

@@ -8,7 +8,7 @@ use skinclf::{Group, ModelSpec};
 use super::{Record, Sink};
 use crate::terminal;
 
-const NOTICE: &str =
+pub(crate) const NOTICE: &str =
     "Research software, not a medical device: this is not a diagnosis. See a doctor about a skin change.";
 
 /// Rows to a table: a long run prints several, so that memory stays bounded.

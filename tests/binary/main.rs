@@ -9,4 +9,5 @@ mod reports;
 mod schema;
 mod serve;
 mod support;
+mod truth;
 mod wire;

@@ -14,7 +14,7 @@ fn definition(name: &str) -> jsonschema::Validator {
 }
 
 #[track_caller]
-fn assert_valid(name: &str, value: &Value) {
+pub(crate) fn assert_valid(name: &str, value: &Value) {
     let errors: Vec<_> =
         definition(name).iter_errors(value).map(|e| format!("{}: {e}", e.instance_path())).collect();
     assert!(errors.is_empty(), "{name}: {errors:#?}");

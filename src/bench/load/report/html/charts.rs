@@ -1,9 +1,9 @@
 //! Which charts a run is drawn as.
 
-use super::chart::{Axis, Chart, HALF, Mark, Panel, Readout, Series, Shade, Shape, WIDE};
-use super::scale::{log_ticks, ticks, time_ticks};
 use crate::bench::load::outcome::{Endpoint, Knee, Load, Run, Second, Target, UsageSample};
 use crate::bench::load::report::figures;
+use crate::report::chart::{Axis, Chart, HALF, Mark, Panel, Readout, Series, Shade, Shape, WIDE};
+use crate::report::scale::{log_ticks, ticks, time_ticks};
 
 /// Most stretches of the timeline that answer to the pointer.
 const READOUTS: usize = 600;

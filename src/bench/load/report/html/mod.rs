@@ -1,23 +1,17 @@
-//! `--report FILE.html`: one page that needs nothing else, for screens of both colour schemes and for
-//! paper. Text from outside is escaped by `maud`; no markup is made otherwise.
+//! `--report FILE.html`: what the page says; its frame and charts are [`crate::report`]'s.
 
-mod chart;
 mod charts;
 mod run;
-mod scale;
 mod stages;
 
 use std::io::{self, Write};
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use super::columns::{self, Column};
 use super::{comparison, describe, figures};
 use crate::bench::load::compare::Comparison;
 use crate::bench::load::outcome::{Report, Run, Verdict};
-
-/// The page loads nothing and runs nothing, whatever it says.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 const STYLE: &str = include_str!("style.css");
 
@@ -28,43 +22,32 @@ pub(super) fn write(out: &mut dyn Write, report: &Report, comparison: Option<&Co
 fn page(report: &Report, comparison: Option<&Comparison>) -> Markup {
     let title = format!("Load test of {}", targets(report));
     let warned: Vec<_> = report.runs.iter().filter(|run| describe::is_warning(run.verdict)).collect();
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="referrer" content="no-referrer";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                title { @if let Some(run) = warned.first() { (describe::word(run.verdict)) ": " } (title) }
-                // An empty one, so that browsers ask no host for it.
-                link rel="icon" href="data:,";
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                header {
-                    p.brand { "skinclf bench" }
-                    h1 { (title) }
-                    p.lead { (when(report)) }
-                    p.lead { "Load from " (report.environment.line()) }
-                }
-                main {
-                    (headline(report, &warned))
-                    @if report.runs.len() > 1 { (summary(report)) }
-                    @if let Some(comparison) = comparison { (compared(comparison)) }
-                    @for (index, run) in report.runs.iter().enumerate() { (run::section(index, run, report.runs.len() == 1)) }
-                }
-                footer {
-                    p { "Made by:" }
-                    pre { code { (report.command) } }
-                    "skinclf " (report.environment.version) ". Research software, not a medical device. "
-                    "Percentiles are nearest ranks of all values to three digits; "
-                    "a dash stands where too few samples stand behind one."
-                }
-            }
+    let window_title = match warned.first() {
+        Some(run) => format!("{}: {title}", describe::word(run.verdict)),
+        None => title.clone(),
+    };
+    let body = html! {
+        header {
+            p.brand { "skinclf bench" }
+            h1 { (title) }
+            p.lead { (when(report)) }
+            p.lead { "Load from " (report.environment.line()) }
         }
-    }
+        main {
+            (headline(report, &warned))
+            @if report.runs.len() > 1 { (summary(report)) }
+            @if let Some(comparison) = comparison { (compared(comparison)) }
+            @for (index, run) in report.runs.iter().enumerate() { (run::section(index, run, report.runs.len() == 1)) }
+        }
+        footer {
+            p { "Made by:" }
+            pre { code { (report.command) } }
+            "skinclf " (report.environment.version) ". Research software, not a medical device. "
+            "Percentiles are nearest ranks of all values to three digits; "
+            "a dash stands where too few samples stand behind one."
+        }
+    };
+    crate::report::page(&window_title, STYLE, &body)
 }
 
 fn targets(report: &Report) -> String {

@@ -2,11 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::chart::WIDE;
 use super::table;
 use crate::bench::load::outcome::{Run, Stage, Target};
 use crate::bench::load::report::columns::Column;
 use crate::bench::load::report::figures;
+use crate::report::chart::WIDE;
 
 pub(super) const METHOD: &str = "From Server-Timing, in the steady state: the share of each stage in typical answers \
                                  (between p40 and p60) and in the slowest 1 %. Other is network, upload and HTTP.";

@@ -6,8 +6,8 @@ use maud::{Markup, html};
 use super::scale::{Scale, ticks};
 
 /// Widths in user units, which are pixels on a large screen: of the page, and of half of it.
-pub(super) const WIDE: f64 = 1000.0;
-pub(super) const HALF: f64 = 480.0;
+pub(crate) const WIDE: f64 = 1000.0;
+pub(crate) const HALF: f64 = 480.0;
 const LEFT: f64 = 48.0;
 const RIGHT: f64 = 18.0;
 const TITLE: f64 = 28.0;
@@ -15,45 +15,46 @@ const GAP: f64 = 12.0;
 const AXIS: f64 = 38.0;
 
 /// One picture.
-pub(super) struct Chart {
-    pub(super) title: String,
+pub(crate) struct Chart {
+    pub(crate) title: String,
     /// What it shows, for those who cannot see it.
-    pub(super) description: String,
-    pub(super) width: f64,
-    pub(super) x: Axis,
-    pub(super) panels: Vec<Panel>,
-    pub(super) shaded: Vec<Shade>,
-    pub(super) marks: Vec<Mark>,
-    pub(super) readouts: Vec<Readout>,
+    pub(crate) description: String,
+    pub(crate) width: f64,
+    pub(crate) x: Axis,
+    pub(crate) panels: Vec<Panel>,
+    pub(crate) shaded: Vec<Shade>,
+    pub(crate) marks: Vec<Mark>,
+    pub(crate) readouts: Vec<Readout>,
 }
 
 /// The x axis of all panels.
-pub(super) struct Axis {
-    pub(super) from: f64,
-    pub(super) to: f64,
+pub(crate) struct Axis {
+    pub(crate) from: f64,
+    pub(crate) to: f64,
     /// Where, and what to write there.
-    pub(super) ticks: Vec<(f64, String)>,
-    pub(super) label: &'static str,
+    pub(crate) ticks: Vec<(f64, String)>,
+    pub(crate) label: &'static str,
 }
 
 /// One y axis, from 0, and what is drawn over it.
-pub(super) struct Panel {
-    pub(super) title: &'static str,
-    pub(super) height: f64,
-    pub(super) series: Vec<Series>,
+pub(crate) struct Panel {
+    pub(crate) title: &'static str,
+    pub(crate) height: f64,
+    pub(crate) series: Vec<Series>,
 }
 
-pub(super) struct Series {
-    pub(super) name: String,
+pub(crate) struct Series {
+    /// Empty for one that the key leaves to others to name.
+    pub(crate) name: String,
     /// Class of the style sheet that gives the colour and the dashes.
-    pub(super) style: &'static str,
-    pub(super) shape: Shape,
+    pub(crate) style: &'static str,
+    pub(crate) shape: Shape,
     /// x and y; a line has a gap where y is `None`.
-    pub(super) points: Vec<(f64, Option<f64>)>,
+    pub(crate) points: Vec<(f64, Option<f64>)>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     Line,
     /// Each value holds up to the next point.
     Step,
@@ -62,30 +63,30 @@ pub(super) enum Shape {
 }
 
 /// A stretch of the x axis to tell from the rest.
-pub(super) struct Shade {
-    pub(super) from: f64,
-    pub(super) to: f64,
+pub(crate) struct Shade {
+    pub(crate) from: f64,
+    pub(crate) to: f64,
     /// Of the style sheet.
-    pub(super) class: &'static str,
+    pub(crate) class: &'static str,
     /// Written into it if there is room.
-    pub(super) label: &'static str,
+    pub(crate) label: &'static str,
 }
 
 /// A vertical line.
-pub(super) struct Mark {
-    pub(super) at: f64,
-    pub(super) label: String,
+pub(crate) struct Mark {
+    pub(crate) at: f64,
+    pub(crate) label: String,
 }
 
 /// Text that appears over a stretch of the x axis.
-pub(super) struct Readout {
-    pub(super) from: f64,
-    pub(super) to: f64,
-    pub(super) text: String,
+pub(crate) struct Readout {
+    pub(crate) from: f64,
+    pub(crate) to: f64,
+    pub(crate) text: String,
 }
 
 impl Chart {
-    pub(super) fn svg(&self) -> Markup {
+    pub(crate) fn svg(&self) -> Markup {
         let marks_height = if self.marks.is_empty() { 0.0 } else { 16.0 };
         let mut top = 2.0 + marks_height;
         let tops: Vec<f64> = self
@@ -146,9 +147,10 @@ impl Panel {
         html! {
             text.panel x="0" y=(place(top - 11.0)) { (self.title) }
             // One line needs no key: the panel's title names it.
-            @if self.series.len() > 1 {
+            @let named = self.series.iter().filter(|series| !series.name.is_empty());
+            @if self.series.len() > 1 && named.clone().next().is_some() {
                 text.key text-anchor="end" x=(place(right)) y=(place(top - 11.0)) {
-                    @for (index, series) in self.series.iter().enumerate() {
+                    @for (index, series) in named.enumerate() {
                         @let swatch = if matches!(series.shape, Shape::Bars(_)) { "\u{25A0}" } else { "\u{2501}" };
                         tspan class={ "swatch " (series.style) } dx=(if index == 0 { 0 } else { 14 }) { (swatch) }
                         tspan dx="4" { (series.name) }

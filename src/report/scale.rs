@@ -2,7 +2,7 @@
 
 /// A linear mapping of figures to SVG user units.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Scale {
+pub(crate) struct Scale {
     from: f64,
     to: f64,
     start: f64,
@@ -11,11 +11,11 @@ pub(super) struct Scale {
 
 impl Scale {
     /// `from` lies at `start`, `to` at `end`; `to` is above `from`.
-    pub(super) fn linear((from, to): (f64, f64), (start, end): (f64, f64)) -> Self {
+    pub(crate) fn linear((from, to): (f64, f64), (start, end): (f64, f64)) -> Self {
         Self { from, to, start, end }
     }
 
-    pub(super) fn at(&self, value: f64) -> f64 {
+    pub(crate) fn at(&self, value: f64) -> f64 {
         let share = (value - self.from) / (self.to - self.from);
         self.start + share * (self.end - self.start)
     }
@@ -23,7 +23,7 @@ impl Scale {
 
 /// Round numbers from 0 to the first that is not below `max`, about `count` steps of 1, 2 or 5 times
 /// a power of ten.
-pub(super) fn ticks(max: f64, count: usize) -> Vec<f64> {
+pub(crate) fn ticks(max: f64, count: usize) -> Vec<f64> {
     let max = if max > 0.0 { max } else { 1.0 };
     let step = round_step(max / count as f64);
     let steps = (max / step - 1e-9).ceil();
@@ -37,7 +37,7 @@ fn round_step(at_least: f64) -> f64 {
 }
 
 /// Seconds that a clock would mark, from 0 up to `max`, at most `count` steps.
-pub(super) fn time_ticks(max: f64, count: usize) -> Vec<f64> {
+pub(crate) fn time_ticks(max: f64, count: usize) -> Vec<f64> {
     const STEPS: [f64; 16] =
         [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0];
     let fits = |step: &f64| max / step <= count as f64;
@@ -46,7 +46,7 @@ pub(super) fn time_ticks(max: f64, count: usize) -> Vec<f64> {
 }
 
 /// 1, 2 and 5 times the powers of ten from `from` to `to`, both above 0; over more than three decades only the powers.
-pub(super) fn log_ticks(from: f64, to: f64) -> Vec<f64> {
+pub(crate) fn log_ticks(from: f64, to: f64) -> Vec<f64> {
     let wide = (to / from).log10() > 3.0;
     let digits: &[f64] = if wide { &[1.0] } else { &[1.0, 2.0, 5.0] };
     let decades = from.log10().floor() as i32..=to.log10().ceil() as i32;

@@ -1,0 +1,52 @@
+//! Names in a warning: a few, and how many more.
+
+use std::fmt;
+
+/// How many are named.
+const FEW: usize = 3;
+
+/// Remembers the first names and counts the rest.
+#[derive(Default)]
+pub(super) struct Names {
+    first: Vec<String>,
+    count: u64,
+}
+
+impl Names {
+    pub(super) fn push(&mut self, name: &str) {
+        if self.first.len() < FEW {
+            // Control characters would steer a terminal.
+            self.first.push(name.escape_debug().to_string());
+        }
+        self.count += 1;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+}
+
+impl<'a> FromIterator<&'a str> for Names {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(names: I) -> Self {
+        let mut all = Self::default();
+        names.into_iter().for_each(|name| all.push(name));
+        all
+    }
+}
+
+impl fmt::Display for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("none");
+        }
+        f.write_str(&self.first.join(", "))?;
+        match self.count - self.first.len() as u64 {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The outcome of scoring, and how it is said.
+
+use std::io::{self, Write};
+
+use skinclf::ModelSpec;
+use skinclf::metrics::Scores;
+
+use super::{RESAMPLES, json, table};
+use crate::output::Layout;
+
+/// What a run is worth.
+pub(super) struct Report<'s> {
+    pub(super) spec: &'s ModelSpec,
+    /// The labels' file as it was named.
+    pub(super) file: String,
+    pub(super) scores: Scores,
+    pub(super) images: usize,
+    /// If the labels tell lesions.
+    pub(super) lesions: Option<usize>,
+    pub(super) left_out: LeftOut,
+}
+
+/// What is not scored, in images but for the last.
+pub(super) struct LeftOut {
+    pub(super) failed: u64,
+    pub(super) unlabelled: u64,
+    /// With a label that is no class of the model.
+    pub(super) unknown_label: u64,
+    /// Named like an image before them.
+    pub(super) repeated: u64,
+    pub(super) labels_without_image: u64,
+}
+
+impl Report<'_> {
+    pub(super) fn print(&self, layout: Layout, out: &mut dyn Write) -> io::Result<()> {
+        match layout {
+            Layout::Table { colored, .. } => table::write(out, self, colored)?,
+            // The command line lets no other through.
+            _ => json::write(out, self)?,
+        }
+        out.flush()
+    }
+
+    /// `6 images of 5 lesions scored against labels.csv; 1 failed`
+    pub(super) fn summary(&self) -> String {
+        let count = |n: u64, what: &str| (n > 0).then(|| format!("{n} {what}"));
+        let left_out = [
+            count(self.left_out.failed, "failed"),
+            count(self.left_out.unlabelled, "without a label"),
+            count(self.left_out.unknown_label, "labelled as another class"),
+            count(self.left_out.repeated, "named like another"),
+        ];
+        let left_out: Vec<_> = left_out.into_iter().flatten().collect();
+        let images = if self.images == 1 { "image" } else { "images" };
+        let lesions = match self.lesions {
+            Some(1) => " of 1 lesion".to_owned(),
+            Some(n) => format!(" of {n} lesions"),
+            None => String::new(),
+        };
+        let rest = if left_out.is_empty() { String::new() } else { format!("; {}", left_out.join(", ")) };
+        format!("{} {images}{lesions} scored against {}{rest}", self.images, self.file)
+    }
+
+    /// How the intervals are made.
+    pub(super) fn method(&self) -> String {
+        let units = if self.lesions.is_some() { "lesions" } else { "images" };
+        format!("Intervals are 95 % percentile intervals of {RESAMPLES} bootstrap resamples of {units}.")
+    }
+}

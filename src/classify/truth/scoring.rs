@@ -1,0 +1,165 @@
+//! From the results of images to their scores.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use skinclf::ModelSpec;
+use skinclf::metrics::Sample;
+
+use super::labels::Labels;
+use super::names::Names;
+use super::report::{LeftOut, Report};
+use super::{RESAMPLES, SEED, html};
+use crate::classify::Outcome;
+use crate::cli::ClassifyArgs;
+use crate::interrupt;
+use crate::output::{Destination, Layout};
+
+/// Gathers what can be scored while the run goes on.
+pub(in crate::classify) struct Scoring<'s> {
+    labels: Labels,
+    sample: Sample<'s>,
+    spec: &'s ModelSpec,
+    file: PathBuf,
+    report: Option<Destination>,
+    quiet: bool,
+    classified: u64,
+    failed: u64,
+    unlabelled: Names,
+    unknown_label: u64,
+    repeated: Names,
+}
+
+impl<'s> Scoring<'s> {
+    /// Reads the labels and makes the report's file, so that what is wrong with them is said before the run.
+    pub(in crate::classify) fn open(
+        file: &Path,
+        args: &ClassifyArgs,
+        spec: &'s ModelSpec,
+    ) -> anyhow::Result<Self> {
+        let labels = Labels::read(file, spec)?;
+        let unknown = labels.unknown();
+        if !args.quiet && !unknown.is_empty() {
+            let classes: Vec<_> = spec.labels.iter().map(|l| l.code.as_str()).collect();
+            eprintln!(
+                "warning: no class of this model ({}), so not scored: {unknown} in {}",
+                classes.join(", "),
+                file.display()
+            );
+        }
+        Ok(Self {
+            labels,
+            sample: Sample::new(spec),
+            spec,
+            file: file.to_owned(),
+            report: args.report.as_deref().map(|path| Destination::create("--report", path)).transpose()?,
+            quiet: args.quiet,
+            classified: 0,
+            failed: 0,
+            unlabelled: Names::default(),
+            unknown_label: 0,
+            repeated: Names::default(),
+        })
+    }
+
+    /// Takes note of one image's result.
+    pub(in crate::classify) fn add(&mut self, name: &str, outcome: &Outcome) {
+        let label = self.labels.of_image(name);
+        let Ok((prediction, _)) = outcome else {
+            self.failed += 1;
+            return;
+        };
+        self.classified += 1;
+        let Some(label) = label else {
+            self.unlabelled.push(name);
+            return;
+        };
+        let Some(class) = label.class else {
+            self.unknown_label += 1;
+            return;
+        };
+        if std::mem::replace(&mut label.scored, true) {
+            self.repeated.push(name);
+            return;
+        }
+        self.sample.push(class, prediction.class, &prediction.probabilities, label.lesion);
+    }
+
+    /// Prints the scores and writes the report.
+    ///
+    /// # Errors
+    /// When there is nothing to score, unless the run was interrupted, or something cannot be written; `name` is
+    /// what `out` is called.
+    pub(in crate::classify) fn finish(
+        mut self,
+        layout: Layout,
+        threads: usize,
+        out: &mut dyn Write,
+        name: &str,
+    ) -> anyhow::Result<()> {
+        if self.sample.is_empty() {
+            return if interrupt::requested() { Ok(()) } else { Err(self.nothing_to_score()) };
+        }
+        if !self.quiet {
+            self.warn();
+        }
+        let page = self.report.take();
+        let report = self.report(threads)?;
+        if let Some(mut page) = page {
+            html::write(&mut page.writer, &report).with_context(|| page.name.clone())?;
+        }
+        report.print(layout, out).with_context(|| name.to_owned())
+    }
+
+    fn report(self, threads: usize) -> anyhow::Result<Report<'s>> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let pool = pool.context("cannot start threads")?;
+        Ok(Report {
+            spec: self.spec,
+            file: self.file.display().to_string(),
+            scores: pool.install(|| self.sample.score(RESAMPLES, SEED)),
+            images: self.sample.len(),
+            lesions: self.labels.tell_lesions().then(|| self.sample.units()),
+            left_out: LeftOut {
+                failed: self.failed,
+                unlabelled: self.unlabelled.count(),
+                unknown_label: self.unknown_label,
+                repeated: self.repeated.count(),
+                labels_without_image: self.labels.without_image().count(),
+            },
+        })
+    }
+
+    fn warn(&self) {
+        let file = self.file.display();
+        if !self.unlabelled.is_empty() {
+            eprintln!("warning: without a label in {file}, so not scored: {}", self.unlabelled);
+        }
+        if !self.repeated.is_empty() {
+            eprintln!("warning: named like an image before, so not scored: {}", self.repeated);
+        }
+        let missing = self.labels.without_image();
+        // After an interruption, most images were not come to.
+        if !missing.is_empty() && !interrupt::requested() {
+            eprintln!("warning: labelled in {file}, but not among the images: {missing}");
+        }
+    }
+
+    fn nothing_to_score(&self) -> anyhow::Error {
+        let file = self.file.display();
+        if self.classified == 0 {
+            return anyhow!("nothing to score: no image could be classified");
+        }
+        if self.unlabelled.is_empty() {
+            return anyhow!("--truth {file}: no label of a classified image is a class of this model");
+        }
+        anyhow!(
+            "--truth {file}: has no usable label for any of the {} classified images; names are compared without folder and \
+             extension. Images: {}. Labels: {}",
+            self.classified,
+            self.unlabelled,
+            self.labels.without_image(),
+        )
+    }
+}

@@ -1,0 +1,111 @@
+//! How good predictions are, measured against known classes; numbers only, no clocks, no text.
+//!
+//! [`Sample::score`] is the function to read first. Every figure is computed from weights, one an image:
+//! all 1 for the figure itself, the number of times an image was drawn for a resample of its interval.
+//! What has to be sorted is sorted once.
+
+mod bootstrap;
+mod calibration;
+mod confusion;
+mod prepared;
+mod roc;
+mod scores;
+
+use crate::spec::ModelSpec;
+
+pub use calibration::{BINS, Bin};
+pub use confusion::Confusion;
+pub use roc::Point;
+pub use scores::{Estimate, Overall, PerClass, Scores};
+
+/// Classified images whose class is known. Of each it holds the class, the decision and one number a class.
+pub struct Sample<'s> {
+    spec: &'s ModelSpec,
+    /// One an image, as are the decisions.
+    truths: Vec<usize>,
+    decisions: Vec<usize>,
+    /// Images x classes, row by row.
+    probabilities: Vec<f32>,
+    units: bootstrap::Units,
+}
+
+impl<'s> Sample<'s> {
+    /// An empty sample of a model's predictions.
+    pub fn new(spec: &'s ModelSpec) -> Self {
+        Self {
+            spec,
+            truths: Vec::new(),
+            decisions: Vec::new(),
+            probabilities: Vec::new(),
+            units: bootstrap::Units::default(),
+        }
+    }
+
+    /// Adds an image: its true class and the decision as indices of the model's labels, and the probability of
+    /// each label. Images of one lesion, told by any number, are no independent evidence and are resampled
+    /// together; an image without one stands for itself.
+    ///
+    /// # Panics
+    /// When a class or the number of probabilities is not the model's.
+    pub fn push(&mut self, truth: usize, decision: usize, probabilities: &[f32], lesion: Option<usize>) {
+        let classes = self.classes();
+        assert!(
+            truth < classes && decision < classes && probabilities.len() == classes,
+            "another model's image"
+        );
+        self.truths.push(truth);
+        self.decisions.push(decision);
+        self.probabilities.extend(probabilities);
+        self.units.push(lesion);
+    }
+
+    /// How many images.
+    pub fn len(&self) -> usize {
+        self.truths.len()
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.truths.is_empty()
+    }
+
+    /// How many independent units: lesions, and images without one.
+    pub fn units(&self) -> usize {
+        self.units.count()
+    }
+
+    /// All figures, each with a 95 % percentile interval from so many bootstrap resamples (Efron 1979) of lesions.
+    ///
+    /// The same sample, number of resamples and seed give the same intervals on any number of threads. A resample
+    /// in which a figure is undefined does not count towards that figure's interval.
+    pub fn score(&self, resamples: usize, seed: u64) -> Scores {
+        let prepared = prepared::Prepared::new(self);
+        let as_they_are = vec![1; self.len()];
+        let values = prepared.figures(&as_they_are);
+        let intervals =
+            bootstrap::intervals(&self.units, resamples, seed, |weights| prepared.figures(weights));
+        let estimates = values.into_iter().zip(intervals).map(|(value, interval)| {
+            // A broken model may give probabilities that are no numbers.
+            let value = value.filter(|v| v.is_finite());
+            Estimate { value, ci95: interval.filter(|_| value.is_some()) }
+        });
+        let (overall, per_class) = scores::unflatten(estimates, self.classes());
+        Scores {
+            overall,
+            melanoma: prepared.melanoma(),
+            per_class,
+            confusion: prepared.confusion(&as_they_are),
+            reliability: prepared.reliability(&as_they_are),
+            malignant_roc: prepared.malignant_roc(&as_they_are),
+            class_rocs: prepared.class_rocs(&as_they_are),
+        }
+    }
+
+    fn classes(&self) -> usize {
+        self.spec.labels.len()
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &[f32]> {
+        self.probabilities.chunks_exact(self.classes())
+    }
+}

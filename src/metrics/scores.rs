@@ -1,0 +1,138 @@
+//! What scoring gives: named figures, each with its interval.
+
+use serde::Serialize;
+
+use super::{Bin, Confusion, Point};
+
+/// A figure of a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Estimate {
+    /// `None` where the figure is undefined, as the recall of a class that does not occur.
+    pub value: Option<f64>,
+    /// Its 95 % interval; `None` where the figure is, and with fewer than two lesions or too few resamples.
+    pub ci95: Option<[f64; 2]>,
+}
+
+/// Figures of all classes together, from 0 to 1 unless said otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Overall<T> {
+    /// Share of decisions that are right.
+    pub accuracy: T,
+    /// Mean recall of the classes that occur.
+    pub balanced_accuracy: T,
+    /// Mean of the classes' AUROC, where defined.
+    pub macro_auroc: T,
+    /// AUROC of the class `mel` against the rest; undefined for a model without it.
+    pub melanoma_auroc: T,
+    /// AUROC of the malignant probability, malignant classes against benign ones.
+    pub malignant_auroc: T,
+    /// Share of the malignant found at the threshold that leaves 80 % of the benign alone.
+    pub sensitivity_at_80_specificity: T,
+    /// As above, 90 %.
+    pub sensitivity_at_90_specificity: T,
+    /// As above, 95 %.
+    pub sensitivity_at_95_specificity: T,
+    /// Expected calibration error (Guo et al. 2017) of the largest probability in [`BINS`](super::BINS) bins.
+    pub ece: T,
+    /// Mean over images of the squared differences, summed over classes (Brier 1950); from 0 to 2.
+    pub brier: T,
+}
+
+/// Figures of one class against all others, from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct PerClass<T> {
+    /// Share of the class's images decided as such; also called sensitivity.
+    pub recall: T,
+    /// Share of the images decided as the class that are.
+    pub precision: T,
+    /// Share of the other images not decided as the class.
+    pub specificity: T,
+    /// Harmonic mean of precision and recall.
+    pub f1: T,
+    /// Probability that an image of the class has a larger probability of it than another image, ties counting half.
+    pub auroc: T,
+}
+
+/// All about a sample.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scores {
+    /// Of all classes together.
+    pub overall: Overall<Estimate>,
+    /// Index of the class that [`Overall::melanoma_auroc`] is about, if the model has it.
+    pub melanoma: Option<usize>,
+    /// In the order of the labels.
+    pub per_class: Vec<PerClass<Estimate>>,
+    /// What was decided for what.
+    pub confusion: Confusion,
+    /// How often the largest probability is right, by its size.
+    pub reliability: Vec<Bin>,
+    /// The ROC curve of the malignant probability; empty where undefined, as are those of classes.
+    pub malignant_roc: Vec<Point>,
+    /// The ROC curve of each class against the rest, in the order of the labels.
+    pub class_rocs: Vec<Vec<Point>>,
+}
+
+impl<T> Overall<T> {
+    pub(super) fn into_array(self) -> [T; 10] {
+        [
+            self.accuracy,
+            self.balanced_accuracy,
+            self.macro_auroc,
+            self.melanoma_auroc,
+            self.malignant_auroc,
+            self.sensitivity_at_80_specificity,
+            self.sensitivity_at_90_specificity,
+            self.sensitivity_at_95_specificity,
+            self.ece,
+            self.brier,
+        ]
+    }
+
+    fn from_array(figures: [T; 10]) -> Self {
+        let [
+            accuracy,
+            balanced_accuracy,
+            macro_auroc,
+            melanoma_auroc,
+            malignant_auroc,
+            sensitivity_at_80_specificity,
+            sensitivity_at_90_specificity,
+            sensitivity_at_95_specificity,
+            ece,
+            brier,
+        ] = figures;
+        Self {
+            accuracy,
+            balanced_accuracy,
+            macro_auroc,
+            melanoma_auroc,
+            malignant_auroc,
+            sensitivity_at_80_specificity,
+            sensitivity_at_90_specificity,
+            sensitivity_at_95_specificity,
+            ece,
+            brier,
+        }
+    }
+}
+
+impl<T> PerClass<T> {
+    pub(super) fn into_array(self) -> [T; 5] {
+        [self.recall, self.precision, self.specificity, self.f1, self.auroc]
+    }
+
+    fn from_array([recall, precision, specificity, f1, auroc]: [T; 5]) -> Self {
+        Self { recall, precision, specificity, f1, auroc }
+    }
+}
+
+/// From one row of figures, first those of [`Overall`], then each class's.
+pub(super) fn unflatten<T>(
+    mut figures: impl Iterator<Item = T>,
+    classes: usize,
+) -> (Overall<T>, Vec<PerClass<T>>) {
+    let mut next = || figures.next().expect("a figure for each name");
+    let overall = Overall::from_array(std::array::from_fn(|_| next()));
+    let per_class = (0..classes).map(|_| PerClass::from_array(std::array::from_fn(|_| next()))).collect();
+    (overall, per_class)
+}

@@ -1,0 +1,293 @@
+//! `skinclf classify --truth`.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::schema::assert_valid;
+use crate::support::{Ran, classify_json, run, skinclf};
+
+const LABELS: &str = "samples/labels.csv";
+const TRUNCATED: &str = "samples/broken/truncated.jpg";
+const CODES: [&str; 7] = ["akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"];
+
+/// A labels file that ends with the test.
+struct Labels {
+    folder: TempDir,
+    path: PathBuf,
+}
+
+impl Labels {
+    fn new(text: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("labels.csv");
+        std::fs::write(&path, text).expect("a file");
+        Self { folder, path }
+    }
+
+    fn score(&self, args: &[&str]) -> Ran {
+        score(self.path.to_str().expect("UTF-8"), args)
+    }
+}
+
+fn score(labels: &str, args: &[&str]) -> Ran {
+    run(["classify", "--truth", labels].iter().chain(args))
+}
+
+fn scores(ran: &Ran) -> Value {
+    serde_json::from_str(&ran.stdout)
+        .unwrap_or_else(|e| panic!("{e}: {:?}; stderr: {}", ran.stdout, ran.stderr))
+}
+
+/// Image and label of the samples' labels file.
+fn truths() -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(LABELS).expect(LABELS);
+    let rows = text.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
+    rows.map(|row| (row[0].to_owned(), row[1].to_owned())).collect()
+}
+
+#[test]
+fn scores_follow_from_the_results_of_the_images() {
+    let ran = score(LABELS, &["-f", "json", "samples"]);
+    assert_eq!(ran.code, Some(1), "one sample is broken: {}", ran.stderr);
+    assert_eq!(
+        ran.stderr,
+        format!("error: {TRUNCATED}: truncated image: the file ends before the picture does\n")
+    );
+    let scores = scores(&ran);
+    assert_valid("scores", &scores);
+
+    let mut confusion = vec![vec![0_u64; 7]; 7];
+    let mut squares = 0.0;
+    let results = classify_json(&["samples"]);
+    for result in results.iter().filter(|r| r["error"].is_null()) {
+        let path = PathBuf::from(result["path"].as_str().expect("a path"));
+        let stem = path.file_stem().expect("a name").to_str().expect("UTF-8");
+        let (_, truth) =
+            truths().into_iter().find(|(image, _)| image == stem).expect("a label of each sample");
+        let class = CODES.iter().position(|code| *code == truth).expect("a class");
+        confusion[class][result["predicted_class"].as_u64().expect("an index") as usize] += 1;
+        for code in CODES {
+            let p = result["probabilities"][code].as_f64().expect("a number");
+            squares += (p - f64::from(code == truth)).powi(2);
+        }
+    }
+    assert_eq!(scores["confusion"], json!(confusion));
+    assert_eq!(scores["labels"], json!(CODES));
+    assert_eq!((&scores["images"], &scores["lesions"], &scores["failed"]), (&json!(8), &json!(7), &json!(1)));
+    let right: u64 = (0..7).map(|class| confusion[class][class]).sum();
+    assert_eq!(scores["metrics"]["accuracy"]["value"], json!(right as f64 / 8.0));
+    let brier = scores["metrics"]["brier"]["value"].as_f64().expect("a number");
+    assert!((brier - squares / 8.0).abs() < 1e-6, "{brier} {}", squares / 8.0);
+    for (class, code) in CODES.iter().enumerate() {
+        let of_class = &scores["per_class"][code];
+        let n: u64 = confusion[class].iter().sum();
+        assert_eq!(of_class["n"], n);
+        assert_eq!(of_class["recall"]["value"].is_null(), n == 0);
+    }
+    assert_eq!(scores["model"], results[0]["model"]);
+}
+
+#[test]
+fn threads_and_repetition_change_nothing() {
+    let once = score(LABELS, &["-f", "json", "-j", "1", "samples"]).stdout;
+    assert_eq!(score(LABELS, &["-f", "json", "-j", "4", "samples"]).stdout, once);
+}
+
+#[test]
+fn isic_columns_score_as_names_of_classes_do() {
+    let mut one_hot = "VASC,NV,MEL,image,BCC,AKIEC,DF,BKL\n".to_owned();
+    let mut names = "image_id,age,dx\n".to_owned();
+    for (image, truth) in truths() {
+        let of = |code: &str| if code.eq_ignore_ascii_case(&truth) { "1.0" } else { "0.0" };
+        let cells = ["VASC", "NV", "MEL", "", "BCC", "AKIEC", "DF", "BKL"];
+        let cells = cells.map(|code| if code.is_empty() { image.clone() } else { of(code).to_owned() });
+        one_hot += &format!("{}\n", cells.join(","));
+        names += &format!("folder/{image}.JPG,70,{}\n", truth.to_uppercase());
+    }
+    let of = |text: &str| scores(&Labels::new(text).score(&["-f", "json", "-q", "samples"]));
+    let (one_hot, names) = (of(&one_hot), of(&names));
+    assert_eq!(one_hot, names);
+    assert_eq!((&names["images"], &names["lesions"]), (&json!(8), &Value::Null));
+}
+
+#[test]
+fn what_is_not_scored_is_named_and_counted() {
+    let labels = Labels::new(
+        "image,dx\nlesion-1,nv\nlesion-2,scc\nabsent-1,nv\nabsent-2,nv\nabsent-3,nv\nabsent-4,nv\n",
+    );
+    let images = ["samples/lesion-1.jpg", "samples/lesion-2.jpg", "samples/gray.jpg", "samples/lesion-1.jpg"];
+    let ran = labels.score(&[&["-f", "json"], &images[..]].concat());
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let file = labels.path.display();
+    let warnings = format!(
+        "warning: no class of this model (akiec, bcc, bkl, df, mel, nv, vasc), so not scored: lesion-2 (scc) in {file}\n\
+         warning: without a label in {file}, so not scored: samples/gray.jpg\n\
+         warning: named like an image before, so not scored: samples/lesion-1.jpg\n\
+         warning: labelled in {file}, but not among the images: absent-1, absent-2, absent-3 and 1 more\n"
+    );
+    assert_eq!(ran.stderr, warnings);
+    let scores = scores(&ran);
+    assert_valid("scores", &scores);
+    let counts = ["images", "unlabelled", "unknown_label", "repeated", "labels_without_image", "failed"];
+    assert_eq!(counts.map(|key| scores[key].as_u64()), [1, 1, 1, 1, 4, 0].map(Some));
+    assert_eq!(scores["metrics"]["accuracy"]["ci95"], Value::Null, "one image has no interval");
+    let quiet = labels.score(&[&["-q"], &images[..]].concat());
+    assert_eq!((quiet.code, quiet.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn tables_hold_the_numbers_of_the_json() {
+    let scores = scores(&score(LABELS, &["-f", "json", "samples"]));
+    let table = score(LABELS, &["samples"]).stdout;
+    assert!(
+        table.starts_with("8 images of 7 lesions scored against samples/labels.csv; 1 failed\n"),
+        "{table}"
+    );
+    for (name, key) in
+        [("accuracy", "accuracy"), ("AUROC, malignant", "malignant_auroc"), ("Brier score", "brier")]
+    {
+        let start = format!("│ {name} ");
+        let row = table
+            .lines()
+            .find(|line| line.starts_with(&start))
+            .unwrap_or_else(|| panic!("no {name}: {table}"));
+        let metric = &scores["metrics"][key];
+        let number = |value: &Value| format!("{:.3}", value.as_f64().expect("a number"));
+        let shown = format!("{}–{}", number(&metric["ci95"][0]), number(&metric["ci95"][1]));
+        assert!(row.contains(&number(&metric["value"])) && row.contains(&shown), "{row} {metric}");
+    }
+    for title in ["class", "recall", "specificity", "F1", "By class, against all others"] {
+        assert!(table.contains(title), "no {title}: {table}");
+    }
+    let row = table.lines().rfind(|line| line.starts_with("│ nv ")).expect("a row of the confusion matrix");
+    let counts: Vec<u64> = row.split_whitespace().filter_map(|cell| cell.parse().ok()).collect();
+    assert_eq!(json!(counts), scores["confusion"][5]);
+    assert_eq!(table.matches("not a diagnosis").count(), 1);
+    assert!(!table.contains("lesion-1.jpg") && !table.contains('\u{1b}'), "{table}");
+}
+
+#[test]
+fn the_report_needs_nothing_else_and_has_the_numbers_of_the_json() {
+    let labels = Labels::new(&std::fs::read_to_string(LABELS).expect(LABELS));
+    let page = labels.folder.path().join("scores.html");
+    let hostile = labels.folder.path().join("<img src=x>.csv");
+    std::fs::rename(&labels.path, &hostile).expect("a file to rename");
+    let [page_name, hostile] = [&page, &hostile].map(|p| p.to_str().expect("UTF-8"));
+    let ran = score(hostile, &["-f", "json", "--report", page_name, "samples"]);
+    let scores = scores(&ran);
+    let html = std::fs::read_to_string(&page).expect("a page");
+    for foreign in ["http:", "https:", "<script", "<img", "<link rel=\"stylesheet", "url(", "@import", "NaN"]
+    {
+        assert!(!html.contains(foreign), "{foreign}");
+    }
+    assert!(html.contains("&lt;img src=x&gt;.csv"));
+    assert!(html.contains("images that could not be classified: 1<"));
+    let metrics = scores["metrics"].as_object().expect("an object").values();
+    let classes = scores["per_class"].as_object().expect("an object").values();
+    let figures =
+        classes.flat_map(|c| ["recall", "precision", "specificity", "f1", "auroc"].map(|key| &c[key]));
+    let mut compared = 0;
+    for estimate in metrics.chain(figures) {
+        if let Some(value) = estimate["value"].as_f64() {
+            assert!(html.contains(&format!("{value:.3}")), "{estimate}");
+            compared += 1;
+        }
+        if let Some([low, high]) = estimate["ci95"].as_array().map(|ends| [&ends[0], &ends[1]]) {
+            let ends = [low, high].map(|end| format!("{:.3}", end.as_f64().expect("a number")));
+            assert!(html.contains(&ends.join("–")), "{estimate}");
+        }
+    }
+    assert!(compared > 30, "{compared}");
+    assert_eq!(html.matches("<svg").count(), 2);
+    assert!(html.ends_with("</html>"));
+}
+
+#[test]
+fn wrong_usage_is_status_2_and_names_the_flag() {
+    for (args, named) in [
+        (&["--truth", LABELS, "-f", "csv"][..], "--truth"),
+        (&["--truth", LABELS, "-f", "jsonl"], "--truth"),
+        (&["--truth", LABELS, "-f", "isic"], "--truth"),
+        (&["--truth", LABELS, "-k", "2"], "--top-k"),
+        (&["--report", "scores.html"], "--truth"),
+    ] {
+        let ran = run(["classify", "samples"].iter().chain(args));
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(named), "{args:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn errors_name_the_file_and_what_to_do() {
+    let cases = [
+        ("image,dx\nother,nv\n", "has no usable label for any of the 1 classified images"),
+        ("image,dx\nother,nv\n", "Images: samples/gray.jpg. Labels: other"),
+        ("image,dx\n", "Labels: none"),
+        ("image,dx\ngray,scc\n", "no label of a classified image is a class of this model"),
+        ("image,dx\na,nv\na,mel\n", "line 3: a is labelled mel here and nv before"),
+        ("a,b\nc,d\n", "needs a header with the columns image (or image_id) and dx"),
+        ("image,dx\na\n", "line: 2"),
+    ];
+    for (text, named) in cases {
+        let labels = Labels::new(text);
+        let ran = labels.score(&["-q", "samples/gray.jpg"]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{text:?}: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains(&format!("error: --truth {}: ", labels.path.display())),
+            "{}",
+            ran.stderr
+        );
+        assert!(ran.stderr.contains(named), "{text:?}: {}", ran.stderr);
+    }
+    let missing = score("no/labels.csv", &["samples"]);
+    assert_eq!(missing.code, Some(1));
+    assert!(missing.stderr.contains("--truth no/labels.csv: cannot be read"), "{}", missing.stderr);
+    let broken = score(LABELS, &[TRUNCATED]);
+    assert_eq!((broken.code, broken.stdout.as_str()), (Some(1), ""));
+    assert!(broken.stderr.contains("no image could be classified"), "{}", broken.stderr);
+    // Said before the run: the broken image was not come to.
+    let nowhere = score(LABELS, &["--report", "no/such/folder/scores.html", TRUNCATED]);
+    assert_eq!((nowhere.code, nowhere.stdout.as_str()), (Some(1), ""));
+    assert!(nowhere.stderr.starts_with("error: --report no/such/folder/scores.html: "), "{}", nowhere.stderr);
+}
+
+#[test]
+fn an_interruption_scores_what_is_done() {
+    let mut child = skinclf()
+        .args([
+            "classify",
+            "--truth",
+            LABELS,
+            "-f",
+            "json",
+            "samples/gray.jpg",
+            "none.jpg",
+            "--files-from",
+            "-",
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    // Its list stays open, so that it cannot end by itself.
+    let _list = child.stdin.take().expect("a pipe");
+    let mut errors = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    errors.read_line(&mut line).expect("UTF-8");
+    assert!(line.starts_with("error: none.jpg: "), "{line}");
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().expect("kill(1)").success());
+    let mut text = String::new();
+    child.stdout.take().expect("a pipe").read_to_string(&mut text).expect("UTF-8");
+    let scores: Value = serde_json::from_str(&text).expect("a whole object");
+    assert_eq!((&scores["images"], &scores["failed"]), (&json!(1), &json!(1)));
+    let mut rest = String::new();
+    errors.read_to_string(&mut rest).expect("UTF-8");
+    assert_eq!(rest, "", "labels that were not come to are not missing");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+}
