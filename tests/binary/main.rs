@@ -2,6 +2,7 @@
 
 mod bench;
 mod classify;
+mod heatmap;
 mod load;
 mod mock;
 mod model;
@@ -9,4 +10,6 @@ mod reports;
 mod schema;
 mod serve;
 mod support;
+mod tta;
+mod usable;
 mod wire;
