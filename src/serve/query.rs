@@ -7,7 +7,7 @@ use super::refusal::Refusal;
 /// What `/predict` takes.
 pub(super) const PREDICT: &[&str] = &["heatmap", "strict", "tta"];
 
-/// What `/predict/batch` takes: heatmaps of 256 pictures would be an answer of 20 MB.
+/// What `/predict/batch` takes: heatmaps of 256 pictures would make an answer of more than 20 MB.
 pub(super) const PREDICT_BATCH: &[&str] = &["strict", "tta"];
 
 /// The options that a query asks for; what it does not name is off.

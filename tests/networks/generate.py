@@ -186,7 +186,7 @@ def three_heads():
     """Class maps, their means and the logit of something else, all cut from one convolution."""
     n = Network("three-heads-64", 64)
     x = n.relu6(n.conv("input", 8, 3, 2, (1, 1, 1, 1)))
-    x = n.block(x, 8, expand=1)
+    x = n.block(x, 6, expand=1)
     x = n.block(x, 12, stride=2)
     x = n.conv(n.relu6(n.conv(n.block(x, 12), 32)), 5)
     mean = n.op("ReduceMean", [x], 5, axes=[2, 3], keepdims=0)
