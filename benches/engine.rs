@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use skinclf::{Classifier, Model};
+use skinclf::{Classifier, Model, Options};
 
 const LESION: &[u8] = include_bytes!("../samples/lesion-1.jpg");
 
@@ -20,7 +20,10 @@ fn engine(c: &mut Criterion) {
     c.bench_function(&format!("load/{isa}"), |b| b.iter(load));
     c.bench_function(&format!("forward pass/{isa}"), |b| {
         b.iter_custom(|passes| {
-            let pass = |_| black_box(classifier.classify_timed(LESION)).expect("a picture").1.inference;
+            let pass = |_| {
+                let timed = classifier.classify_timed(LESION, Options::default());
+                black_box(timed).expect("a picture").1.inference
+            };
             (0..passes).map(pass).sum::<Duration>()
         });
     });

@@ -2,11 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use ::image::RgbImage;
+
 use crate::engine::Engine;
 use crate::error::ClassifyError;
-use crate::image;
+use crate::image::{self, ClassMap};
+use crate::mean::Mean;
 use crate::model::{Model, ModelError};
-use crate::spec::{Decision, ModelSpec};
+use crate::quality::{Quality, Reason};
+use crate::spec::ModelSpec;
+use crate::views::View;
 
 /// A loaded model, ready to classify. Share it by reference: nothing in it is locked or changed.
 pub struct Classifier {
@@ -14,10 +19,22 @@ pub struct Classifier {
     engine: Engine,
 }
 
+/// How to classify, where that is not as usual.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Average over the eight ways to turn and mirror the square, which takes eight times as long.
+    pub tta: bool,
+    /// Also give an [`Explanation`].
+    pub explain: bool,
+    /// A picture that is not usable is an error.
+    pub strict: bool,
+}
+
 /// What the model says about one image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
-    /// Index of the chosen class in [`ModelSpec::labels`].
+    /// Index of the chosen class in [`ModelSpec::labels`]: that of the largest
+    /// [score](ModelSpec::scores), which need not be the most probable.
     pub class: usize,
     /// Probability of each class, in the order of the labels; they sum to 1.
     pub probabilities: Vec<f32>,
@@ -25,6 +42,28 @@ pub struct Prediction {
     pub width: u32,
     /// Height of the upright picture, in pixels.
     pub height: u32,
+    /// What was measured of the picture itself.
+    pub quality: Quality,
+    /// Why all this means nothing; empty if the picture is usable.
+    pub reasons: Vec<Reason>,
+    /// With [`Options::explain`], where the model has class maps.
+    pub explanation: Option<Explanation>,
+}
+
+impl Prediction {
+    /// Whether the picture has what the spec asks of it.
+    pub fn is_usable(&self) -> bool {
+        self.reasons.is_empty()
+    }
+}
+
+/// Where the network found the predicted class.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explanation {
+    /// What the network saw.
+    pub square: RgbImage,
+    /// The map of the predicted class over it; [`image::heatmap`] draws it.
+    pub map: ClassMap,
 }
 
 /// How long each stage of one classification took.
@@ -73,25 +112,51 @@ impl Classifier {
     /// When the bytes are not such an image, are damaged or cut short, or describe a picture
     /// beyond the limits of [`image::decode`].
     pub fn classify(&self, encoded: &[u8]) -> Result<Prediction, ClassifyError> {
-        self.classify_timed(encoded).map(|(prediction, _)| prediction)
+        self.classify_timed(encoded, Options::default()).map(|(prediction, _)| prediction)
     }
 
-    /// [`classify`](Self::classify), and how long each stage took.
+    /// [`classify`](Self::classify) with options, and how long each stage took.
     ///
     /// # Errors
-    /// As [`classify`](Self::classify).
-    pub fn classify_timed(&self, encoded: &[u8]) -> Result<(Prediction, Timings), ClassifyError> {
+    /// As [`classify`](Self::classify), and with [`Options::strict`] when the picture is not usable.
+    pub fn classify_timed(
+        &self,
+        encoded: &[u8],
+        options: Options,
+    ) -> Result<(Prediction, Timings), ClassifyError> {
         let start = Instant::now();
         let pixels = image::decode(encoded, self.spec.input.side())?;
         let decoded = Instant::now();
-        let tensor = image::to_tensor(&pixels, &self.spec.input);
+        let square = image::square(&pixels, &self.spec.input);
+        let tensor = image::normalise(&square, &self.spec.input);
+        let texture = image::texture(&square);
         let preprocessed = Instant::now();
-        let logits = self.engine.run(tensor).map_err(ClassifyError::Inference)?;
-        let probabilities = softmax(&logits, self.spec.temperature);
+        let mean = self.infer(tensor, options.tta).map_err(ClassifyError::Inference)?;
         let inferred = Instant::now();
 
         let (width, height) = pixels.upright_size();
-        let prediction = Prediction { class: self.decide(&probabilities), probabilities, width, height };
+        let quality = Quality {
+            side: width.min(height),
+            contrast: texture.contrast,
+            sharpness: texture.sharpness,
+            dermoscopy: mean.dermoscopy,
+        };
+        let reasons = quality.reasons(&self.spec.usable);
+        if options.strict && !reasons.is_empty() {
+            return Err(ClassifyError::Unusable(reasons));
+        }
+        let class = largest(&self.spec.scores(&mean.probabilities));
+        let map = if options.explain { mean.map(class) } else { None };
+        let explanation = map.map(|map| Explanation { square, map });
+        let prediction = Prediction {
+            class,
+            probabilities: mean.probabilities,
+            width,
+            height,
+            quality,
+            reasons,
+            explanation,
+        };
         let timings = Timings {
             decode: decoded - start,
             preprocess: preprocessed - decoded,
@@ -100,34 +165,25 @@ impl Classifier {
         Ok((prediction, timings))
     }
 
-    fn decide(&self, probabilities: &[f32]) -> usize {
-        match self.spec.decision {
-            Decision::Argmax => {
-                // Reversed, because of equals `max_by` takes the last.
-                let best = probabilities.iter().enumerate().rev().max_by(|a, b| a.1.total_cmp(b.1));
-                best.map_or(0, |(class, _)| class)
-            }
+    fn infer(&self, tensor: Vec<f32>, tta: bool) -> Result<Mean, String> {
+        let others: &[View] = if tta { &View::OTHERS } else { &[] };
+        let mut mean = Mean::over(1 + others.len());
+        let mut add = |view, tensor| -> Result<(), String> {
+            mean.add(view, &self.engine.run(tensor)?, self.spec.temperature);
+            Ok(())
+        };
+        for view in others {
+            add(*view, view.apply(&tensor, self.spec.input.side()))?;
         }
+        // Last, so that it is not copied.
+        add(View::UPRIGHT, tensor)?;
+        Ok(mean)
     }
 }
 
-/// Softmax of `logits / temperature`, shifted by the largest logit so that it cannot overflow.
-fn softmax(logits: &[f32], temperature: f32) -> Vec<f32> {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let exps: Vec<f32> = logits.iter().map(|l| ((l - max) / temperature).exp()).collect();
-    let sum: f32 = exps.iter().sum();
-    exps.into_iter().map(|e| e / sum).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::softmax;
-
-    #[test]
-    fn softmax_survives_large_logits_and_follows_the_temperature() {
-        assert_eq!(softmax(&[1000.0, 1000.0], 1.0), [0.5, 0.5]);
-        let [sharp, soft] = [1.0, 4.0].map(|t| softmax(&[2.0, 0.0], t)[0]);
-        assert!((sharp - 0.880_797).abs() < 1e-6, "{sharp}");
-        assert!((soft - 0.622_459).abs() < 1e-6, "{soft}");
-    }
+/// Index of the largest value, of equals the first.
+fn largest(values: &[f32]) -> usize {
+    // Reversed, because of equals `max_by` takes the last.
+    let largest = values.iter().enumerate().rev().max_by(|a, b| a.1.total_cmp(b.1));
+    largest.map_or(0, |(index, _)| index)
 }

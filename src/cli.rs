@@ -75,9 +75,21 @@ pub(crate) struct ClassifyArgs {
     #[arg(short, long, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
     pub(crate) format: Format,
 
-    /// Also list the N most probable classes (table, json and jsonl)
+    /// Also list the N best classes, as the model's decision ranks them (table, json and jsonl)
     #[arg(short = 'k', long, value_name = "N")]
     pub(crate) top_k: Option<NonZeroUsize>,
+
+    /// Average over the eight ways to turn and mirror a picture, which takes eight times as long
+    #[arg(long)]
+    pub(crate) tta: bool,
+
+    /// Draw where each picture spoke for its class, as DIR/NAME.png; DIR is made if need be
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) heatmap: Option<PathBuf>,
+
+    /// Take a picture that is not usable (too small, blank, blurred, no dermoscopy) for an error
+    #[arg(long)]
+    pub(crate) strict: bool,
 
     /// How many images to work on at once [default: all cores]
     #[arg(short = 'j', long, value_name = "N", env = "SKINCLF_THREADS")]

@@ -3,7 +3,8 @@
 //! One straight way leads from a file's bytes to a prediction:
 //!
 //! ```text
-//! &[u8] --image::decode--> Pixels --image::to_tensor--> Vec<f32> (NCHW) --engine--> logits --> Prediction
+//! &[u8] --image::decode--> Pixels --image::square--> RgbImage --image::normalise--> Vec<f32> (NCHW)
+//!       --engine--> logits, class maps, dermoscopy --> Prediction
 //! ```
 //!
 //! [`Classifier::classify_timed`] is that way, and the function to read first. The library knows
@@ -24,12 +25,16 @@ mod classifier;
 mod engine;
 mod error;
 pub mod image;
+mod mean;
 pub mod metrics;
 mod model;
+mod quality;
 mod spec;
 pub mod stats;
+mod views;
 
-pub use classifier::{Classifier, Prediction, Timings};
+pub use classifier::{Classifier, Explanation, Options, Prediction, Timings};
 pub use error::ClassifyError;
 pub use model::{Model, ModelError};
-pub use spec::{Crop, Decision, Group, Input, Label, ModelSpec, Outputs, Resize};
+pub use quality::{Quality, Reason};
+pub use spec::{Crop, Decision, Group, Input, Label, ModelSpec, Outputs, Resize, Usable};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use crate::spec::{Crop, Decision, Group, Input, Label, ModelSpec, Outputs, Resize};
+use crate::spec::{Crop, Decision, Group, Input, Label, ModelSpec, Outputs, Resize, Usable};
 
 /// An ONNX graph, still encoded, and what is known about it.
 pub struct Model {
@@ -119,7 +119,10 @@ fn spec_from_metadata(onnx: &[u8], path: &Path) -> Result<ModelSpec, String> {
         temperature: field("temperature")
             .map_or(Ok(1.0), str::parse)
             .map_err(|_| "metadata_props \"temperature\" must be a number")?,
+        prior: None,
         decision: Decision::default(),
+        malignancy_threshold: None,
+        usable: Usable::default(),
         labels: labels.collect(),
         license: field("license").unwrap_or_default().to_owned(),
     };

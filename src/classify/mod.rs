@@ -1,5 +1,6 @@
 //! `skinclf classify`: many images in parallel, results in input order.
 
+mod heatmaps;
 mod inputs;
 mod ordered;
 mod truth;
@@ -10,13 +11,14 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use clap::CommandFactory as _;
 use indicatif::{HumanCount, HumanDuration, ProgressBar};
-use skinclf::{Classifier, Prediction, Timings};
+use skinclf::{Classifier, Options, Prediction, Timings};
 
+use self::heatmaps::Heatmaps;
 use self::inputs::{Input, Inputs};
 use self::truth::Scoring;
 use crate::cli::{ClassifyArgs, Cli, Format};
 use crate::exit::Exit;
-use crate::output::{self, Destination, Failure, Layout, Record, Sink, Subject};
+use crate::output::{self, Destination, Failure, Heatmap, Layout, Record, Sink, Subject};
 use crate::{interrupt, terminal};
 
 type Outcome = Result<(Prediction, Timings), Failure>;
@@ -31,6 +33,7 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
     refuse_contradictions(args);
     let classifier = Arc::new(args.model.load()?);
     let spec = classifier.spec();
+    let mut heatmaps = args.heatmap.as_deref().map(|folder| Heatmaps::open(folder, spec)).transpose()?;
     let out = Destination::open(args.output.as_deref())?;
     let on_terminal = out.is_terminal;
     let layout = layout(args.format, on_terminal);
@@ -44,25 +47,26 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
     let inputs = Inputs::new(&args.paths, args.files_from.as_deref())?;
     count_in_background(&bar, &inputs);
     let worker = classifier.clone();
-    let outcomes = ordered::map(threads(args)?, inputs, move |input| classify_one(&worker, input))?;
+    let options = Options { tta: args.tta, explain: heatmaps.is_some(), strict: args.strict };
+    let outcomes = ordered::map(threads(args)?, inputs, move |input| classify_one(&worker, options, input))?;
 
     let mut tally = Tally::default();
-    for (name, outcome) in outcomes {
+    for (name, outcome, png) in outcomes {
         tally.count(&outcome);
         if let Err(failure) = &outcome
             && (args.format == Format::Isic || args.truth.is_some())
         {
             bar.suspend(|| eprintln!("error: {name}: {}", failure.message));
         }
+        let heatmap = match (&mut heatmaps, png) {
+            (Some(heatmaps), Some(png)) => Some(Heatmap::File(heatmaps.write(&name, &png)?)),
+            _ => None,
+        };
         match &mut results {
             Results::Scores(scoring, _) => scoring.add(&name, &outcome),
             Results::Rows(sink) => {
-                let record = Record {
-                    subject: Subject::Path(&name),
-                    outcome,
-                    spec,
-                    top_k: args.top_k.map(usize::from),
-                };
+                let top_k = args.top_k.map(usize::from);
+                let record = Record { subject: Subject::Path(&name), outcome, spec, top_k, heatmap };
                 let written =
                     if on_terminal { bar.suspend(|| sink.push(&record)) } else { sink.push(&record) };
                 written.with_context(|| out.name.clone())?;
@@ -127,11 +131,18 @@ fn threads(args: &ClassifyArgs) -> anyhow::Result<usize> {
     }
 }
 
-fn classify_one(classifier: &Classifier, input: Input) -> (String, Outcome) {
+/// Name, outcome and the PNG of the heatmap, if that is wanted.
+fn classify_one(
+    classifier: &Classifier,
+    options: Options,
+    input: Input,
+) -> (String, Outcome, Option<Vec<u8>>) {
     let name = input.name();
     let bytes = input.read();
-    let outcome = bytes.and_then(|bytes| classifier.classify_timed(&bytes).map_err(Failure::from));
-    (name, outcome)
+    let mut outcome =
+        bytes.and_then(|bytes| classifier.classify_timed(&bytes, options).map_err(Failure::from));
+    let explanation = outcome.as_mut().ok().and_then(|(prediction, _)| prediction.explanation.take());
+    (name, outcome, explanation.map(|explanation| output::heatmap::png(&explanation)))
 }
 
 /// The bar gets its length, and so an estimate of the time left, once all inputs are counted.

@@ -1,18 +1,19 @@
 //! Runs the network. tract loads, checks and executes the ONNX graph; the parts of it that look like
 //! a MobileNet are first replaced by an operator of our own.
 //!
-//! [`fuse`] finds those parts, [`chain`] is the operator, [`block`] and [`simd`] compute.
+//! [`fuse`] finds those parts, [`chain`] is the operator, [`block`] and [`simd`] compute; [`heads`] are
+//! the outputs.
 
 mod aligned;
 mod block;
 mod chain;
 mod fuse;
+mod heads;
 mod simd;
 #[cfg(test)]
 mod tests;
 
 use std::hint::black_box;
-use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -24,12 +25,17 @@ use tract_onnx::tract_hir::ops::unimpl::UnimplementedOp;
 
 use crate::model::{Model, ModelError};
 use crate::spec::ModelSpec;
+use heads::Head;
 use simd::Isa;
+
+pub(crate) use heads::Heads;
 
 /// A network that is ready to run.
 pub(crate) struct Engine {
     plan: Arc<TypedRunnableModel>,
     shape: [usize; 4],
+    /// In the order of the plan's outputs.
+    heads: Vec<Head>,
     isa: Option<Isa>,
 }
 
@@ -47,8 +53,13 @@ impl Engine {
         check_operators(&graph).map_err(fail)?;
         check_input(&graph, &model.spec).map_err(fail)?;
         let plan = compile(graph, &model.spec, isa).map_err(fail)?;
-        check_logits(&plan, &model.spec, &model.file)?;
-        Ok(Self { plan, shape: model.spec.input.shape, isa })
+        let mut heads = Vec::new();
+        for (slot, (head, name)) in Head::named(&model.spec).into_iter().enumerate() {
+            let fact = plan.model().output_fact(slot).map_err(|e| fail(e.to_string()))?;
+            head.check(fact, name, &model.spec).map_err(fail)?;
+            heads.push(head);
+        }
+        Ok(Self { plan, shape: model.spec.input.shape, heads, isa })
     }
 
     /// Name of the instruction set in use.
@@ -56,15 +67,19 @@ impl Engine {
         self.isa.map_or("tract", Isa::name)
     }
 
-    /// One forward pass: `tensor` is NCHW of the spec's shape, the result has one logit a label.
-    pub(crate) fn run(&self, tensor: Vec<f32>) -> Result<Vec<f32>, String> {
+    /// One forward pass: `tensor` is NCHW of the spec's shape.
+    pub(crate) fn run(&self, tensor: Vec<f32>) -> Result<Heads, String> {
         let input = tract_ndarray::Array4::from_shape_vec(self.shape, tensor).map_err(|e| e.to_string())?;
         let outputs = self.plan.run(tvec!(input.into_tensor().into_tvalue()));
         // tract's kernels return with the upper halves of the vector registers in use.
         simd::clear_upper_halves();
         let outputs = outputs.map_err(|e| format!("{e:#}"))?;
-        let logits = outputs[0].to_plain_array_view::<f32>().map_err(|e| format!("{e:#}"))?;
-        Ok(logits.iter().copied().collect())
+        let mut heads = Heads::default();
+        for (head, output) in self.heads.iter().zip(outputs) {
+            let view = output.to_plain_array_view::<f32>().map_err(|e| format!("{e:#}"))?;
+            head.fill(view.iter().copied().collect(), &mut heads);
+        }
+        Ok(heads)
     }
 }
 
@@ -130,40 +145,25 @@ fn compile(
     spec: &ModelSpec,
     isa: Option<Isa>,
 ) -> Result<Arc<TypedRunnableModel>, String> {
-    let name = &spec.outputs.logits;
     let error = |e: TractError| format!("cannot be compiled: {e:#}");
     let known: Vec<&str> = graph.outputs.iter().filter_map(|o| graph.outlet_label(*o)).collect();
-    let Some(position) = known.iter().position(|label| label == name) else {
-        return Err(format!(
-            "has no output {name:?} (outputs.logits of its spec); it has {}",
-            known.join(", ")
-        ));
-    };
-    let logits = graph.outputs[position];
-    graph.select_output_outlets(&[logits]).map_err(error)?;
-    // The shape an exporter wrote for the output may carry placeholders (0, -1); it is inferred.
-    graph.set_outlet_fact(logits, InferenceFact::default()).map_err(error)?;
+    let mut selected = Vec::new();
+    for (head, name) in Head::named(spec) {
+        let Some(position) = known.iter().position(|label| *label == name) else {
+            let field = head.field();
+            return Err(format!("has no output {name:?} ({field} of its spec); it has {}", known.join(", ")));
+        };
+        selected.push(graph.outputs[position]);
+    }
+    graph.select_output_outlets(&selected).map_err(error)?;
+    for outlet in selected {
+        // The shape an exporter wrote for the output may carry placeholders (0, -1); it is inferred.
+        graph.set_outlet_fact(outlet, InferenceFact::default()).map_err(error)?;
+    }
     graph.set_input_fact(0, f32::fact(spec.input.shape).into()).map_err(error)?;
     let mut graph = graph.into_typed().map_err(error)?;
     if let Some(isa) = isa {
         graph.prop_consts().and_then(|()| fuse::fuse(&mut graph, isa)).map_err(error)?;
     }
     graph.into_optimized().and_then(IntoRunnable::into_runnable).map_err(error)
-}
-
-fn check_logits(plan: &TypedRunnableModel, spec: &ModelSpec, file: &Path) -> Result<(), ModelError> {
-    let fact = plan.model().output_fact(0).map_err(|e| ModelError::new(file, e.to_string()))?;
-    let shape: Vec<String> = fact.shape.iter().map(ToString::to_string).collect();
-    let wanted = ["1".to_owned(), spec.labels.len().to_string()];
-    if shape == wanted {
-        return Ok(());
-    }
-    let problem = format!(
-        "output {:?} has shape [{}], but its spec has {} labels: it must be [1, {}]",
-        spec.outputs.logits,
-        shape.join(", "),
-        spec.labels.len(),
-        spec.labels.len()
-    );
-    Err(ModelError::new(file, problem))
 }

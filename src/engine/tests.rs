@@ -7,6 +7,7 @@ use tract_onnx::tract_core::ops::source::TypedSource;
 
 use super::*;
 use crate::image;
+use crate::spec::Outputs;
 
 fn network(name: &str, side: usize) -> Model {
     let embedded = Model::embedded();
@@ -14,6 +15,7 @@ fn network(name: &str, side: usize) -> Model {
     let mut spec = embedded.spec;
     spec.input.shape = [1, 3, side, side];
     spec.labels.truncate(4);
+    spec.outputs = Outputs::default();
     Model { spec, onnx: std::fs::read(&path).expect("a network").into(), file: path }
 }
 
@@ -27,6 +29,10 @@ fn noise(len: usize, seed: u32) -> Vec<f32> {
     (0..len).map(|_| next()).collect()
 }
 
+fn values(heads: &Heads) -> Vec<f32> {
+    heads.logits.iter().chain(&heads.maps).chain(&heads.dermoscopy).copied().collect()
+}
+
 fn assert_equal_to_stock(model: &Model, tensors: &[Vec<f32>]) {
     let load = |isa| Engine::load_with(model, isa).expect("a network that loads");
     let stock = load(None);
@@ -35,6 +41,7 @@ fn assert_equal_to_stock(model: &Model, tensors: &[Vec<f32>]) {
         for tensor in tensors {
             let wanted = stock.run(tensor.clone()).expect("stock tract runs it");
             let got = fused.run(tensor.clone()).expect("fused stages run it");
+            let [got, wanted] = [got, wanted].map(|heads| values(&heads));
             assert_eq!(got.len(), wanted.len());
             let difference = got.iter().zip(&wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             // So written that a NaN fails.
@@ -75,7 +82,8 @@ fn the_embedded_network_equals_stock_tract() {
     for picture in pictures {
         let bytes = std::fs::read(picture).expect("a picture");
         let pixels = image::decode(&bytes, model.spec.input.side()).expect("an image");
-        tensors.push(image::to_tensor(&pixels, &model.spec.input));
+        let square = image::square(&pixels, &model.spec.input);
+        tensors.push(image::normalise(&square, &model.spec.input));
     }
     assert_equal_to_stock(&model, &tensors);
 }
@@ -94,12 +102,41 @@ fn other_networks_equal_stock_tract() {
     }
 }
 
+/// A network with all the outputs that a spec can name.
+fn three_heads() -> Model {
+    let mut model = network("three-heads-64", 64);
+    let [class_maps, dermoscopy] = ["maps", "dermoscopy"].map(|name| Some(name.to_owned()));
+    model.spec.outputs = Outputs { class_maps, dermoscopy, ..Outputs::default() };
+    model
+}
+
+#[test]
+fn a_network_of_three_heads_equals_stock_tract() {
+    let model = three_heads();
+    let tensor = noise(3 * 64 * 64, 1);
+    assert_equal_to_stock(&model, std::slice::from_ref(&tensor));
+    let heads = Engine::load(&model).and_then(|e| e.run(tensor).map_err(|e| ModelError::new(&model.file, e)));
+    let heads = heads.expect("a network that runs");
+    assert_eq!((heads.logits.len(), heads.maps.len()), (4, 4 * 16 * 16));
+    for (logit, map) in heads.logits.iter().zip(heads.maps.chunks(16 * 16)) {
+        assert!((logit - map.iter().sum::<f32>() / 256.0).abs() < 1e-4, "a logit is the mean of its map");
+    }
+    assert!(heads.dermoscopy.is_some());
+}
+
 /// Else the tests above would hold for an engine that fuses nothing.
 #[test]
 fn all_of_a_mobilenet_is_fused() {
-    // 17 blocks, the first with the stem, two pointwise convolutions and the average; what is left
-    // is to drop the average's axes.
-    assert_eq!(operators(&Model::embedded()), ["20 fused stages", "IntoShape"]);
+    // 17 blocks, the first with the stem, and two pointwise convolutions. The class maps are an output,
+    // so that their average is left to tract.
+    let [chain, rest @ ..] = &operators(&Model::embedded())[..] else { panic!("no operators") };
+    assert_eq!((chain.as_str(), rest.len()), ("19 fused stages", 4), "{rest:?}");
+    // The same with three blocks.
+    assert_eq!(operators(&three_heads())[0], "5 fused stages");
+    // Without maps the average is a stage too; what is left is to drop its axes.
+    let mut without_maps = Model::embedded();
+    without_maps.spec.outputs = Outputs::default();
+    assert_eq!(operators(&without_maps), ["20 fused stages", "IntoShape"]);
     // The exporter's Pad nodes are folded.
     assert_eq!(operators(&network("mobilenet-140-160", 160)), ["6 fused stages", "IntoShape"]);
     // A dense layer follows.

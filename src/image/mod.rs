@@ -2,8 +2,12 @@
 
 mod completeness;
 mod decode;
+mod heatmap;
 mod preprocess;
+mod quality;
 mod reduced;
 
 pub use decode::{DecodeError, MAX_DECODED_BYTES, MAX_PIXELS, Pixels, decode};
-pub use preprocess::{square, to_tensor};
+pub use heatmap::{ClassMap, heatmap};
+pub use preprocess::{normalise, square};
+pub use quality::{Texture, texture};

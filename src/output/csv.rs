@@ -17,7 +17,7 @@ impl<W: Write> Csv<W> {
         let header = ["path", "class_name", "label", "confidence", "malignant_probability"]
             .into_iter()
             .chain(codes)
-            .chain(["width", "height", "error_code", "error_message"]);
+            .chain(["width", "height", "flagged", "usable", "reasons", "error_code", "error_message"]);
         Self { writer: csv::Writer::from_writer(out), header: Some(header.map(str::to_owned).collect()) }
     }
 
@@ -36,13 +36,20 @@ impl<W: Write> Sink for Csv<W> {
                 let label = &labels[prediction.class];
                 row.extend([label.code.clone(), label.name.clone()]);
                 row.push(prediction.probabilities[prediction.class].to_string());
-                row.push(record.spec.malignant_probability(&prediction.probabilities).to_string());
+                let malignant = record.spec.malignant_probability(&prediction.probabilities);
+                row.push(malignant.to_string());
                 row.extend(prediction.probabilities.iter().map(ToString::to_string));
                 row.extend([prediction.width.to_string(), prediction.height.to_string()]);
+                row.push(
+                    record.spec.is_flagged(malignant).map_or(String::new(), |flagged| flagged.to_string()),
+                );
+                row.push(prediction.is_usable().to_string());
+                let reasons: Vec<_> = prediction.reasons.iter().map(|reason| reason.code()).collect();
+                row.push(reasons.join(" "));
                 row.extend([String::new(), String::new()]);
             }
             Err(failure) => {
-                row.resize(row.len() + 4 + labels.len() + 2, String::new());
+                row.resize(row.len() + 4 + labels.len() + 5, String::new());
                 row.extend([failure.code.to_owned(), failure.message.clone()]);
             }
         }

@@ -1,5 +1,9 @@
-//! The ISIC 2018 Task 3 submission: image name and seven probabilities in the challenge's order.
+//! The ISIC 2018 Task 3 submission: image name and seven scores in the challenge's order.
 //! <https://challenge.isic-archive.com/landing/2018/47/>
+//!
+//! The challenge takes the largest of a row for the class, so what is written ranks as the model's
+//! decision does: with `balanced-argmax` not the probabilities, but what they would be if all classes
+//! were equally common.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -44,8 +48,9 @@ impl<W: Write> Sink for Isic<W> {
         };
         let name = record.subject.name();
         let stem = Path::new(name).file_stem().map_or(name.into(), |s| s.to_string_lossy());
-        let probabilities = self.classes.map(|class| prediction.probabilities[class].to_string());
-        Ok(self.writer.write_record([stem.into_owned()].iter().chain(&probabilities))?)
+        let scores = record.spec.scores(&prediction.probabilities);
+        let scores = self.classes.map(|class| scores[class].to_string());
+        Ok(self.writer.write_record([stem.into_owned()].iter().chain(&scores))?)
     }
 
     fn finish(&mut self) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 mod csv;
 mod destination;
+pub(crate) mod heatmap;
 mod isic;
 mod json;
 mod record;
@@ -12,7 +13,7 @@ use std::io::{self, Write};
 use skinclf::ModelSpec;
 
 pub(crate) use destination::Destination;
-pub(crate) use record::{Failure, ModelId, Record, Subject};
+pub(crate) use record::{Failure, Heatmap, ModelId, Record, Subject};
 pub(crate) use table::NOTICE;
 
 /// Writes results one after the other; holds at most a bounded number of them.

@@ -1,15 +1,27 @@
 //! The wire format: what the command line prints and the server answers for one image.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use skinclf::{ClassifyError, ModelSpec, Prediction, Timings};
+use skinclf::{ClassifyError, ModelSpec, Prediction, Quality, Timings};
 
 /// One image's result. Serialised, it is the same on the command line and over HTTP.
 pub(crate) struct Record<'a> {
     pub(crate) subject: Subject<'a>,
     pub(crate) outcome: Result<(Prediction, Timings), Failure>,
     pub(crate) spec: &'a ModelSpec,
-    /// How many of the most probable classes to list, if at all.
+    /// How many of the best classes to list, if at all.
     pub(crate) top_k: Option<usize>,
+    pub(crate) heatmap: Option<Heatmap>,
+}
+
+/// The picture of where the network found the predicted class, and by which key.
+#[derive(Debug)]
+pub(crate) enum Heatmap {
+    /// `heatmap_file`: where it was written.
+    File(String),
+    /// `heatmap`: the bytes of a PNG, in Base64.
+    Png(Vec<u8>),
 }
 
 /// What an image is called, and by which key.
@@ -60,10 +72,12 @@ impl<'a> From<&'a ModelSpec> for ModelId<'a> {
 }
 
 impl Record<'_> {
-    /// Class indices and probabilities, most probable first; ties in the order of the labels.
+    /// Class indices and probabilities as the model's decision ranks them, the predicted class first;
+    /// ties in the order of the labels.
     pub(crate) fn ranked(&self, prediction: &Prediction) -> Vec<(usize, f32)> {
+        let scores = self.spec.scores(&prediction.probabilities);
         let mut ranked: Vec<_> = prediction.probabilities.iter().copied().enumerate().collect();
-        ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+        ranked.sort_by(|(a, _), (b, _)| scores[*b].total_cmp(&scores[*a]));
         ranked
     }
 }
@@ -97,12 +111,25 @@ impl Serialize for Record<'_> {
                 .collect();
             map.serialize_entry("top_k", &top)?;
         }
-        map.serialize_entry("malignant_probability", &spec.malignant_probability(&prediction.probabilities))?;
+        let malignant = spec.malignant_probability(&prediction.probabilities);
+        map.serialize_entry("malignant_probability", &malignant)?;
+        if let Some(flagged) = spec.is_flagged(malignant) {
+            map.serialize_entry("flagged", &flagged)?;
+        }
+        map.serialize_entry("usable", &prediction.is_usable())?;
+        let reasons: Vec<_> = prediction.reasons.iter().map(|reason| reason.code()).collect();
+        map.serialize_entry("reasons", &reasons)?;
+        map.serialize_entry("quality", &Measured::from(prediction.quality))?;
         map.serialize_entry("width", &prediction.width)?;
         map.serialize_entry("height", &prediction.height)?;
         map.serialize_entry("inference_time", &rounded(timings.total().as_secs_f64(), 1e6))?;
         map.serialize_entry("timings_ms", &TimingsMs::from(timings))?;
         map.serialize_entry("model", &ModelId::from(spec))?;
+        match &self.heatmap {
+            Some(Heatmap::File(path)) => map.serialize_entry("heatmap_file", path)?,
+            Some(Heatmap::Png(png)) => map.serialize_entry("heatmap", &BASE64_STANDARD.encode(png))?,
+            None => {}
+        }
         map.end()
     }
 }
@@ -120,6 +147,21 @@ impl Serialize for ByCode<'_> {
 struct Ranked<'a> {
     class_name: &'a str,
     probability: f32,
+}
+
+#[derive(serde::Serialize)]
+struct Measured {
+    side: u32,
+    contrast: f32,
+    sharpness: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dermoscopy: Option<f32>,
+}
+
+impl From<Quality> for Measured {
+    fn from(Quality { side, contrast, sharpness, dermoscopy }: Quality) -> Self {
+        Self { side, contrast, sharpness, dermoscopy }
+    }
 }
 
 #[derive(serde::Serialize)]

@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde::Serialize;
-use skinclf::{Classifier, Prediction, Timings};
+use skinclf::{Classifier, ClassifyError, Options, Prediction, Timings};
 
 use super::metrics::Metrics;
 use super::multipart::{self, Part};
 use super::pages::{Page, Pages};
+use super::query;
 use super::refusal::Refusal;
 use crate::interrupt;
-use crate::output::{Failure, ModelId, Record, Subject};
+use crate::output::{self, Failure, Heatmap, ModelId, Record, Subject};
 
 /// A whole request.
 pub(super) struct Request {
@@ -29,6 +30,12 @@ pub(super) struct Answer {
     pub(super) content_type: &'static str,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Vec<u8>,
+}
+
+impl Request {
+    fn query(&self) -> &str {
+        self.path.split_once('?').map_or("", |(_, query)| query)
+    }
 }
 
 impl Answer {
@@ -130,6 +137,10 @@ impl Api {
     }
 
     fn predict(&self, request: &Request) -> Result<Answer, Refusal> {
+        let options = query::options(request.query(), query::PREDICT)?;
+        if options.explain && self.classifier.spec().outputs.class_maps.is_none() {
+            return Err(Refusal::new(400, "bad_query", "heatmap: this server's model has no class maps"));
+        }
         let media_type = media_type(&request.content_type);
         if media_type == "multipart/form-data" {
             let part =
@@ -137,18 +148,18 @@ impl Api {
             let missing =
                 || Refusal::new(400, "bad_multipart", "the form has no field \"file\" with an image");
             let Part { filename, bytes } = part.ok_or_else(missing)?;
-            return self.predict_one(filename.as_deref(), &bytes);
+            return self.predict_one(filename.as_deref(), &bytes, options);
         }
         if media_type.starts_with("image/") || media_type == "application/octet-stream" {
-            return self.predict_one(None, &request.body);
+            return self.predict_one(None, &request.body, options);
         }
         let wanted = "an image (image/*, application/octet-stream) or a form with a field \"file\"";
         Err(unsupported(&request.content_type, wanted))
     }
 
-    fn predict_one(&self, filename: Option<&str>, bytes: &[u8]) -> Result<Answer, Refusal> {
+    fn predict_one(&self, filename: Option<&str>, bytes: &[u8], options: Options) -> Result<Answer, Refusal> {
         let subject = filename.map_or(Subject::Unnamed, Subject::Path);
-        let record = self.classify(subject, bytes);
+        let record = self.classify(subject, bytes, options);
         match &record.outcome {
             Ok((_, timings)) => {
                 Ok(Answer::json(200, &record).with_header("Server-Timing", server_timing(timings)))
@@ -158,6 +169,7 @@ impl Api {
     }
 
     fn predict_batch(&self, request: &Request) -> Result<Answer, Refusal> {
+        let options = query::options(request.query(), query::PREDICT_BATCH)?;
         if media_type(&request.content_type) != "multipart/form-data" {
             return Err(unsupported(&request.content_type, "a form with one or more fields \"files\""));
         }
@@ -165,16 +177,21 @@ impl Api {
         if parts.is_empty() {
             return Err(Refusal::new(400, "bad_multipart", "the form has no field \"files\" with an image"));
         }
-        let predictions = self.classify_until(Instant::now() + BATCH_TIME, &parts);
+        let predictions = self.classify_until(Instant::now() + BATCH_TIME, &parts, options);
         Ok(Answer::json(200, &Batch { total_images: predictions.len(), predictions }))
     }
 
     /// One record a part; those whose turn comes after the deadline are failures.
-    fn classify_until<'a>(&'a self, deadline: Instant, parts: &'a [Part]) -> Vec<Record<'a>> {
+    fn classify_until<'a>(
+        &'a self,
+        deadline: Instant,
+        parts: &'a [Part],
+        options: Options,
+    ) -> Vec<Record<'a>> {
         let one = |part: &'a Part| {
             let name = part.filename.as_deref().unwrap_or_default();
             let record = if Instant::now() < deadline {
-                self.classify(Subject::Path(name), &part.bytes)
+                self.classify(Subject::Path(name), &part.bytes, options)
             } else {
                 let message = format!(
                     "not classified: those before it took {} s; send fewer in a form",
@@ -188,12 +205,16 @@ impl Api {
         parts.iter().map(one).collect()
     }
 
-    fn classify<'a>(&'a self, subject: Subject<'a>, bytes: &[u8]) -> Record<'a> {
-        let outcome = self.classifier.classify_timed(bytes).map_err(Failure::from);
-        if let Ok((_, timings)) = &outcome {
-            self.metrics.observe(timings);
+    fn classify<'a>(&'a self, subject: Subject<'a>, bytes: &[u8], options: Options) -> Record<'a> {
+        let mut outcome = self.classifier.classify_timed(bytes, options);
+        match &outcome {
+            Ok((prediction, timings)) => self.metrics.observe(timings, &prediction.reasons),
+            Err(ClassifyError::Unusable(reasons)) => self.metrics.observe_unusable(reasons),
+            Err(_) => {}
         }
-        self.record(subject, outcome)
+        let explanation = outcome.as_mut().ok().and_then(|(prediction, _)| prediction.explanation.take());
+        let heatmap = explanation.map(|explanation| Heatmap::Png(output::heatmap::png(&explanation)));
+        Record { heatmap, ..self.record(subject, outcome.map_err(Failure::from)) }
     }
 
     fn record<'a>(
@@ -201,7 +222,7 @@ impl Api {
         subject: Subject<'a>,
         outcome: Result<(Prediction, Timings), Failure>,
     ) -> Record<'a> {
-        Record { subject, outcome, spec: self.classifier.spec(), top_k: None }
+        Record { subject, outcome, spec: self.classifier.spec(), top_k: None, heatmap: None }
     }
 
     fn health(&self) -> Answer {
@@ -302,9 +323,10 @@ mod tests {
         let bytes = Bytes::from_static(include_bytes!("../../samples/lesion-1.jpg"));
         let part = |name: &str| Part { filename: Some(name.to_owned()), bytes: bytes.clone() };
         let parts = [part("a.jpg"), part("b.jpg")];
-        let in_time = api.classify_until(Instant::now() + BATCH_TIME, &parts);
+        let in_time = api.classify_until(Instant::now() + BATCH_TIME, &parts, Options::default());
         assert!(in_time.iter().all(|record| record.outcome.is_ok()));
-        let late = serde_json::to_value(api.classify_until(Instant::now(), &parts)).expect("JSON");
+        let late = api.classify_until(Instant::now(), &parts, Options::default());
+        let late = serde_json::to_value(late).expect("JSON");
         assert_eq!((&late[1]["filename"], &late[1]["error"]["code"]), (&"b.jpg".into(), &"timeout".into()));
     }
 }

@@ -7,7 +7,7 @@ use prometheus::{
     Counter, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
     TextEncoder,
 };
-use skinclf::Timings;
+use skinclf::{Reason, Timings};
 
 /// From a cached page to a request at the end of a full queue, in seconds.
 const BUCKETS: [f64; 14] =
@@ -24,6 +24,7 @@ pub(super) struct Metrics {
     pub(super) connections: IntGauge,
     pub(super) evicted: IntCounter,
     stages: HistogramVec,
+    unusable: IntCounterVec,
     cpu_seconds: Counter,
     resident_memory: Gauge,
 }
@@ -38,6 +39,11 @@ impl Metrics {
             registered(&registry, HistogramVec::new(opts, &[label]))
         };
         let requests = Opts::new("skinclf_http_requests_total", "Requests answered.");
+        let unusable = Opts::new("skinclf_unusable_total", "Pictures that were not usable, by reason.");
+        let unusable = registered(&registry, IntCounterVec::new(unusable, &["reason"]));
+        for reason in Reason::ALL {
+            unusable.with_label_values(&[reason.code()]); // there from the start, as 0
+        }
         Self {
             requests: registered(&registry, IntCounterVec::new(requests, &["route", "code"])),
             duration: histogram(
@@ -50,6 +56,7 @@ impl Metrics {
                 "Time of one classification's stages, the wait for a worker included as queue.",
                 "stage",
             ),
+            unusable,
             in_flight: gauge("skinclf_in_flight", "Requests being received, waiting or worked on."),
             queue_depth: gauge("skinclf_queue_depth", "Predictions waiting for a worker."),
             connections: gauge("skinclf_connections", "Open client connections."),
@@ -70,11 +77,18 @@ impl Metrics {
         }
     }
 
-    /// One classification.
-    pub(super) fn observe(&self, timings: &Timings) {
+    /// One classification, and why its picture was not usable.
+    pub(super) fn observe(&self, timings: &Timings, reasons: &[Reason]) {
+        self.observe_unusable(reasons);
         self.observe_stage("decode", timings.decode);
         self.observe_stage("preprocess", timings.preprocess);
         self.observe_stage("inference", timings.inference);
+    }
+
+    pub(super) fn observe_unusable(&self, reasons: &[Reason]) {
+        for reason in reasons {
+            self.unusable.with_label_values(&[reason.code()]).inc();
+        }
     }
 
     pub(super) fn observe_stage(&self, stage: &str, duration: Duration) {

@@ -16,6 +16,7 @@ mod metrics;
 mod multipart;
 mod pages;
 mod policy;
+mod query;
 mod refusal;
 
 use std::sync::Arc;

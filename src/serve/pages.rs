@@ -23,10 +23,12 @@ impl Pages {
         let labels = serde_json::to_string(&spec.labels).expect("strings are JSON");
         // A label must not end the script element that it stands in.
         let labels = labels.replace('<', "\\u003c");
+        let heatmaps = spec.outputs.class_maps.is_some().to_string();
         let model = escaped(&format!("{} {}", spec.name, spec.version));
         let fill = |template: &str| {
             let filled = template.replace("{{COMMON}}", include_str!("pages/common.css").trim_end());
             let filled = filled.replace("{{VERSION}}", env!("CARGO_PKG_VERSION"));
+            let filled = filled.replace("{{HEATMAPS}}", &heatmaps);
             filled.replace("{{MODEL}}", &model).replace("{{LABELS}}", &labels)
         };
         Self {

@@ -2,6 +2,7 @@
 
 mod bench;
 mod classify;
+mod heatmap;
 mod load;
 mod mock;
 mod model;
@@ -10,4 +11,6 @@ mod schema;
 mod serve;
 mod support;
 mod truth;
+mod tta;
+mod usable;
 mod wire;

@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::support::{Ran, run};
+use crate::support::{Ran, classify_json, embedded_but, model_of, run};
 
 const LESION: &str = "samples/lesion-3.jpg";
 
@@ -24,21 +23,9 @@ fn made(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/binary/models").join(name)
 }
 
-/// The embedded pair in a folder, its spec changed.
-fn changed(change: impl FnOnce(&mut Value)) -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let onnx = folder.path().join("net.onnx");
-    std::fs::copy("models/mobilenetv2.onnx", &onnx).expect("the model");
-    let mut spec =
-        serde_json::from_slice(&std::fs::read("models/mobilenetv2.json").expect("the spec")).expect("JSON");
-    change(&mut spec);
-    std::fs::write(folder.path().join("net.json"), spec.to_string()).expect("the spec is written");
-    (folder, onnx)
-}
-
 #[test]
 fn the_spec_decides_labels_temperature_and_groups() {
-    let (_folder, onnx) = changed(|spec| {
+    let (_folder, onnx) = embedded_but(|spec| {
         spec["name"] = json!("other");
         spec["temperature"] = json!(1000.0);
         spec["labels"][3]["code"] = json!("third");
@@ -63,15 +50,18 @@ fn labels_can_come_from_the_graph_itself() {
 #[test]
 fn a_wrong_pair_is_named_with_what_is_wrong() {
     type Case = (fn(&mut Value), &'static str);
-    let cases: [Case; 5] = [
+    let cases: [Case; 8] = [
         (|s| s["sha256"] = json!("00"), "SHA-256"),
         (|s| drop(s["labels"].as_array_mut().expect("labels").pop()), "has 6 labels"),
         (|s| s["input"]["shape"] = json!([1, 3, 160, 160]), "[1, 3, 224, 224]"),
         (|s| s["outputs"]["logits"] = json!("scores"), "it has logits, maps"),
         (|s| s["temperature"] = json!(-1), "temperature"),
+        (|s| s["outputs"]["class_maps"] = json!("cells"), "\"cells\" (outputs.class_maps"),
+        (|s| s["outputs"]["class_maps"] = json!("logits"), "must be [1, 7, N, N]"),
+        (|s| s["outputs"]["dermoscopy"] = json!("logits"), "must be [1, 1]"),
     ];
     for (change, wanted) in cases {
-        let (_folder, onnx) = changed(change);
+        let (_folder, onnx) = embedded_but(change);
         let ran = classify_with(&onnx);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{wanted}");
         assert!(ran.stderr.contains(wanted) && ran.stderr.contains("net."), "{wanted}: {}", ran.stderr);
@@ -90,5 +80,107 @@ fn what_is_no_usable_model_is_named() {
         assert_eq!(ran.code, Some(1), "{model:?}");
         let name = model.file_name().expect("a name").to_string_lossy().into_owned();
         assert!(ran.stderr.contains(wanted) && ran.stderr.contains(&name), "{}", ran.stderr);
+    }
+}
+
+/// Shares with which class `chosen` is the one whose probability exceeds them most, and all others are
+/// as common as they are probable.
+fn prior_for(chosen: &str, probabilities: &serde_json::Map<String, Value>) -> Vec<f64> {
+    let share = |(code, p): (&String, &Value)| {
+        let p = p.as_f64().expect("a number");
+        if code == chosen { p / 2.0 } else { p }
+    };
+    let shares: Vec<f64> = probabilities.iter().map(share).collect();
+    let sum: f64 = shares.iter().sum();
+    shares.into_iter().map(|s| s / sum).collect()
+}
+
+#[test]
+fn a_balanced_decision_names_what_stands_out_from_its_share_in_every_format() {
+    let plain = classify_json(&[LESION]).remove(0);
+    let probabilities = plain["probabilities"].as_object().expect("an object");
+    let least = |a: &&String, b: &&String| {
+        probabilities[*a].as_f64().partial_cmp(&probabilities[*b].as_f64()).expect("numbers")
+    };
+    let rarest = probabilities.keys().min_by(least).expect("classes").as_str();
+    // The spec's order, which an object of serde_json does not keep.
+    let spec: Value =
+        serde_json::from_slice(&std::fs::read("models/mobilenetv2.json").expect("the spec")).expect("JSON");
+    let codes: Vec<_> = spec["labels"]
+        .as_array()
+        .expect("labels")
+        .iter()
+        .map(|l| l["code"].as_str().expect("a code"))
+        .collect();
+    let by_code: std::collections::HashMap<_, _> =
+        probabilities.keys().map(String::as_str).zip(prior_for(rarest, probabilities)).collect();
+    let prior: Vec<f64> = codes.iter().map(|code| by_code[code]).collect();
+    let (_folder, onnx) = embedded_but(|spec| {
+        spec["prior"] = json!(prior);
+        spec["decision"] = json!("balanced-argmax");
+    });
+    let model = onnx.to_str().expect("UTF-8");
+
+    let result = classify_json(&["--model", model, "-k", "2", LESION]).remove(0);
+    assert_eq!(result["probabilities"], plain["probabilities"], "the decision changes no probability");
+    assert_ne!(plain["class_name"], rarest);
+    assert_eq!((&result["class_name"], &result["top_k"][0]["class_name"]), (&rarest.into(), &rarest.into()));
+    assert_eq!(result["confidence"], plain["probabilities"][rarest]);
+
+    let table = run(["classify", "--model", model, LESION]).stdout;
+    assert!(table.contains(&format!("({rarest})")), "{table}");
+    let isic = run(["classify", "-f", "isic", "--model", model, LESION]).stdout;
+    let mut lines = isic.lines().map(|line| line.split(',').skip(1).collect::<Vec<_>>());
+    let (header, row) = (lines.next().expect("a header"), lines.next().expect("a row"));
+    let row: Vec<f64> = row.iter().map(|score| score.parse().expect("a number")).collect();
+    assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-5, "{row:?}");
+    let best = (0..row.len()).max_by(|a, b| row[*a].total_cmp(&row[*b])).expect("columns");
+    assert_eq!(header[best].to_lowercase(), rarest);
+    // Twice as far above its share as the others, which are all as far.
+    let others = row.iter().enumerate().filter(|(column, _)| *column != best);
+    for (column, score) in others {
+        assert!((row[best] / score - 2.0).abs() < 1e-3, "{}: {row:?}", header[column]);
+    }
+}
+
+#[test]
+fn a_malignant_probability_at_the_threshold_is_flagged() {
+    let plain = classify_json(&[LESION]).remove(0);
+    assert_eq!(plain.get("flagged"), None, "without a threshold nothing is said");
+    let malignant = plain["malignant_probability"].as_f64().expect("a number");
+    for (threshold, flagged) in [(malignant - 1e-3, true), (malignant + 1e-3, false)] {
+        let (_folder, onnx) = embedded_but(|spec| spec["malignancy_threshold"] = json!(threshold));
+        let model = onnx.to_str().expect("UTF-8");
+        assert_eq!(classify_json(&["--model", model, LESION])[0]["flagged"], flagged);
+        let table = run(["classify", "--model", model, LESION]).stdout;
+        let cell = format!("{:.1} % flagged", malignant * 100.0);
+        assert_eq!(table.contains(&cell), flagged, "{table}");
+        let meaning = format!("flagged: a malignant probability of at least {:.1} %", threshold * 100.0);
+        assert_eq!(table.contains(&meaning), flagged, "{table}");
+        let csv = run(["classify", "-f", "csv", "--model", model, LESION]).stdout;
+        assert!(csv.lines().nth(1).is_some_and(|row| row.contains(&format!(",{flagged},true,,,"))), "{csv}");
+    }
+}
+
+#[test]
+fn a_network_may_tell_what_is_no_dermoscopy() {
+    let (folder, onnx) = model_of("channel-maps.onnx", |spec| {
+        spec["outputs"] = json!({ "logits": "logits", "class_maps": "maps", "dermoscopy": "dermoscopy" });
+        spec["usable"] = json!({ "min_dermoscopy": 0.5 });
+    });
+    for (gray, usable) in [(140, true), (110, false)] {
+        let picture = folder.path().join("gray.png");
+        image::RgbImage::from_pixel(40, 40, image::Rgb([gray; 3])).save(&picture).expect("a picture");
+        let [onnx, picture] = [&onnx, &picture].map(|path| path.to_str().expect("UTF-8"));
+        for tta in [None, Some("--tta")] {
+            let args: Vec<_> = ["--model", onnx, picture].into_iter().chain(tta).collect();
+            let result = classify_json(&args).remove(0);
+            assert_eq!(result["usable"], usable, "{result}");
+            assert_eq!(result["reasons"] == json!(["not_dermoscopy"]), !usable, "{result}");
+            // The logit is the brightness as it comes in.
+            let wanted = 1.0 / (1.0 + (-(f64::from(gray) - 127.5) / 12.75).exp());
+            let told = result["quality"]["dermoscopy"].as_f64().expect("a number");
+            assert!((told - wanted).abs() < 1e-5, "{told} instead of {wanted}");
+        }
     }
 }

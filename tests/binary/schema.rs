@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, classify_json, run};
+use crate::support::{Server, classify_json, embedded_but, run};
 
 /// A validator of one definition of the schema.
 fn definition(name: &str) -> jsonschema::Validator {
@@ -25,6 +25,19 @@ fn classify_fits() {
     let results = classify_json(&["samples", "README.md", "none.jpg", "-k", "2"]);
     assert!(results.iter().any(|r| r["error"].is_object()));
     assert_valid("classify", &results.into());
+
+    let (folder, model) = embedded_but(|spec| {
+        spec["malignancy_threshold"] = json!(0.1);
+        spec["usable"] = json!({ "min_side": 400 });
+    });
+    let maps = folder.path().join("maps");
+    let [model, maps] = [&model, &maps].map(|path| path.to_str().expect("UTF-8"));
+    let results = classify_json(&["samples", "--model", model, "--heatmap", maps, "--tta"]);
+    assert!(results.iter().any(|r| r["reasons"] == json!(["too_small"]) && r["flagged"].is_boolean()));
+    assert_valid("classify", &results.into());
+    let strict = classify_json(&["samples", "--model", model, "--strict"]);
+    assert!(strict.iter().any(|r| r["error"]["code"] == "unusable"));
+    assert_valid("classify", &strict.into());
 }
 
 #[test]
@@ -40,6 +53,9 @@ fn answers_fit() {
     assert_valid("problem", &server.get("/nowhere").json());
     let lesion = std::fs::read("samples/lesion-1.jpg").expect("a sample");
     assert_valid("prediction", &server.post("/predict", "image/jpeg", &lesion).json());
+    let drawn = server.post("/predict?heatmap=true", "image/jpeg", &lesion).json();
+    assert!(drawn["heatmap"].is_string());
+    assert_valid("prediction", &drawn);
     let (content_type, body) = crate::support::form(&[("files", "a.jpg", &lesion), ("files", "b", b"text")]);
     assert_valid("batch", &server.post("/predict/batch", &content_type, &body).json());
 }

@@ -48,7 +48,7 @@ fn refusals_have_their_status_and_code() {
     let truncated = std::fs::read("samples/broken/truncated.jpg").expect("a sample");
     let (form_type, empty_form) = form(&[("other", "x", b"y")]);
     let too_long = vec![0; 101 * 1024];
-    let cases: [(&str, &str, &[u8], u16, &str); 9] = [
+    let cases: [(&str, &str, &[u8], u16, &str); 14] = [
         ("/predict", "image/jpeg", b"", 400, "not_an_image"),
         ("/predict", "image/png", b"no image at all", 400, "not_an_image"),
         ("/predict", "image/jpeg", &truncated, 422, "truncated_image"),
@@ -58,6 +58,11 @@ fn refusals_have_their_status_and_code() {
         ("/predict", &form_type, b"--------a-boundary", 400, "bad_multipart"),
         ("/predict/batch", "image/jpeg", b"x", 415, "unsupported_media_type"),
         ("/nowhere", "image/jpeg", b"x", 404, "not_found"),
+        ("/predict?ttta=true", "image/jpeg", b"x", 400, "bad_query"),
+        ("/predict?tta=yes", "image/jpeg", b"x", 400, "bad_query"),
+        ("/predict?tta=true&tta=true", "image/jpeg", b"x", 400, "bad_query"),
+        ("/predict/batch?heatmap=true", "image/jpeg", b"x", 400, "bad_query"),
+        ("/predict/batch?strict=true", "image/jpeg", b"x", 415, "unsupported_media_type"),
     ];
     for (path, content_type, body, status, code) in cases {
         let reply = server.post(path, content_type, body);

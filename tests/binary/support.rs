@@ -4,7 +4,8 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use tempfile::TempDir;
 
 pub(crate) fn skinclf() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_skinclf"));
@@ -75,6 +76,36 @@ pub(crate) fn samples() -> Vec<PathBuf> {
         entries.filter(|p| p.extension().is_some_and(|e| e == "jpg" || e == "png" || e == "webp")).collect();
     images.sort();
     images
+}
+
+/// The embedded model in a folder, its spec changed.
+pub(crate) fn embedded_but(change: impl FnOnce(&mut Value)) -> (TempDir, PathBuf) {
+    let spec = std::fs::read("models/mobilenetv2.json").expect("the spec");
+    let spec = serde_json::from_slice(&spec).expect("JSON");
+    beside("models/mobilenetv2.onnx", spec, change)
+}
+
+/// A model of `tests/binary/models` for inputs of 32x32 and the classes red, green and blue, in a folder
+/// with a spec that is changed.
+pub(crate) fn model_of(name: &str, change: impl FnOnce(&mut Value)) -> (TempDir, PathBuf) {
+    let label = |code: &str| json!({ "code": code, "name": code, "group": "benign" });
+    let labels = ["red", "green", "blue"].map(label);
+    let spec = json!({
+        "name": "channels",
+        "version": "1",
+        "input": { "shape": [1, 3, 32, 32], "mean": [127.5, 127.5, 127.5], "std": [12.75, 12.75, 12.75] },
+        "labels": labels,
+    });
+    beside(&format!("tests/binary/models/{name}"), spec, change)
+}
+
+fn beside(model: &str, mut spec: Value, change: impl FnOnce(&mut Value)) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let onnx = folder.path().join("net.onnx");
+    std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(model), &onnx).expect("the model");
+    change(&mut spec);
+    std::fs::write(folder.path().join("net.json"), spec.to_string()).expect("the spec is written");
+    (folder, onnx)
 }
 
 /// A running `skinclf serve` on a free port; killed when dropped.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Server, form};
+use crate::support::{Server, embedded_but, form};
 
 const CLOSE: &str = "Host: localhost\r\nConnection: close\r\n";
 
@@ -29,6 +29,11 @@ fn documented(api: &Value, path: &str, method: &str, status: u16) -> Vec<Value> 
 fn the_documented_errors_are_those_that_are_said() {
     let server = Server::start(&[]);
     let keyed = Server::start(&["--api-key", "sesame"]);
+    let (_folder, picky) = embedded_but(|spec| spec["usable"] = serde_json::json!({ "min_sharpness": 1e6 }));
+    let picky = Server::start(&["--model", picky.to_str().expect("UTF-8")]);
+    let unusable =
+        picky.post("/predict?strict=true", "image/jpeg", include_bytes!("../../samples/lesion-1.jpg"));
+    let query = server.post("/predict?tta=yes", "image/jpeg", b"x");
     let api = server.get("/openapi.json").json();
     let post = |content_type: &str, body: &[u8]| {
         let reply = server.post("/predict", content_type, body);
@@ -47,6 +52,7 @@ fn the_documented_errors_are_those_that_are_said() {
     let said = [
         ("/predict", "post", 400, post("image/png", b"no image at all")),
         ("/predict", "post", 400, post(&form_type, &empty_form)),
+        ("/predict", "post", 400, (query.status, query.json())),
         ("/predict", "post", 401, (refused.status, refused.json())),
         ("/predict", "post", 405, (get.status, get.json())),
         ("/predict", "post", 411, raw(format!("POST /predict HTTP/1.1\r\n{CLOSE}\r\n"))),
@@ -58,6 +64,7 @@ fn the_documented_errors_are_those_that_are_said() {
         ),
         ("/predict", "post", 415, post("text/plain", b"hello")),
         ("/predict", "post", 422, post("image/jpeg", &truncated)),
+        ("/predict", "post", 422, (unusable.status, unusable.json())),
         ("/predict/batch", "post", 400, batch(&form_type, &empty_form)),
         ("/predict/batch", "post", 413, batch(&files_type, &many_files)),
         ("/health", "get", 400, raw("GET /health HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned())),

@@ -4,6 +4,7 @@
 import base64
 import json
 import os
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from browser import ROOT, arguments, run, with_context
 
 LESION = ROOT / "samples/lesion-1.jpg"
+PREDICT = re.compile(r"/predict(\?|$)")
 HOSTILE_NAME = "<img src=x onerror=document.title='hacked'>.jpg"
 
 
@@ -64,6 +66,17 @@ def figure(shown: str) -> float:
     return float(shown.removeprefix("< ").removesuffix(" %"))
 
 
+def is_predict(request) -> bool:
+    return PREDICT.search(request.url) is not None
+
+
+def answer_with(page, options, change) -> None:
+    """The page gets the answer for the lesion, changed."""
+    answer = classify(options, LESION)
+    change(answer)
+    page.route(PREDICT, lambda route: route.fulfill(json=answer))
+
+
 def fits(page) -> bool:
     return page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
@@ -93,8 +106,72 @@ def a_lesion_gets_the_answer_of_the_command_line(page, options):
 
     assert "inference" in text(card.locator(".timings"))
     assert str(wanted["width"]) in text(card.locator("figcaption"))
-    assert card.locator("img").evaluate("e => e.complete && e.naturalWidth > 0"), "the picture is shown"
+    assert card.locator("img:not(.heat)").evaluate("e => e.complete && e.naturalWidth > 0"), "the picture is shown"
     assert wanted["label"] in text(page.get_by_role("log")), "told to screen readers"
+
+
+def the_heatmap_is_laid_over_the_square_and_taken_away(page, options):
+    choose(page, LESION)
+    card = done(page)
+    heat = card.locator("img.heat")
+    button = card.get_by_role("button", name="Where it looked")
+    assert heat.is_hidden() and button.get_attribute("aria-pressed") == "false"
+    button.click()
+    assert heat.is_visible() and button.get_attribute("aria-pressed") == "true"
+    assert heat.evaluate("e => e.complete && e.naturalWidth") == 224
+    shown, square = heat.bounding_box(), card.locator(".seen").bounding_box()
+    for edge in ("x", "y", "width", "height"):
+        assert abs(shown[edge] - square[edge]) < 1.5, (shown, square)
+    assert "Coloured is what spoke" in text(card.locator("figcaption"))
+    button.click()
+    assert heat.is_hidden() and "Coloured" not in text(card.locator("figcaption"))
+
+
+def a_picture_that_the_browser_cannot_show_has_its_heatmap_in_place(page, options):
+    tiff = ROOT / "tests/goldens/inputs/deflate.tif"
+    choose(page, {"name": "a.tif", "mimeType": "image/tiff", "buffer": tiff.read_bytes()})
+    card = done(page)
+    assert "No preview" in text(card.locator(".frame"))
+    card.get_by_role("button", name="Where it looked").click()
+    assert card.locator("img.heat").bounding_box()["width"] > 100
+    assert card.locator(".no-preview").is_hidden()
+
+
+def what_is_not_usable_is_told_with_its_reasons(page, options):
+    answer_with(page, options, lambda answer: answer.update(usable=False, reasons=["too_small", "not_dermoscopy"]))
+    choose(page, LESION)
+    card = done(page)
+    words = "Not usable: too small, not a dermoscopic picture of a lesion."
+    assert words in text(card.locator(".unusable")), text(card)
+    assert card.locator(".classes li").count() > 0, "the class is still there"
+    assert "Not usable: too small" in text(page.get_by_role("log"))
+
+
+def a_flagged_picture_is_marked(page, options):
+    answer_with(page, options, lambda answer: answer.update(flagged=True))
+    choose(page, LESION)
+    stat = done(page).locator(".stat").nth(1)
+    assert "flagged" in text(stat) and "malignant" in stat.get_attribute("class"), text(stat)
+
+
+def what_is_usable_and_not_flagged_is_not_marked(page, options):
+    answer_with(page, options, lambda answer: answer.update(flagged=False, usable=True, reasons=[]))
+    choose(page, LESION)
+    card = done(page)
+    assert card.locator(".unusable, .flag").count() == 0 and "flagged" not in text(card)
+
+
+def a_class_that_is_not_the_most_probable_is_explained(page, options):
+    def rarest(answer):
+        code, p = min(answer["probabilities"].items(), key=lambda item: item[1])
+        answer.update(class_name=code, confidence=p)
+
+    answer_with(page, options, rarest)
+    choose(page, LESION)
+    card = done(page)
+    assert "Another class is more probable" in text(card), text(card)
+    last = card.locator(".classes li").last
+    assert "predicted" in last.get_attribute("class"), "least probable, and still the predicted one"
 
 
 def it_says_that_it_is_not_a_diagnosis(page, options):
@@ -131,13 +208,13 @@ def several_files_keep_their_order_and_failures_stay_alone(page, options):
 
     def begun(request):
         nonlocal in_flight, most
-        if request.url.endswith("/predict"):
+        if is_predict(request):
             in_flight += 1
             most = max(most, in_flight)
 
     def ended(request):
         nonlocal in_flight
-        in_flight -= request.url.endswith("/predict")
+        in_flight -= is_predict(request)
 
     page.on("request", begun)
     page.on("requestfinished", ended)
@@ -161,7 +238,7 @@ def a_hostile_file_name_is_only_text(page, options):
     choose(page, upload(HOSTILE_NAME))
     card = done(page)
     assert text(card.locator(".name")) == HOSTILE_NAME
-    assert card.locator("img").count() == 1, "the picture only"
+    assert card.locator("img:not(.heat)").count() == 1, "the picture only"
     assert page.title() != "hacked"
 
 
@@ -176,7 +253,7 @@ def a_busy_server_is_asked_again_after_its_time(page, options):
         body = json.dumps({"detail": "too many requests are waiting", "code": "queue_full"})
         route.fulfill(status=503, headers={"Retry-After": "1"}, content_type="application/json", body=body)
 
-    page.route("**/predict", busy_once)
+    page.route(PREDICT, busy_once)
     choose(page, LESION)
     page.get_by_text("Trying again in 1 s").wait_for()
     done(page)
@@ -184,10 +261,10 @@ def a_busy_server_is_asked_again_after_its_time(page, options):
 
 
 def a_server_that_cannot_be_reached_is_told_and_tried_again(page, options):
-    page.route("**/predict", lambda route: route.abort("connectionrefused"))
+    page.route(PREDICT, lambda route: route.abort("connectionrefused"))
     choose(page, LESION)
     assert "could not be reached" in text(done(page, "failed"))
-    page.unroute("**/predict")
+    page.unroute(PREDICT)
     page.get_by_role("button", name="Try again").click()
     done(page)
 
@@ -203,7 +280,7 @@ def a_key_is_asked_for_and_sent(page, options):
         body = json.dumps({"detail": "send the API key", "code": "unauthorized"})
         route.fulfill(status=401, content_type="application/json", body=body)
 
-    page.route("**/predict", guarded)
+    page.route(PREDICT, guarded)
     choose(page, LESION)
     field = page.get_by_label("This server asks for a key")
     field.fill("wrong")
@@ -282,6 +359,12 @@ if __name__ == "__main__":
     run(
         [
             a_lesion_gets_the_answer_of_the_command_line,
+            the_heatmap_is_laid_over_the_square_and_taken_away,
+            a_picture_that_the_browser_cannot_show_has_its_heatmap_in_place,
+            what_is_not_usable_is_told_with_its_reasons,
+            a_flagged_picture_is_marked,
+            what_is_usable_and_not_flagged_is_not_marked,
+            a_class_that_is_not_the_most_probable_is_explained,
             it_says_that_it_is_not_a_diagnosis,
             a_dropped_text_file_is_refused_in_words,
             a_truncated_picture_is_refused_in_words,

@@ -26,6 +26,8 @@ from generate import lesion  # noqa: E402
 SPEC = json.loads((ROOT / "models/mobilenetv2.json").read_text())
 SIDE = SPEC["input"]["shape"][2]
 ORIENTATION = 0x0112
+# A class map is compared for these; the others would add nothing.
+MAPPED = ("lesion-1.jpg", "exif-rotated.jpg")
 # What is done to an upright picture so that its EXIF orientation turns it back.
 STORED_AS = {
     1: None,
@@ -174,13 +176,30 @@ class Network:
     def __init__(self):
         self.session = onnxruntime.InferenceSession(ROOT / "models" / SPEC["file"], providers=["CPUExecutionProvider"])
 
-    def probabilities(self, square):
+    def run(self, square, output):
         mean, std = (np.array(SPEC["input"][key], np.float32) for key in ("mean", "std"))
         nchw = ((np.asarray(square).astype(np.float32) - mean) / std).transpose(2, 0, 1)[None]
-        (logits,) = self.session.run([SPEC["outputs"]["logits"]], {SPEC["input"]["name"]: nchw})
+        return self.session.run([SPEC["outputs"][output]], {SPEC["input"]["name"]: nchw})[0]
+
+    def class_map(self, square):
+        """Of the class that the spec's decision chooses."""
+        prior = SPEC["prior"] if SPEC["decision"] == "balanced-argmax" else 1
+        chosen = (np.array(self.probabilities(square)) / prior).argmax()
+        return [[round(float(cell), 5) for cell in row] for row in self.run(square, "class_maps")[0, chosen]]
+
+    def probabilities(self, square):
+        logits = self.run(square, "logits")
         scaled = logits[0].astype(np.float64) / SPEC["temperature"]
         exps = np.exp(scaled - scaled.max())
         return [round(float(p), 7) for p in exps / exps.sum()]
+
+
+def texture(square):
+    """Contrast and sharpness: deviation of the luma, variance of its Laplacian."""
+    luma = np.asarray(square.convert("L")).astype(np.float64)
+    middle = luma[1:-1, 1:-1]
+    laplacian = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * middle
+    return [round(float(luma.std()), 4), round(float(laplacian.var()), 4)]
 
 
 def patterns():
@@ -202,8 +221,8 @@ def main():
             old.unlink()
     sixteen_bit = draw_inputs()
     network = Network()
-    cases, squares, named = [], {}, {}
-    samples = (path for path in SAMPLES.iterdir() if path.is_file() and path.suffix != ".py")
+    cases, squares, textures, maps, named = [], {}, {}, {}, {}
+    samples = (path for path in SAMPLES.iterdir() if path.is_file() and path.suffix not in (".py", ".md"))
     for path in sorted(samples) + sorted(INPUTS.iterdir()):
         rgb = sixteen_bit.get(path.name) or upright_rgb(path)
         square = center_square(rgb)
@@ -213,6 +232,9 @@ def main():
         if name not in squares:
             square.save(SQUARES / name, lossless=True, quality=100, method=6)
             squares[name] = network.probabilities(square)
+            textures[name] = texture(square)
+            if path.name in MAPPED:
+                maps[name] = network.class_map(square)
         cases.append({"input": str(path.relative_to(ROOT)), "upright_size": rgb.size, "square": name})
     formulas = {name: network.probabilities(pixels) for name, pixels in patterns().items()}
 
@@ -231,6 +253,12 @@ def main():
   }},
   "patterns": {{
     {table(formulas)}
+  }},
+  "textures": {{
+    {table(textures)}
+  }},
+  "class_maps": {{
+    {table(maps)}
   }}
 }}
 """

@@ -13,6 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 HERE = Path(__file__).parent
+MAPS = [1, "channels", "rows", "columns"]
 
 
 class Network:
@@ -79,9 +80,18 @@ class Network:
         return self.op("Gemm", [y, weights, self.constant(self.rng.normal(0, 0.1, classes))], classes,
                        transB=1)
 
-    def save(self, x, extra=()):
-        self.nodes.append(helper.make_node("Identity", [x], ["logits"]))
-        shapes = {"logits": [1, 4]} | {name: [1, "channels", "rows", "columns"] for name in extra}
+    def cut(self, x, start, end):
+        """Some of the channels."""
+        bounds = [self.constant([at], np.int64) for at in (start, end, 1)]
+        return self.op("Slice", [x, *bounds], end - start)
+
+    def output(self, x, name):
+        self.nodes.append(helper.make_node("Identity", [x], [name]))
+
+    def save(self, x, extra=None):
+        """`extra` has the shapes of outputs beside the logits, by name."""
+        self.output(x, "logits")
+        shapes = {"logits": [1, 4]} | (extra or {})
         outputs = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in shapes.items()]
         image = helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, self.size, self.size])
         graph = helper.make_graph(self.nodes, self.name, [image], outputs, self.weights)
@@ -167,11 +177,24 @@ def look_alikes():
     x = n.add(n.add(y, z), n.block(y, 16, expand=1))
     # An output of the network in the midst of a block.
     e = n.relu6(n.conv(x, 24))
-    n.nodes.append(helper.make_node("Identity", [e], ["maps"]))
+    n.output(e, "maps")
     x = n.conv(n.relu6(n.conv(e, 24, 3, 2, (1, 1, 1, 1), group=24)), 12)
-    n.save(n.head(x), extra=["maps"])
+    n.save(n.head(x), extra={"maps": MAPS})
 
 
-for network in (narrow_mobilenet, wide_mobilenet, mobilenet_v1, resnet, look_alikes):
+def three_heads():
+    """Class maps, their means and the logit of something else, all cut from one convolution."""
+    n = Network("three-heads-64", 64)
+    x = n.relu6(n.conv("input", 8, 3, 2, (1, 1, 1, 1)))
+    x = n.block(x, 6, expand=1)
+    x = n.block(x, 12, stride=2)
+    x = n.conv(n.relu6(n.conv(n.block(x, 12), 32)), 5)
+    mean = n.op("ReduceMean", [x], 5, axes=[2, 3], keepdims=0)
+    n.output(n.cut(x, 0, 4), "maps")
+    n.output(n.cut(mean, 4, 5), "dermoscopy")
+    n.save(n.cut(mean, 0, 4), extra={"maps": MAPS, "dermoscopy": [1, 1]})
+
+
+for network in (narrow_mobilenet, wide_mobilenet, mobilenet_v1, resnet, look_alikes, three_heads):
     network()
 print(f"{sum(f.stat().st_size for f in HERE.glob('*.onnx')) / 1e3:.0f} kB")

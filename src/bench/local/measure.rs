@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use indicatif::ProgressBar;
 use skinclf::stats::Summary;
-use skinclf::{Classifier, Prediction, Timings};
+use skinclf::{Classifier, Options, Prediction, Timings};
 
 use crate::interrupt;
 
@@ -81,7 +81,7 @@ pub(super) fn measure(
             .map(|_| {
                 scope.spawn(|| -> anyhow::Result<()> {
                     let once = || -> anyhow::Result<Timings> {
-                        let (prediction, timings) = classifier.classify_timed(bytes)?;
+                        let (prediction, timings) = classifier.classify_timed(bytes, Options::default())?;
                         check(&prediction, reference)?;
                         Ok(timings)
                     };

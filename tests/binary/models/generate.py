@@ -12,12 +12,13 @@ from onnx import TensorProto, helper, numpy_helper
 HERE = Path(__file__).parent
 
 
-def model(name, nodes, weights=(), size=32, classes=3, metadata=None):
+def model(name, nodes, weights=(), size=32, classes=3, metadata=None, extra=None):
+    outputs = {"logits": [1, classes]} | (extra or {})
     graph = helper.make_graph(
         nodes,
         name,
         [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, size, size])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, classes])],
+        [helper.make_tensor_value_info(key, TensorProto.FLOAT, shape) for key, shape in outputs.items()],
         [numpy_helper.from_array(array, key) for key, array in weights],
     )
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -32,6 +33,10 @@ def main():
                  "mean": "[0, 0, 0]", "std": "[255, 255, 255]"}
     model("channel-means", mean, metadata=described)
     model("without-metadata", mean)
+    # Maps whose means the logits are, and a logit that says how bright the picture is.
+    cells = helper.make_node("AveragePool", ["input"], ["maps"], kernel_shape=[8, 8], strides=[8, 8])
+    bright = helper.make_node("ReduceMean", ["logits"], ["dermoscopy"], axes=[1], keepdims=1)
+    model("channel-maps", mean + [cells, bright], extra={"maps": [1, 3, 4, 4], "dermoscopy": [1, 1]})
     model("unsupported-operator", [helper.make_node("NoSuchOperator", ["input"], ["logits"], domain="")],
           metadata=described)
 

@@ -1,0 +1,79 @@
+//! The network's outputs: which are asked for, whether they fit the spec, and what they hold.
+
+use tract_onnx::prelude::*;
+
+use crate::spec::ModelSpec;
+
+/// What the network says of one tensor.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Heads {
+    /// One a label.
+    pub(crate) logits: Vec<f32>,
+    /// `[label][row][column]`, rows as many as columns; empty if the spec names none.
+    pub(crate) maps: Vec<f32>,
+    /// The logit of a dermoscopic picture, if the spec names it.
+    pub(crate) dermoscopy: Option<f32>,
+}
+
+/// An output that a spec can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Head {
+    Logits,
+    ClassMaps,
+    Dermoscopy,
+}
+
+impl Head {
+    /// The outputs that a spec names, with their names.
+    pub(super) fn named(spec: &ModelSpec) -> Vec<(Self, &str)> {
+        let outputs = &spec.outputs;
+        let optional = [(Self::ClassMaps, &outputs.class_maps), (Self::Dermoscopy, &outputs.dermoscopy)];
+        let optional = optional.into_iter().filter_map(|(head, name)| Some((head, name.as_deref()?)));
+        [(Self::Logits, outputs.logits.as_str())].into_iter().chain(optional).collect()
+    }
+
+    /// The field of the spec that names it.
+    pub(super) fn field(self) -> &'static str {
+        match self {
+            Self::Logits => "outputs.logits",
+            Self::ClassMaps => "outputs.class_maps",
+            Self::Dermoscopy => "outputs.dermoscopy",
+        }
+    }
+
+    /// Holds the compiled graph's output, called `name`, to the spec.
+    pub(super) fn check(self, fact: &TypedFact, name: &str, spec: &ModelSpec) -> Result<(), String> {
+        let labels = spec.labels.len();
+        let dims = fact.shape.as_concrete().unwrap_or_default();
+        let (fits, wanted) = match self {
+            Self::Logits => (dims == [1, labels], format!("[1, {labels}]")),
+            Self::ClassMaps => {
+                let square =
+                    matches!(dims, [1, n, rows, columns] if *n == labels && rows == columns && *rows > 0);
+                (square, format!("[1, {labels}, N, N]"))
+            }
+            Self::Dermoscopy => (dims == [1, 1], "[1, 1]".to_owned()),
+        };
+        let field = self.field();
+        if !fits {
+            let shape: Vec<String> = fact.shape.iter().map(ToString::to_string).collect();
+            let shape = shape.join(", ");
+            return Err(format!(
+                "output {name:?} ({field}) has shape [{shape}], but its spec has {labels} labels: it must be {wanted}"
+            ));
+        }
+        if fact.datum_type != f32::datum_type() {
+            return Err(format!("output {name:?} ({field}) holds {:?}; it must be f32", fact.datum_type));
+        }
+        Ok(())
+    }
+
+    /// Takes over what was computed for it.
+    pub(super) fn fill(self, values: Vec<f32>, heads: &mut Heads) {
+        match self {
+            Self::Logits => heads.logits = values,
+            Self::ClassMaps => heads.maps = values,
+            Self::Dermoscopy => heads.dermoscopy = values.first().copied(),
+        }
+    }
+}

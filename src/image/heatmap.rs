@@ -1,0 +1,109 @@
+//! Where in its square a network found a class.
+
+use image::{ImageBuffer, Luma, Rgb, RgbImage, imageops};
+
+/// A class activation map (Zhou et al., Learning deep features for discriminative localization, CVPR
+/// 2016) of one class: what each cell of a grid over the square adds to the class's logit, their mean.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClassMap {
+    /// Rows of the grid, and columns.
+    pub side: usize,
+    /// Row by row, from the top left, in logits.
+    pub cells: Vec<f32>,
+}
+
+/// A cell as much above the mean as this has the full colour even if no other is as high. With the
+/// highest cell as the only measure a map without a summit would look as decided as one with.
+const FULL_HEAT: f32 = 1.0;
+
+/// How much of the picture the hottest colour covers.
+const OPACITY: f32 = 0.7;
+
+/// Steps of equal lightness in OKLCh (Ottosson 2020), from L 0.35 and blue to L 0.94 and yellow: lighter
+/// is hotter also in gray and for the colour-blind, and none is a colour of skin.
+const COLORS: [[f32; 3]; 7] = [
+    [16.0, 52.0, 125.0],
+    [1.0, 92.0, 130.0],
+    [2.0, 127.0, 142.0],
+    [4.0, 164.0, 149.0],
+    [90.0, 196.0, 139.0],
+    [173.0, 221.0, 129.0],
+    [248.0, 240.0, 133.0],
+];
+
+/// The square with colour over the cells that add more to the class than its cells do on average.
+///
+/// Softmax does not change when all logits grow alike, so a cell's value says something only against
+/// the others: the mean has no colour, nor has what is below. The highest cell has the hottest colour,
+/// unless it is less than one logit above the mean. In between cells are joined bilinearly.
+pub fn heatmap(square: &RgbImage, map: &ClassMap) -> RgbImage {
+    let side = map.side as u32;
+    let Some(cells) = ImageBuffer::<Luma<f32>, _>::from_raw(side, side, heat(&map.cells)) else {
+        return square.clone();
+    };
+    let (width, height) = square.dimensions();
+    let heat = imageops::resize(&cells, width, height, imageops::FilterType::Triangle);
+    let mut drawn = square.clone();
+    for (pixel, heat) in drawn.pixels_mut().zip(heat.pixels()) {
+        let Luma([heat]) = *heat;
+        let color = color(heat);
+        let opacity = OPACITY * heat;
+        *pixel = Rgb([0, 1, 2].map(|channel| {
+            let below = f32::from(pixel[channel]);
+            (below + opacity * (color[channel] - below)).round() as u8
+        }));
+    }
+    drawn
+}
+
+/// From 0, at the mean and below, to 1.
+fn heat(cells: &[f32]) -> Vec<f32> {
+    let mean = cells.iter().sum::<f32>() / cells.len() as f32;
+    let summit = cells.iter().fold(FULL_HEAT, |summit, cell| summit.max(cell - mean));
+    cells.iter().map(|cell| ((cell - mean) / summit).max(0.0)).collect()
+}
+
+fn color(heat: f32) -> [f32; 3] {
+    let place = heat.clamp(0.0, 1.0) * (COLORS.len() - 1) as f32;
+    let below = (place as usize).min(COLORS.len() - 2);
+    let share = place - below as f32;
+    [0, 1, 2].map(|channel| {
+        let (from, to) = (COLORS[below][channel], COLORS[below + 1][channel]);
+        from + share * (to - from)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Y of CIE XYZ, which orders colours as their lightness does.
+    fn luminance(color: [f32; 3]) -> f32 {
+        let linear = color.map(|value| (value / 255.0).powf(2.2));
+        0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    }
+
+    #[test]
+    fn hotter_is_lighter() {
+        let lightness: Vec<f32> = (0..=100).map(|n| luminance(color(n as f32 / 100.0))).collect();
+        assert!(lightness.is_sorted_by(|a, b| a < b), "{lightness:?}");
+    }
+
+    #[test]
+    fn what_adds_no_more_than_the_mean_stays_as_it_is() {
+        let square = RgbImage::from_pixel(8, 8, Rgb([200, 150, 140]));
+        let flat = ClassMap { side: 2, cells: vec![3.0; 4] };
+        assert_eq!(heatmap(&square, &flat), square);
+        let corner = ClassMap { side: 2, cells: vec![9.0, 1.0, 1.0, 1.0] };
+        let drawn = heatmap(&square, &corner);
+        assert_eq!(drawn.get_pixel(7, 7), square.get_pixel(7, 7));
+        // 0.7 of the way to the hottest colour.
+        assert_eq!(*drawn.get_pixel(0, 0), Rgb([234, 213, 135]));
+    }
+
+    #[test]
+    fn a_map_without_a_summit_is_pale() {
+        assert_eq!(heat(&[0.2, 0.0, 0.0, -0.2]), [0.2, 0.0, 0.0, 0.0]);
+        assert_eq!(heat(&[6.0, 0.0, 0.0, -6.0]), [1.0, 0.0, 0.0, 0.0]);
+    }
+}

@@ -1,0 +1,76 @@
+//! Whether a picture is fit to be classified, and why not.
+
+use crate::spec::Usable;
+
+/// What was measured of a picture, held against [`Usable`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Quality {
+    /// Shorter side of the upright picture, in pixels of the file.
+    pub side: u32,
+    /// See [`Texture::contrast`](crate::image::Texture::contrast).
+    pub contrast: f32,
+    /// See [`Texture::sharpness`](crate::image::Texture::sharpness).
+    pub sharpness: f32,
+    /// Probability that this is a dermoscopic picture of a lesion, if the model tells.
+    pub dermoscopy: Option<f32>,
+}
+
+/// Why a prediction means nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// Smaller than [`Usable::min_side`].
+    TooSmall,
+    /// One colour, or nearly: below [`Usable::min_contrast`].
+    Blank,
+    /// Out of focus or shaken: below [`Usable::min_sharpness`].
+    Blurred,
+    /// Something else than a lesion through a dermatoscope: below [`Usable::min_dermoscopy`].
+    NotDermoscopy,
+}
+
+impl Reason {
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::TooSmall, Self::Blank, Self::Blurred, Self::NotDermoscopy];
+
+    /// A stable identifier, the same on the command line and over HTTP.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::TooSmall => "too_small",
+            Self::Blank => "blank",
+            Self::Blurred => "blurred",
+            Self::NotDermoscopy => "not_dermoscopy",
+        }
+    }
+
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::TooSmall => "too small",
+            Self::Blank => "blank",
+            Self::Blurred => "blurred",
+            Self::NotDermoscopy => "not a dermoscopic picture of a lesion",
+        }
+    }
+}
+
+impl Quality {
+    /// What is wrong; nothing if the picture is usable. Of a blank picture nothing else means
+    /// anything, so that is the only reason.
+    pub fn reasons(&self, usable: &Usable) -> Vec<Reason> {
+        let below = |value: f32, min: Option<f32>| min.is_some_and(|min| value < min);
+        if below(self.contrast, usable.min_contrast) {
+            return vec![Reason::Blank];
+        }
+        let mut reasons = Vec::new();
+        if usable.min_side.is_some_and(|min| self.side < min) {
+            reasons.push(Reason::TooSmall);
+        }
+        if below(self.sharpness, usable.min_sharpness) {
+            reasons.push(Reason::Blurred);
+        }
+        if self.dermoscopy.is_some_and(|p| below(p, usable.min_dermoscopy)) {
+            reasons.push(Reason::NotDermoscopy);
+        }
+        reasons
+    }
+}

@@ -1,0 +1,71 @@
+//! The query of a prediction: `name=true` or `name=false`, joined by `&`, and nothing else.
+
+use skinclf::Options;
+
+use super::refusal::Refusal;
+
+/// What `/predict` takes.
+pub(super) const PREDICT: &[&str] = &["heatmap", "strict", "tta"];
+
+/// What `/predict/batch` takes: heatmaps of 256 pictures would make an answer of more than 20 MB.
+pub(super) const PREDICT_BATCH: &[&str] = &["strict", "tta"];
+
+/// The options that a query asks for; what it does not name is off.
+pub(super) fn options(query: &str, allowed: &[&str]) -> Result<Options, Refusal> {
+    let bad = |detail: String| Refusal::new(400, "bad_query", detail);
+    let mut options = Options::default();
+    let mut seen = Vec::new();
+    for parameter in query.split('&').filter(|_| !query.is_empty()) {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        if !allowed.contains(&name) {
+            let known = allowed.join(", ");
+            return Err(bad(format!("the query has an unknown parameter {name:?}; there are {known}")));
+        }
+        if seen.contains(&name) {
+            return Err(bad(format!("the query has {name} twice")));
+        }
+        seen.push(name);
+        let on = match value {
+            "true" => true,
+            "false" => false,
+            other => return Err(bad(format!("the query's {name} is {other:?}; it must be true or false"))),
+        };
+        match name {
+            "heatmap" => options.explain = on,
+            "strict" => options.strict = on,
+            _ => options.tta = on,
+        }
+    }
+    Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_named_is_on_or_off() {
+        let parsed = |query| options(query, PREDICT).ok();
+        assert_eq!(parsed(""), Some(Options::default()));
+        let wanted = Options { tta: true, explain: false, strict: true };
+        assert_eq!(parsed("tta=true&heatmap=false&strict=true"), Some(wanted));
+        assert_eq!(parsed("heatmap=true"), Some(Options { explain: true, ..Options::default() }));
+    }
+
+    #[test]
+    fn anything_else_is_refused_by_its_name() {
+        for (query, named) in [
+            ("tta", "tta is \"\""),
+            ("tta=1", "tta is \"1\""),
+            ("tta=True", "tta is \"True\""),
+            ("tta=true&tta=true", "tta twice"),
+            ("size=3", "unknown parameter \"size\""),
+            ("tta=true&", "unknown parameter \"\""),
+            ("heatmap=true", "unknown parameter \"heatmap\""),
+        ] {
+            let refusal = options(query, PREDICT_BATCH).expect_err(query);
+            assert_eq!((refusal.status, refusal.code), (400, "bad_query"));
+            assert!(refusal.detail.contains(named), "{query}: {}", refusal.detail);
+        }
+    }
+}
