@@ -83,40 +83,25 @@ fn what_is_no_usable_model_is_named() {
     }
 }
 
-/// Shares with which class `chosen` is the one whose probability exceeds them most, and all others are
-/// as common as they are probable.
-fn prior_for(chosen: &str, probabilities: &serde_json::Map<String, Value>) -> Vec<f64> {
-    let share = |(code, p): (&String, &Value)| {
-        let p = p.as_f64().expect("a number");
-        if code == chosen { p / 2.0 } else { p }
-    };
-    let shares: Vec<f64> = probabilities.iter().map(share).collect();
-    let sum: f64 = shares.iter().sum();
-    shares.into_iter().map(|s| s / sum).collect()
-}
-
 #[test]
 fn a_balanced_decision_names_what_stands_out_from_its_share_in_every_format() {
-    let plain = classify_json(&[LESION]).remove(0);
+    let (_folder, onnx) = embedded_but(|_| ());
+    let plain = classify_json(&["--model", onnx.to_str().expect("UTF-8"), LESION]).remove(0);
     let probabilities = plain["probabilities"].as_object().expect("an object");
     let least = |a: &&String, b: &&String| {
         probabilities[*a].as_f64().partial_cmp(&probabilities[*b].as_f64()).expect("numbers")
     };
     let rarest = probabilities.keys().min_by(least).expect("classes").as_str();
-    // The spec's order, which an object of serde_json does not keep.
-    let spec: Value =
-        serde_json::from_slice(&std::fs::read("models/mobilenetv2.json").expect("the spec")).expect("JSON");
-    let codes: Vec<_> = spec["labels"]
-        .as_array()
-        .expect("labels")
-        .iter()
-        .map(|l| l["code"].as_str().expect("a code"))
-        .collect();
-    let by_code: std::collections::HashMap<_, _> =
-        probabilities.keys().map(String::as_str).zip(prior_for(rarest, probabilities)).collect();
-    let prior: Vec<f64> = codes.iter().map(|code| by_code[code]).collect();
     let (_folder, onnx) = embedded_but(|spec| {
-        spec["prior"] = json!(prior);
+        // Each class is as common as it is probable, but this one only half as common.
+        let share = |label: &Value| {
+            let code = label["code"].as_str().expect("a code");
+            let p = probabilities[code].as_f64().expect("a number");
+            if code == rarest { p / 2.0 } else { p }
+        };
+        let shares: Vec<f64> = spec["labels"].as_array().expect("labels").iter().map(share).collect();
+        let sum: f64 = shares.iter().sum();
+        spec["prior"] = shares.into_iter().map(|share| share / sum).collect();
         spec["decision"] = json!("balanced-argmax");
     });
     let model = onnx.to_str().expect("UTF-8");
@@ -145,7 +130,8 @@ fn a_balanced_decision_names_what_stands_out_from_its_share_in_every_format() {
 
 #[test]
 fn a_malignant_probability_at_the_threshold_is_flagged() {
-    let plain = classify_json(&[LESION]).remove(0);
+    let (_folder, onnx) = embedded_but(|_| ());
+    let plain = classify_json(&["--model", onnx.to_str().expect("UTF-8"), LESION]).remove(0);
     assert_eq!(plain.get("flagged"), None, "without a threshold nothing is said");
     let malignant = plain["malignant_probability"].as_f64().expect("a number");
     for (threshold, flagged) in [(malignant - 1e-3, true), (malignant + 1e-3, false)] {

@@ -78,10 +78,15 @@ pub(crate) fn samples() -> Vec<PathBuf> {
     images
 }
 
-/// The embedded model in a folder, its spec changed.
+/// The embedded model in a folder, its spec without prior, decision and limits, and changed.
 pub(crate) fn embedded_but(change: impl FnOnce(&mut Value)) -> (TempDir, PathBuf) {
     let spec = std::fs::read("models/mobilenetv2.json").expect("the spec");
-    let spec = serde_json::from_slice(&spec).expect("JSON");
+    let mut spec: Value = serde_json::from_slice(&spec).expect("JSON");
+    spec["outputs"] = json!({ "logits": "logits", "class_maps": "maps" });
+    spec["decision"] = json!("argmax");
+    for optional in ["prior", "malignancy_threshold", "usable"] {
+        spec.as_object_mut().expect("an object").remove(optional);
+    }
     beside("models/mobilenetv2.onnx", spec, change)
 }
 
