@@ -33,10 +33,9 @@ def prepare(args):
 
 def train(args):
     teachers = [trained(path) for path in getattr(args, "teacher", [])]
-    weights = trained(args.weights).state_dict() if args.weights else None
     run = Run(
-        Config.read(args.config), data.Images.load(args.data), args.checkpoint, imagenet_file=args.imagenet,
-        weights=weights, teachers=teachers, device=args.device,
+        Config.read(args.config), data.Images.load(args.data), args.checkpoint, start=args.start, teachers=teachers,
+        device=args.device,
     )
     finished = run.run(args.minutes)
     print("finished" if finished else f"{run.done:.0%} done; the same command goes on from here")
@@ -57,7 +56,7 @@ def fit_calibration(args):
     chosen = np.random.default_rng(1).permutation(len(known))[: args.lesions]
     others = [picture for _, picture in nonlesions.render(args.rendered, seed=1)]
     others += [p for _, p in nonlesions.backgrounds(known, args.rendered, seed=1)]
-    others += [p for _, p in nonlesions.photographs(args.photographs, seed=1, views=args.views)]
+    others += [p for _, p in nonlesions.photographs(args.photographs, "fit", 1, args.views)]
     weight, bias = dermoscopy.fit(
         dermoscopy.features(network, dermoscopy.turned((known.squares(i) for i in chosen), seed=1)),
         dermoscopy.features(network, dermoscopy.turned(others, seed=2)),
@@ -103,7 +102,7 @@ def write_nonlesions(args):
         fold = data.Images.load(args.data).of_folds([0])
         pictures += nonlesions.backgrounds(fold, args.count, args.seed)
     if args.photographs:
-        pictures += nonlesions.photographs(args.photographs, args.seed)
+        pictures += nonlesions.photographs(args.photographs, "test", args.seed)
     for number, (kind, picture) in enumerate(pictures):
         (args.out / kind).mkdir(parents=True, exist_ok=True)
         picture.save(args.out / kind / f"{number:05}.png")
@@ -133,8 +132,7 @@ def arguments():
         with_data(add)
         add.add_argument("config", type=Path, help="settings, see configs/")
         add.add_argument("--checkpoint", type=Path, required=True, help="written often; taken up again if it exists")
-        add.add_argument("--imagenet", type=Path, help="TensorFlow Lite file with weights to start from")
-        add.add_argument("--weights", type=Path, help="checkpoint with weights to start from instead")
+        add.add_argument("--start", type=Path, help="weights to start from: ImageNet's .tflite, or an exported .onnx")
         add.add_argument("--minutes", type=float, help="stop after so long")
         add.add_argument("--device", default="cpu")
         if name == "distill":

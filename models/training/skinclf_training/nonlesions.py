@@ -1,6 +1,9 @@
 """Pictures that are no lesions, to teach and to measure refusing them: rendered, or cut from around real lesions."""
 
+import io
 import math
+import re
+import zlib
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -178,25 +181,47 @@ def backgrounds(images, count, seed):
             return
 
 
-def photographs(folders, seed, views=1):
-    """("photograph", picture) of all pictures below some folders, and of random squares of each if more views."""
+def encoded_pictures(folder):
+    """(group, bytes) of each picture below a folder, also of those inside Qt resource files (.rcc), by group.
+
+    What lies in one folder or file often shows the same things, so it is one group.
+    """
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in {".jpg", ".jpeg", ".png", ".webp"}:
+            yield path.parent.relative_to(folder), path.read_bytes()
+        elif path.suffix == ".rcc":
+            data = path.read_bytes()
+            for match in re.finditer(rb"RIFF(....)WEBP", data, re.DOTALL):
+                size = 8 + int.from_bytes(match[1], "little")
+                yield path.relative_to(folder), data[match.start() : match.start() + size]
+
+
+def photographs(folders, part, seed, views=1, smallest=100):
+    """("photograph", picture) of the pictures below some folders, and of random squares of each if more views.
+
+    `part` is "fit" for three of four groups, "test" for the others. Of pictures that look alike the first is taken.
+    """
     rng = np.random.default_rng(seed)
-    suffixes = {".jpg", ".jpeg", ".png", ".webp"}
-    for path in sorted(p for folder in folders for p in folder.rglob("*") if p.suffix.lower() in suffixes):
+    known = set()
+    for group, data in (found for folder in folders for found in encoded_pictures(folder)):
+        if (zlib.crc32(str(group).encode()) % 4 == 0) != (part == "test"):
+            continue
         try:
-            picture = Image.open(path)
-            # Transparent stamps get a ground of some colour, not always white.
+            picture = Image.open(io.BytesIO(data))
             if picture.mode in ("RGBA", "LA", "P"):
+                # What is cut out gets a ground of some colour, not always white.
                 picture = picture.convert("RGBA")
                 picture = Image.alpha_composite(Image.new("RGBA", picture.size, (*colour(rng), 255)), picture)
             picture = picture.convert("RGB")
-        except OSError:
+        except (OSError, Image.DecompressionBombError):
             continue
+        looks = (np.asarray(picture.resize((4, 4), Image.Resampling.BOX)) // 24).tobytes()
         short = min(picture.size)
-        if short < 64:
+        if short < smallest or looks in known:
             continue
+        known.add(looks)
         for view in range(views):
             side = short if view == 0 else int(rng.uniform(0.25, 1) * short)
             left, top = (int(rng.integers(0, full - side + 1)) for full in picture.size)
-            box = (left, top, left + side, top + side)
-            yield "photograph", picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box)
+            square = picture.crop((left, top, left + side, top + side))
+            yield "photograph", square.resize((SIDE, SIDE), Image.Resampling.BILINEAR)

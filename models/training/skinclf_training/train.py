@@ -1,4 +1,4 @@
-"""The training loop: one network, from ImageNet's weights or given ones, on labels and perhaps teachers."""
+"""The training loop: one network, on labels and perhaps on the answers of teachers."""
 
 import copy
 import logging
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from . import imagenet, losses, metrics
+from . import initial, losses, metrics
 from .augment import Augmenter, dihedral, shrink, to_input
 from .data import CLASSES
 from .network import MobileNetV2
@@ -107,7 +107,7 @@ class Workers:
 class Run:
     """A training run that can be left and taken up again; `run()` is the one to read first."""
 
-    def __init__(self, config, images, checkpoint, *, imagenet_file=None, weights=None, teachers=(), device="cpu"):
+    def __init__(self, config, images, checkpoint, *, start=None, teachers=(), device="cpu"):
         torch.manual_seed(config.seed)
         if config.threads:
             torch.set_num_threads(config.threads)
@@ -123,12 +123,10 @@ class Run:
         self.seen = 0  # images
         self.done = 0.0  # share of the run's cost
         saved = torch.load(checkpoint, map_location="cpu", weights_only=True) if checkpoint.exists() else None
-        if saved is None and weights is not None:
-            self.network.load_state_dict(weights)
-        elif saved is None and imagenet_file is not None:
+        if saved is None and start is not None:
             first = np.random.default_rng(config.seed).choice(len(self.train_set), min(256, len(self.train_set)), False)
             batches = [to_input(torch.from_numpy(self.train_set.squares(part))) for part in np.array_split(first, 8)]
-            imagenet.load_into(self.network, imagenet_file, batches)
+            initial.load_into(self.network, start, batches)
         self.network = self.network.to(device, memory_format=torch.channels_last)
         if config.fused:
             self.network.fuse()
@@ -143,7 +141,7 @@ class Run:
 
     def run(self, minutes=None):
         """Trains to the end, or for so many minutes; then true if the end was reached."""
-        deadline = time.monotonic() + minutes * 60 if minutes else math.inf
+        deadline = math.inf if minutes is None else time.monotonic() + minutes * 60
         begun_cost = 0.0
         for number, stage in enumerate(self.config.stages):
             share = stage.epochs * stage.side**2 / self.config.cost
@@ -173,7 +171,7 @@ class Run:
                 self.seen += stage.batch
                 position += stage.batch
                 self.done = begun + share * min(1.0, position / total)
-                if len(window) == 100:
+                if len(window) == min(100, len(order) // stage.batch):
                     rate = len(window) * stage.batch / (time.monotonic() - begun_at)
                     if self.workers.rank == 0:
                         log.info("%d px, epoch %.2f, %.1f %% of the run: loss %.3f, %.0f images/s", stage.side,

@@ -1,13 +1,22 @@
-"""ImageNet weights to start from: the int8 MobileNetV2 of google-coral/test_data (Apache-2.0), dequantised."""
+"""Weights to start from: ImageNet's, or those of a model that `export` wrote.
+
+ImageNet's are the int8 MobileNetV2 of google-coral/test_data (Apache-2.0), dequantised.
+"""
+
+import json
 
 import numpy as np
+import onnx
 import tflite
 import torch
+from onnx import numpy_helper
+
+from .data import CLASSES
 
 CONVOLUTIONS = {tflite.BuiltinOperator.CONV_2D: (0, 3, 1, 2), tflite.BuiltinOperator.DEPTHWISE_CONV_2D: (3, 0, 1, 2)}
 
 
-def convolutions(path):
+def of_tflite(path):
     """(weight [O, I, k, k], bias [O]) of each convolution of the file in order, as float64."""
     model = tflite.Model.GetRootAsModel(path.read_bytes(), 0)
     graph = model.Subgraphs(0)
@@ -36,17 +45,27 @@ def convolutions(path):
     return found
 
 
+def of_onnx(path):
+    """The same of a model that `export` wrote, and last the head, without the prior that the spec names."""
+    graph = onnx.load(path).graph
+    weights = {w.name: numpy_helper.to_array(w).astype(np.float64) for w in graph.initializer}
+    found = [(weights[n.input[1]], weights[n.input[2]]) for n in graph.node if n.op_type == "Conv"]
+    spec = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    weight, bias = (head[: len(CLASSES)] for head in found[-1])
+    return [*found[:-1], (weight, bias - spec["temperature"] * np.log(spec["prior"]))]
+
+
 @torch.no_grad()
 def load_into(network, path, batches):
-    """Gives `network` the file's features, its batch norms the statistics of `batches` ([N, 3, S, S] each).
+    """Gives `network` the file's weights, its batch norms the statistics of `batches` ([N, 3, S, S] each).
 
     The file's batch norms are folded into its convolutions. Trained on like that, nothing would keep activations in
     range; so each gets back a batch norm with the data's own mean and variance, undone by its gain and bias: the
-    function stays the same.
+    function stays the same. The head is taken from a file for the same classes only.
     """
     units = network.units()
-    found = convolutions(path)[: len(units)]
-    for unit, (weight, bias) in zip(units, found, strict=True):
+    found = of_onnx(path) if path.suffix == ".onnx" else of_tflite(path)
+    for unit, (weight, bias) in zip(units, found):
         if unit.conv.weight.shape != weight.shape:
             raise ValueError(f"{path}: a convolution is {weight.shape}, MobileNetV2 1.0 has {unit.conv.weight.shape}")
         unit.conv.weight.copy_(torch.from_numpy(weight))
@@ -54,6 +73,9 @@ def load_into(network, path, batches):
         unit.bn.bias.copy_(torch.from_numpy(bias))
         unit.bn.running_mean.zero_()
         unit.bn.running_var.fill_(1 - unit.bn.eps)
+    if path.suffix == ".onnx":
+        network.head.weight.copy_(torch.from_numpy(found[-1][0]))
+        network.head.bias.copy_(torch.from_numpy(found[-1][1]))
 
     sums = {unit: [0, 0.0, 0.0] for unit in units}
 
