@@ -47,8 +47,8 @@ def fit_calibration(args):
     # One photograph a lesion, and nothing of the fold that figures are reported on.
     prior = calibrate.class_shares(images.where(lambda r: r["fold"] not in ("", "0") and r["sharp"] == "1").labels)
     labels, logits = held_out.labels, predict(network, held_out, data.SIDE)
-    temperature = calibrate.temperature(logits, labels, prior)
-    probabilities = calibrate.probabilities(logits, prior, temperature)
+    temperature, bias = calibrate.fit(logits, labels, prior)
+    probabilities = calibrate.probabilities(logits, prior, temperature, bias)
     malignant = np.isin(labels, calibrate.MALIGNANT)
     risk = probabilities[:, calibrate.MALIGNANT].sum(1)
 
@@ -57,27 +57,28 @@ def fit_calibration(args):
     others = [picture for _, picture in nonlesions.render(args.rendered, seed=1)]
     others += [p for _, p in nonlesions.backgrounds(known, args.rendered, seed=1)]
     others += [p for _, p in nonlesions.photographs(args.photographs, "fit", 1, args.views)]
-    weight, bias = dermoscopy.fit(
+    weight, offset = dermoscopy.fit(
         dermoscopy.features(network, dermoscopy.turned((known.squares(i) for i in chosen), seed=1)),
         dermoscopy.features(network, dermoscopy.turned(others, seed=2)),
     )
     squares = [held_out.squares(i) for i in range(len(held_out))]
-    scores = dermoscopy.features(network, squares) @ weight + bias
+    scores = dermoscopy.features(network, squares) @ weight + offset
     measures = {
         "min_contrast": np.array([quality.contrast(s) for s in squares]),
         "min_sharpness": np.array([quality.sharpness(s) for s in squares]),
         "min_dermoscopy": 1 / (1 + np.exp(-scores)),
     }
     result = {
-        "temperature": temperature,
+        "temperature": round(temperature, 4),
+        "bias": bias.tolist(),
         "prior": [round(float(p), 6) for p in prior],
         "malignancy_threshold": round(calibrate.malignancy_threshold(risk, malignant), 4),
         "usable": {"min_side": 64}
         | {name: round(calibrate.accepting(values, ACCEPTED[name]), 4) for name, values in measures.items()},
-        "dermoscopy": {"weight": weight.tolist(), "bias": bias},
+        "dermoscopy": {"weight": weight.tolist(), "bias": offset},
     }
     args.out.write_text(json.dumps(result), encoding="utf-8")
-    print(json.dumps({k: v for k, v in result.items() if k != "dermoscopy"}, indent=2))
+    print(json.dumps({k: v for k, v in result.items() if k not in ("bias", "dermoscopy")}, indent=2))
 
 
 def write_model(args):
@@ -143,9 +144,9 @@ def arguments():
     add.add_argument("checkpoint", type=Path)
     add.add_argument("--fold", type=int, default=1, help="held-out fold to fit on (default 1)")
     add.add_argument("--photographs", type=Path, nargs="*", default=[], help="folders of pictures that are no lesions")
-    add.add_argument("--views", type=int, default=3, help="squares cut from each photograph")
-    add.add_argument("--rendered", type=int, default=300, help="pictures of each rendered kind")
-    add.add_argument("--lesions", type=int, default=4000)
+    add.add_argument("--views", type=int, default=2, help="squares cut from each photograph")
+    add.add_argument("--rendered", type=int, default=200, help="pictures of each rendered kind")
+    add.add_argument("--lesions", type=int, default=3000, help="pictures of lesions to tell from the others")
     add.add_argument("--out", type=Path, required=True)
 
     add = step("export", write_model, "write ONNX and the spec beside it")

@@ -93,11 +93,12 @@ def graph_of(network, dermoscopy):
 def write(network, calibration, onnx_path, template, version):
     """Writes `onnx_path` and the JSON beside it; labels and preprocessing come from the `template` spec.
 
-    The head's bias takes the prior: softmax(logits / temperature) is then calibrated to it.
+    The head's bias takes that of the calibration and the prior: softmax(logits / temperature) is then calibrated.
     """
-    temperature, prior = calibration["temperature"], np.array(calibration["prior"])
+    temperature = calibration["temperature"]
+    shift = np.array(calibration["bias"]) + np.log(calibration["prior"])
     with torch.no_grad():
-        network.head.bias.add_(torch.from_numpy(temperature * np.log(prior)).float())
+        network.head.bias.add_(torch.from_numpy(temperature * shift).float())
     model = graph_of(network, (np.array(calibration["dermoscopy"]["weight"]), calibration["dermoscopy"]["bias"]))
     onnx_path.write_bytes(model.SerializeToString())
     spec = json.loads(template.read_text(encoding="utf-8"))
@@ -106,7 +107,7 @@ def write(network, calibration, onnx_path, template, version):
         "file": onnx_path.name,
         "sha256": hashlib.sha256(onnx_path.read_bytes()).hexdigest(),
         "outputs": {"logits": "logits", "class_maps": "maps", "dermoscopy": "dermoscopy"},
-        "temperature": round(temperature, 4),
+        "temperature": temperature,
         "prior": calibration["prior"],
         "decision": "balanced-argmax",
         "malignancy_threshold": calibration["malignancy_threshold"],

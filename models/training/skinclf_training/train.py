@@ -188,7 +188,7 @@ class Run:
             self._save()
             if epoch % 2 == 0 or position >= total - 0.5:
                 self._report(stage)
-                begun_at = time.monotonic()
+                window, begun_at = [], time.monotonic()
         return True
 
     def _step(self, augment, positions):

@@ -80,13 +80,16 @@ class Views(unittest.TestCase):
 
 
 class Calibration(unittest.TestCase):
-    def test_the_temperature_of_overconfident_logits_is_found(self):
+    def test_what_was_done_to_logits_is_undone(self):
         rng = np.random.default_rng(0)
         logits = rng.normal(0, 2, (4000, 7))
         prior = np.array([1, 2, 3, 4, 5, 6, 7]) / 28
-        p = calibrate.probabilities(logits, prior, 1.0)
+        bias = np.array([0.5, 0, 0, -0.5, 0, 0, 0])
+        p = calibrate.probabilities(logits, prior, 1.0, bias)
         labels = np.array([rng.choice(7, p=row) for row in p])
-        self.assertAlmostEqual(calibrate.temperature(logits * 2.5, labels, prior), 2.5, delta=0.15)
+        temperature, found = calibrate.fit(logits * 2.5, labels, prior, penalty=0)
+        self.assertAlmostEqual(temperature, 2.5, delta=0.15)
+        np.testing.assert_allclose(found - found.mean(), bias, atol=0.15)
 
     def test_a_threshold_reaches_its_share(self):
         risk, malignant = np.linspace(0, 1, 101), np.arange(101) >= 61
