@@ -137,11 +137,11 @@ fn pixel_tolerance(input: &str) -> u8 {
 /// Of a probability, where the tensors differ within [`pixel_tolerance`].
 fn end_to_end_tolerance(input: &str) -> f32 {
     match input {
-        // The network hangs on single values here: ONNX Runtime's own probabilities move by 0.01 to
-        // 0.03 when a fifth of all values is changed by 1, at random. Measured: 0.0172, 0.0080,
-        // 0.0070 and 0.0053.
-        "samples/lesion-1.jpg" => 0.025,
-        "samples/gray.jpg" | "samples/wide.jpg" | "tests/goldens/inputs/palette-transparent.png" => 0.01,
+        // The network hangs on single values here: ONNX Runtime's own probabilities move by up to 0.03,
+        // 0.02 and 0.01 when a fifth of all values is changed by 1, at random. Measured: 0.0098, 0.0086
+        // and 0.0051.
+        "samples/exif-rotated.jpg" | "samples/lesion-2.jpg" => 0.015,
+        "tests/goldens/inputs/444.jpg" | "tests/goldens/inputs/444-progressive.jpg" => 0.01,
         _ => 5e-3,
     }
 }

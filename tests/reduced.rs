@@ -14,9 +14,9 @@ const PIXEL_TOLERANCE: u8 = 4;
 const MEAN_PIXEL_TOLERANCE: f64 = 0.25;
 
 /// Of a probability. Pixels within the tolerances above can move this network so far: ONNX Runtime's
-/// own probabilities move by 0.01 to 0.04 when a fifth of all values is changed by 1, at random.
-/// Measured: 0.042 at worst, above 0.01 for 6 of 28 photographs.
-const TOLERANCE: f32 = 0.05;
+/// own probabilities move by up to 0.03 when a fifth of all values is changed by 1, at random.
+/// Measured: 0.020 at worst, 0.01 or more for 8 of 28 photographs and the drawn samples.
+const TOLERANCE: f32 = 0.03;
 
 /// Shorter sides: the first two are halved, the last is quartered.
 const SIDES: [u32; 3] = [1344, 1800, 3000];

@@ -43,7 +43,10 @@ fn assert_equal_to_stock(model: &Model, tensors: &[Vec<f32>]) {
             let got = fused.run(tensor.clone()).expect("fused stages run it");
             let [got, wanted] = [got, wanted].map(|heads| values(&heads));
             assert_eq!(got.len(), wanted.len());
-            let difference = got.iter().zip(&wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            // Cells of maps are large where a logit, their mean, is not; rounding grows with them.
+            let large = |i: usize, value: f32| if i < model.spec.labels.len() { 1.0 } else { 1.0 + value.abs() };
+            let differences = got.iter().zip(&wanted).enumerate().map(|(i, (a, b))| (a - b).abs() / large(i, *b));
+            let difference = differences.fold(0.0, |a, b| if b > a || b.is_nan() { b } else { a });
             // So written that a NaN fails.
             assert!(
                 difference <= 1e-4,
@@ -128,9 +131,9 @@ fn a_network_of_three_heads_equals_stock_tract() {
 #[test]
 fn all_of_a_mobilenet_is_fused() {
     // 17 blocks, the first with the stem, and two pointwise convolutions. The class maps are an output,
-    // so that their average is left to tract.
+    // so that slices and averages of 8 maps of 7x7 are left to tract.
     let [chain, rest @ ..] = &operators(&Model::embedded())[..] else { panic!("no operators") };
-    assert_eq!((chain.as_str(), rest.len()), ("19 fused stages", 4), "{rest:?}");
+    assert_eq!((chain.as_str(), rest.len()), ("19 fused stages", 9), "{rest:?}");
     // The same with three blocks.
     assert_eq!(operators(&three_heads())[0], "5 fused stages");
     // Without maps the average is a stage too; what is left is to drop its axes.

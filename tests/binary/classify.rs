@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
 use serde_json::Value;
+use skinclf::{Classifier, Label, Model};
 
 use crate::support::{classify_json, run, run_with_input, samples, skinclf, timeless};
 
@@ -72,9 +73,13 @@ fn every_format_holds_the_same_numbers() {
     let isic = run(["classify", "--format", "isic", LESION, TRUNCATED]);
     let mut rows = isic.stdout.lines();
     assert_eq!(rows.next(), Some("image,MEL,NV,BCC,AKIEC,BKL,DF,VASC"));
-    let codes = ["mel", "nv", "bcc", "akiec", "bkl", "df", "vasc"];
-    let probabilities = codes.map(|code| json[0]["probabilities"][code].to_string());
-    assert_eq!(rows.next().expect("a row"), format!("lesion-1,{}", probabilities.join(",")));
+    // Its scorer takes the largest of a row, so the columns are what the decision ranks by.
+    let spec = Classifier::load(Model::embedded()).expect("the embedded model loads").spec().clone();
+    let probability = |label: &Label| json[0]["probabilities"][&label.code].as_f64().expect("a number") as f32;
+    let scores = spec.scores(&spec.labels.iter().map(probability).collect::<Vec<_>>());
+    let score = |code| scores[spec.labels.iter().position(|l| l.code == code).expect("a label")].to_string();
+    let wanted = ["mel", "nv", "bcc", "akiec", "bkl", "df", "vasc"].map(score);
+    assert_eq!(rows.next().expect("a row"), format!("lesion-1,{}", wanted.join(",")));
     assert_eq!(rows.next(), None);
     assert!(isic.stderr.contains(TRUNCATED), "what the format cannot say goes to stderr: {}", isic.stderr);
 }

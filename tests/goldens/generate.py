@@ -222,7 +222,7 @@ def main():
     sixteen_bit = draw_inputs()
     network = Network()
     cases, squares, textures, maps, named = [], {}, {}, {}, {}
-    samples = (path for path in SAMPLES.iterdir() if path.is_file() and path.suffix not in (".py", ".md"))
+    samples = (path for path in SAMPLES.iterdir() if path.is_file() and path.suffix not in (".csv", ".md", ".py"))
     for path in sorted(samples) + sorted(INPUTS.iterdir()):
         rgb = sixteen_bit.get(path.name) or upright_rgb(path)
         square = center_square(rgb)

@@ -94,7 +94,8 @@ def measure(args):
         print(f"{len(images)} images and labels.csv in {args.write}")
     if args.predictions:
         rows = [images.rows[i] for i in images.index]
-        print("\n".join(evaluate.by_group(rows, evaluate.read_predictions(args.predictions))))
+        predictions = evaluate.read_predictions(args.predictions)
+        print("\n".join([*evaluate.by_group(rows, predictions), "", *evaluate.reliability(rows, predictions)]))
 
 
 def write_nonlesions(args):

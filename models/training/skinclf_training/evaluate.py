@@ -40,6 +40,19 @@ def age_band(age):
     return "unknown" if age in ("", "0.0") else f"{int(float(age)) // 20 * 20} to {int(float(age)) // 20 * 20 + 19}"
 
 
+def reliability(rows, predictions, bins=10):
+    """Lines of a Markdown table: how often the most probable class is right, by how probable it is."""
+    found = [(CLASSES.index(row["dx"]), predictions[row["image_id"]][1]) for row in rows if row["image_id"] in predictions]
+    confidence = np.array([p.max() for _, p in found])
+    right = np.array([p.argmax() == label for label, p in found])
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    yield "| probability | n | mean probability | right |"
+    yield "| --- | --- | --- | --- |"
+    for b in np.unique(which):
+        at = which == b
+        yield f"| {b / bins:.1f} to {(b + 1) / bins:.1f} | {at.sum()} | {confidence[at].mean():.2f} | {right[at].mean():.2f} |"
+
+
 GROUPS = {
     "sex": lambda row: row["sex"] or "unknown",
     "age": lambda row: age_band(row["age"]),
