@@ -43,17 +43,11 @@ fn assert_equal_to_stock(model: &Model, tensors: &[Vec<f32>]) {
             let got = fused.run(tensor.clone()).expect("fused stages run it");
             let [got, wanted] = [got, wanted].map(|heads| values(&heads));
             assert_eq!(got.len(), wanted.len());
-            // Cells of maps are large where a logit, their mean, is not; rounding grows with them.
-            let large = |i: usize, value: f32| if i < model.spec.labels.len() { 1.0 } else { 1.0 + value.abs() };
-            let differences = got.iter().zip(&wanted).enumerate().map(|(i, (a, b))| (a - b).abs() / large(i, *b));
-            let difference = differences.fold(0.0, |a, b| if b > a || b.is_nan() { b } else { a });
-            // So written that a NaN fails.
-            assert!(
-                difference <= 1e-4,
-                "{} with {}: {got:?} instead of {wanted:?}",
-                model.file.display(),
-                isa.name()
-            );
+            // Rounding does not average out in a single cell of a map as it does in a logit, their mean.
+            let labels = model.spec.labels.len();
+            let differences = got.iter().zip(&wanted).map(|(a, b)| (a - b).abs());
+            let fits = differences.enumerate().all(|(i, off)| off <= if i < labels { 1e-4 } else { 1e-3 });
+            assert!(fits, "{} with {}: {got:?} instead of {wanted:?}", model.file.display(), isa.name());
         }
     }
 }
@@ -136,10 +130,10 @@ fn all_of_a_mobilenet_is_fused() {
     assert_eq!((chain.as_str(), rest.len()), ("19 fused stages", 9), "{rest:?}");
     // The same with three blocks.
     assert_eq!(operators(&three_heads())[0], "5 fused stages");
-    // Without maps the average is a stage too; what is left is to drop its axes.
+    // Without maps the average is a stage too; what is left is to take the logits of its eight means.
     let mut without_maps = Model::embedded();
     without_maps.spec.outputs = Outputs::default();
-    assert_eq!(operators(&without_maps), ["20 fused stages", "IntoShape"]);
+    assert_eq!(operators(&without_maps), ["20 fused stages", "Slice", "IntoShape"]);
     // The exporter's Pad nodes are folded.
     assert_eq!(operators(&network("mobilenet-140-160", 160)), ["6 fused stages", "IntoShape"]);
     // A dense layer follows.

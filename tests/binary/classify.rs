@@ -75,7 +75,8 @@ fn every_format_holds_the_same_numbers() {
     assert_eq!(rows.next(), Some("image,MEL,NV,BCC,AKIEC,BKL,DF,VASC"));
     // Its scorer takes the largest of a row, so the columns are what the decision ranks by.
     let spec = Classifier::load(Model::embedded()).expect("the embedded model loads").spec().clone();
-    let probability = |label: &Label| json[0]["probabilities"][&label.code].as_f64().expect("a number") as f32;
+    let probability =
+        |label: &Label| json[0]["probabilities"][&label.code].as_f64().expect("a number") as f32;
     let scores = spec.scores(&spec.labels.iter().map(probability).collect::<Vec<_>>());
     let score = |code| scores[spec.labels.iter().position(|l| l.code == code).expect("a label")].to_string();
     let wanted = ["mel", "nv", "bcc", "akiec", "bkl", "df", "vasc"].map(score);
