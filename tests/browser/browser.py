@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -125,6 +126,19 @@ def run_at(tests, url: str, options: argparse.Namespace) -> None:
         browser.close()
     print(f"{len(chosen) - failed} of {len(chosen)} passed")
     sys.exit(1 if failed or not chosen else 0)
+
+
+def run_on_file(tests, written) -> None:
+    """Runs each test at the page that `written(options, folder)` makes, or with --report at that one."""
+    options = arguments()
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(options.report).resolve() if options.report else written(options, Path(folder))
+        run_at([save_screenshot] if options.screenshot else tests, page.as_uri(), options)
+
+
+def save_screenshot(page, options):
+    page.set_viewport_size({"width": 1000, "height": 900})
+    page.screenshot(path=options.screenshot, full_page=True)
 
 
 def with_context(**context):

@@ -4,10 +4,9 @@
 import copy
 import json
 import subprocess
-import tempfile
 from pathlib import Path
 
-from browser import ROOT, arguments, run_at, with_context
+from browser import ROOT, run_on_file, with_context
 
 FIXTURE = ROOT / "tests/load/fixtures/run.json"
 HOSTILE_URL = "http://<img src=x onerror=document.title='hacked'>:8000"
@@ -146,13 +145,7 @@ def a_narrow_phone_needs_no_sideways_scrolling_of_the_page(page, options):
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
-def save_screenshot(page, options):
-    page.set_viewport_size({"width": 1000, "height": 900})
-    page.screenshot(path=options.screenshot, full_page=True)
-
-
 if __name__ == "__main__":
-    options = arguments()
     tests = [
         nothing_is_loaded_and_nothing_runs,
         a_bad_verdict_cannot_be_overlooked,
@@ -164,8 +157,4 @@ if __name__ == "__main__":
         paper_is_light_and_holds_every_chart,
         a_narrow_phone_needs_no_sideways_scrolling_of_the_page,
     ]
-    if options.screenshot:
-        tests = [save_screenshot]
-    with tempfile.TemporaryDirectory() as folder:
-        page = Path(options.report).resolve() if options.report else written(options, Path(folder))
-        run_at(tests, page.as_uri(), options)
+    run_on_file(tests, written)

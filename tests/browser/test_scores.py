@@ -3,14 +3,12 @@
 
 import json
 import subprocess
-import tempfile
 from pathlib import Path
 
-from browser import ROOT, arguments, run_at, with_context
+from browser import ROOT, run_on_file, with_context
 from test_report import (
     a_narrow_phone_needs_no_sideways_scrolling_of_the_page,
     paper_is_light_and_holds_every_chart,
-    save_screenshot,
     text,
     texts_of_charts_do_not_overlap,
 )
@@ -83,7 +81,6 @@ def dark_is_dark_and_shaded_counts_stay_legible(page, options):
 
 
 if __name__ == "__main__":
-    options = arguments()
     tests = [
         nothing_is_loaded_and_nothing_runs,
         the_tables_hold_the_scores,
@@ -93,8 +90,4 @@ if __name__ == "__main__":
         paper_is_light_and_holds_every_chart,
         a_narrow_phone_needs_no_sideways_scrolling_of_the_page,
     ]
-    if options.screenshot:
-        tests = [save_screenshot]
-    with tempfile.TemporaryDirectory() as folder:
-        page = Path(options.report).resolve() if options.report else written(options, Path(folder))
-        run_at(tests, page.as_uri(), options)
+    run_on_file(tests, written)
