@@ -30,10 +30,3 @@ def auroc(positive, scores):
 def macro_auroc(labels, probabilities):
     """Mean one-against-the-rest AUROC of the classes that occur."""
     return float(np.mean([auroc(labels == c, probabilities[:, c]) for c in np.unique(labels)]))
-
-
-def calibration_error(labels, probabilities, bins=15):
-    """Expected calibration error of the most probable class, equally wide bins (Naeini et al. 2015)."""
-    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
-    which = np.minimum((confidence * bins).astype(int), bins - 1)
-    return float(sum(abs((right[which == b] - confidence[which == b]).sum()) for b in range(bins)) / len(labels))

@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 
 from . import initial, losses, metrics
-from .augment import Augmenter, dihedral, shrink, to_input
+from .augment import Augmenter, shrink, to_input
 from .data import CLASSES
 from .network import MobileNetV2
 
@@ -58,18 +58,14 @@ class Average:
 
 
 @torch.no_grad()
-def predict(network, images, side, views=1, batch=64, device="cpu"):
-    """Logits [N, classes], as the mean of so many dihedral views' log-probabilities if more than one."""
+def predict(network, images, side, batch=64, device="cpu"):
+    """Logits [N, classes]."""
     network.eval()
     outputs = []
     for start in range(0, len(images), batch):
         pixels = torch.from_numpy(images.squares(np.arange(start, min(start + batch, len(images))))).to(device)
         inputs = shrink(to_input(pixels), side).contiguous(memory_format=torch.channels_last)
-        if views == 1:
-            outputs.append(network(inputs)[0])
-        else:
-            each = [network(dihedral(inputs, view))[0].softmax(1) for view in range(views)]
-            outputs.append(torch.stack(each).mean(0).log())
+        outputs.append(network(inputs)[0])
     return torch.cat(outputs).cpu().numpy()
 
 
@@ -145,15 +141,13 @@ class Run:
         begun_cost = 0.0
         for number, stage in enumerate(self.config.stages):
             share = stage.epochs * stage.side**2 / self.config.cost
-            if self.done < begun_cost + share - 1e-9:
-                finished = self._stage(number, stage, begun_cost, share, deadline)
-                self._save()
-                if not finished:
-                    return False
+            if self.done < begun_cost + share - 1e-9 and not self._stage(number, stage, begun_cost, share, deadline):
+                return False
             begun_cost += share
         return True
 
     def _stage(self, number, stage, begun, share, deadline):
+        """Trains one stage from where it is; true if its end was reached. Either way the checkpoint is up to date."""
         augment = Augmenter(
             stage.side, self.config.seed + self.seen + self.workers.rank, self.config.strength, self.config.min_area,
             self.device,
