@@ -1,7 +1,8 @@
 //! Pixels to the network's input tensor.
 
-use fast_image_resize::images::{CroppedImage, Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::metadata::Orientation;
 use image::{DynamicImage, RgbImage};
 
@@ -15,15 +16,16 @@ pub fn square(pixels: &Pixels, input: &Input) -> RgbImage {
     let (left, top, crop) = center_square(pixels);
     let Resize::Triangle = input.resize;
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    let mut resized = Image::new(side, side, PixelType::U8x3);
+    let mut resized = RgbImage::new(side, side);
+    let mut target = TypedImage::<U8x3>::from_buffer(side, side, &mut resized).expect("side x side pixels");
     let (width, height) = pixels.rgb.dimensions();
-    let source = ImageRef::new(width, height, pixels.rgb.as_raw(), PixelType::U8x3);
+    let source = TypedImageRef::<U8x3>::from_buffer(width, height, &pixels.rgb);
     let source = source.expect("an RGB8 image holds its size");
     // A crop in the options would let the filter reach for the pixels around the square.
-    let cropped = CroppedImage::new(&source, left, top, crop, crop);
+    let cropped = TypedCroppedImage::from_ref(&source, left, top, crop, crop);
     let cropped = cropped.expect("the centre square lies inside the image");
-    Resizer::new().resize(&cropped, &mut resized, &options).expect("both images are RGB8");
-    let resized = RgbImage::from_raw(side, side, resized.into_vec()).expect("side x side pixels of RGB8");
+    // The typed call, because the other one brings 3 MB of code for pixels of other types.
+    Resizer::new().resize_typed(&cropped, &mut target, &options).expect("the sides are not zero");
     // Resampling is symmetric, so turning the small square equals turning the large picture.
     let mut upright = DynamicImage::ImageRgb8(resized);
     upright.apply_orientation(pixels.orientation);
