@@ -4,7 +4,6 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
 use serde_json::Value;
-use skinclf::{Classifier, Label, Model};
 
 use crate::support::{classify_json, run, run_with_input, samples, skinclf, timeless};
 
@@ -74,13 +73,23 @@ fn every_format_holds_the_same_numbers() {
     let mut rows = isic.stdout.lines();
     assert_eq!(rows.next(), Some("image,MEL,NV,BCC,AKIEC,BKL,DF,VASC"));
     // Its scorer takes the largest of a row, so the columns are what the decision ranks by.
-    let spec = Classifier::load(Model::embedded()).expect("the embedded model loads").spec().clone();
-    let probability =
-        |label: &Label| json[0]["probabilities"][&label.code].as_f64().expect("a number") as f32;
-    let scores = spec.scores(&spec.labels.iter().map(probability).collect::<Vec<_>>());
-    let score = |code| scores[spec.labels.iter().position(|l| l.code == code).expect("a label")].to_string();
-    let wanted = ["mel", "nv", "bcc", "akiec", "bkl", "df", "vasc"].map(score);
-    assert_eq!(rows.next().expect("a row"), format!("lesion-1,{}", wanted.join(",")));
+    let spec = std::fs::read("models/mobilenetv2.json").expect("the model's spec");
+    let spec: Value = serde_json::from_slice(&spec).expect("JSON");
+    let codes = ["mel", "nv", "bcc", "akiec", "bkl", "df", "vasc"];
+    let over_prior = codes.map(|code| {
+        let labels = spec["labels"].as_array().expect("labels");
+        let class = labels.iter().position(|label| label["code"] == code).expect("a label");
+        let prior = spec["prior"][class].as_f64().expect("a number");
+        json[0]["probabilities"][code].as_f64().expect("a number") / prior
+    });
+    let (name, scores) = rows.next().expect("a row").split_once(',').expect("scores");
+    assert_eq!(name, "lesion-1");
+    for (score, wanted) in scores.split(',').zip(over_prior) {
+        let score: f64 = score.parse().expect("a number");
+        let wanted = wanted / over_prior.iter().sum::<f64>();
+        assert!((score - wanted).abs() < 1e-5, "{scores} instead of {over_prior:?}, scaled");
+    }
+    assert_eq!(scores.split(',').count(), codes.len());
     assert_eq!(rows.next(), None);
     assert!(isic.stderr.contains(TRUNCATED), "what the format cannot say goes to stderr: {}", isic.stderr);
 }

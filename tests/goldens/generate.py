@@ -203,7 +203,7 @@ def texture(square):
 
 
 def patterns():
-    """Pixels that tests/goldens.rs computes by the same formulas."""
+    """Pixels that tests/library/goldens.rs computes by the same formulas."""
     y, x, channel = np.mgrid[0:SIDE, 0:SIDE, 0:3].astype(np.uint32)
     return {
         "black": 0 * x,

@@ -1,6 +1,6 @@
 //! Preprocessing and inference against goldens from Pillow, numpy and ONNX Runtime.
 //!
-//! See `goldens/README.md` for how they are made.
+//! See `../goldens/README.md` for how they are made.
 
 use std::collections::BTreeMap;
 use std::io::Cursor;

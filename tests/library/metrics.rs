@@ -1,6 +1,6 @@
 //! `skinclf::metrics` against scikit-learn, and what must hold of its intervals.
 //!
-//! See `metrics/README.md` for how the expected figures are made.
+//! See `../metrics/README.md` for how the expected figures are made.
 
 use std::collections::BTreeMap;
 
@@ -29,11 +29,11 @@ struct Case {
 }
 
 fn fixture() -> Fixture {
-    serde_json::from_str(include_str!("metrics/expected.json")).expect("the fixture")
+    serde_json::from_str(include_str!("../metrics/expected.json")).expect("the fixture")
 }
 
 fn spec() -> ModelSpec {
-    ModelSpec::parse(include_bytes!("../models/mobilenetv2.json")).expect("a spec")
+    ModelSpec::parse(include_bytes!("../../models/mobilenetv2.json")).expect("a spec")
 }
 
 impl Fixture {

@@ -13,10 +13,10 @@ static CLASSIFIER: LazyLock<Classifier> =
 const SIDE: usize = 224;
 
 const SAMPLES: [&[u8]; 4] = [
-    include_bytes!("../samples/exif-rotated.jpg"),
-    include_bytes!("../samples/alpha.png"),
-    include_bytes!("../samples/lesion-8.webp"),
-    include_bytes!("../samples/gray.jpg"),
+    include_bytes!("../../samples/exif-rotated.jpg"),
+    include_bytes!("../../samples/alpha.png"),
+    include_bytes!("../../samples/lesion-8.webp"),
+    include_bytes!("../../samples/gray.jpg"),
 ];
 
 /// Small files of the formats that samples/ lacks.

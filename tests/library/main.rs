@@ -1,0 +1,6 @@
+//! The library as other programs meet it. One program, because linking one takes minutes.
+
+mod goldens;
+mod metrics;
+mod reduced;
+mod robustness;
