@@ -14,7 +14,10 @@ from .config import Config
 from .network import MobileNetV2
 from .train import Run, predict
 
-# Pictures of the held-out fold that each check of `usable` lets pass.
+CALIBRATION_FOLD = 1  # held out from training, as fold 0 is, which figures are reported on
+# Share of its malignant lesions that reach the threshold of the malignancy flag.
+MALIGNANT_REACHED = 0.95
+# Shares of its pictures that each check of `usable` lets pass.
 ACCEPTED = {"min_contrast": 0.998, "min_sharpness": 0.995, "min_dermoscopy": 0.975}
 
 
@@ -26,33 +29,35 @@ def trained(checkpoint):
 
 
 def prepare(args):
-    pictures = data.read_download(args.source, args.folds) if args.folds else data.read_packed_archives(args.source)
-    rows = data.prepare(pictures, args.out, args.limit)
+    packed = (args.source / "images.csv").is_file()
+    pictures = data.read_packed_archives(args.source) if packed else data.read_download(args.source)
+    rows = data.prepare(pictures, args.out, args.each)
     print(f"{len(rows)} images in {args.out}")
 
 
 def train(args):
     teachers = [trained(path) for path in getattr(args, "teacher", [])]
     run = Run(
-        Config.read(args.config), data.Images.load(args.data), args.checkpoint, start=args.start, teachers=teachers,
+        Config.read(args.config), data.Images.load(args.data), args.checkpoint, start=args.weights, teachers=teachers,
         device=args.device,
     )
     finished = run.run(args.minutes)
-    print("finished" if finished else f"{run.done:.0%} done; the same command goes on from here")
+    if run.workers.rank == 0:
+        print("finished" if finished else f"{run.done:.0%} done; the same command goes on from here")
 
 
 def fit_calibration(args):
-    images, network = data.Images.load(args.data), trained(args.checkpoint)
-    held_out = images.of_folds([args.fold], sharp_only=True)
+    images, network = data.Images.load(args.data), export.shipped(trained(args.checkpoint))
+    held_out = images.of_folds([CALIBRATION_FOLD], reported_only=True)
     # One photograph a lesion, and nothing of the fold that figures are reported on.
-    prior = calibrate.class_shares(images.where(lambda r: r["fold"] not in ("", "0") and r["sharp"] == "1").labels)
+    prior = calibrate.class_shares(images.where(lambda r: r["fold"] not in ("", "0") and r["reported"] == "1").labels)
     labels, logits = held_out.labels, predict(network, held_out, data.SIDE)
     temperature, bias = calibrate.fit(logits, labels, prior)
     probabilities = calibrate.probabilities(logits, prior, temperature, bias)
     malignant = np.isin(labels, calibrate.MALIGNANT)
     risk = probabilities[:, calibrate.MALIGNANT].sum(1)
 
-    known = images.where(lambda r: r["fold"] not in ("0", str(args.fold)))
+    known = images.without_folds([0, CALIBRATION_FOLD])
     chosen = np.random.default_rng(1).permutation(len(known))[: args.lesions]
     others = [picture for _, picture in nonlesions.render(args.rendered, seed=1)]
     others += [p for _, p in nonlesions.backgrounds(known, args.rendered, seed=1)]
@@ -61,6 +66,7 @@ def fit_calibration(args):
         dermoscopy.features(network, dermoscopy.turned((known.squares(i) for i in chosen), seed=1)),
         dermoscopy.features(network, dermoscopy.turned(others, seed=2)),
     )
+    weight = weight.astype(np.float16).astype(np.float64)  # as the file holds it
     squares = [held_out.squares(i) for i in range(len(held_out))]
     scores = dermoscopy.features(network, squares) @ weight + offset
     measures = {
@@ -72,9 +78,9 @@ def fit_calibration(args):
         "temperature": round(temperature, 4),
         "bias": bias.tolist(),
         "prior": [round(float(p), 6) for p in prior],
-        "malignancy_threshold": round(calibrate.malignancy_threshold(risk, malignant), 4),
+        "malignancy_threshold": calibrate.accepting(risk[malignant], MALIGNANT_REACHED),
         "usable": {"min_side": 64}
-        | {name: round(calibrate.accepting(values, ACCEPTED[name]), 4) for name, values in measures.items()},
+        | {name: calibrate.accepting(values, ACCEPTED[name]) for name, values in measures.items()},
         "dermoscopy": {"weight": weight.tolist(), "bias": offset},
     }
     args.out.write_text(json.dumps(result), encoding="utf-8")
@@ -83,19 +89,19 @@ def fit_calibration(args):
 
 def write_model(args):
     calibration = json.loads(args.calibration.read_text(encoding="utf-8"))
-    spec = export.write(trained(args.checkpoint), calibration, args.out, args.template, args.version)
+    spec = export.write(export.shipped(trained(args.checkpoint)), calibration, args.out, args.template, args.version)
     print(f"{args.out}: SHA-256 {spec['sha256']}")
 
 
 def measure(args):
-    images = data.Images.load(args.data).of_folds([args.fold], sharp_only=not args.all)
+    images = data.Images.load(args.data).of_folds([args.fold], reported_only=not args.all)
     if args.write:
         evaluate.write_fold(images, args.write)
         print(f"{len(images)} images and labels.csv in {args.write}")
     if args.predictions:
-        rows = [images.rows[i] for i in images.index]
         predictions = evaluate.read_predictions(args.predictions)
-        print("\n".join([*evaluate.by_group(rows, predictions), "", *evaluate.reliability(rows, predictions)]))
+        tables = evaluate.by_group(images.selected, predictions), evaluate.reliability(images.selected, predictions)
+        print("\n".join([*tables[0], "", *tables[1]]))
 
 
 def write_nonlesions(args):
@@ -125,8 +131,7 @@ def arguments():
 
     add = step("prepare", prepare, "pack pictures and their table")
     add.add_argument("source", type=Path, help="folder with images.csv and its archives, or HAM10000 as downloaded")
-    add.add_argument("--folds", type=Path, help="images.csv to take folds from; marks the source as a download")
-    add.add_argument("--limit", type=int, help="only about so many images, of every fold and class")
+    add.add_argument("--each", type=int, help="only so many images of every fold and class")
     add.add_argument("--out", type=Path, required=True)
 
     for name, help_text in [("train", "train on labels"), ("distill", "train on labels and on teachers' answers")]:
@@ -134,7 +139,7 @@ def arguments():
         with_data(add)
         add.add_argument("config", type=Path, help="settings, see configs/")
         add.add_argument("--checkpoint", type=Path, required=True, help="written often; taken up again if it exists")
-        add.add_argument("--start", type=Path, help="weights to start from: ImageNet's .tflite, or an exported .onnx")
+        add.add_argument("--weights", type=Path, help="to start from: ImageNet's .tflite, or an exported .onnx")
         add.add_argument("--minutes", type=float, help="stop after so long")
         add.add_argument("--device", default="cpu")
         if name == "distill":
@@ -143,7 +148,6 @@ def arguments():
     add = step("calibrate", fit_calibration, "fit temperature, thresholds and what tells lesions from others")
     with_data(add)
     add.add_argument("checkpoint", type=Path)
-    add.add_argument("--fold", type=int, default=1, help="held-out fold to fit on (default 1)")
     add.add_argument("--photographs", type=Path, nargs="*", default=[], help="folders of pictures that are no lesions")
     add.add_argument("--views", type=int, default=2, help="squares cut from each photograph")
     add.add_argument("--rendered", type=int, default=200, help="pictures of each rendered kind")
@@ -160,7 +164,7 @@ def arguments():
     add = step("evaluate", measure, "write a fold for `skinclf classify --truth`; figures by group")
     with_data(add)
     add.add_argument("--fold", type=int, default=0)
-    add.add_argument("--all", action="store_true", help="the images at 150 pixels too")
+    add.add_argument("--all", action="store_true", help="all photographs of a lesion, also those at 150 pixels")
     add.add_argument("--write", type=Path, help="folder for the fold's pictures and labels.csv")
     add.add_argument("--predictions", type=argparse.FileType(encoding="utf-8"), help="what classify -f jsonl printed")
 

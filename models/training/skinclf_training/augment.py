@@ -88,7 +88,7 @@ class Augmenter:
         out = []
         for group, factor, blur in zip(groups, factors, blurred):
             if blur:
-                small = F.interpolate(group, scale_factor=factor, mode="bilinear", antialias=factor < 1)
+                small = F.interpolate(group, scale_factor=factor, mode="bilinear", antialias=True)
                 group = F.interpolate(small, (self.side, self.side), mode="bilinear", align_corners=False)
             out.append(group)
         return torch.cat(out)

@@ -49,13 +49,7 @@ def probabilities(logits, prior, temperature, bias):
     return softmax(logits / temperature + bias + np.log(prior))
 
 
-def malignancy_threshold(probability, malignant, sensitivity=0.95):
-    """The highest threshold that so large a share of the malignant lesions reaches."""
-    reached = np.sort(probability[malignant])[::-1]
-    return float(reached[math.ceil(sensitivity * len(reached)) - 1])
-
-
 def accepting(values, share):
-    """The highest threshold that so large a share of the values reaches."""
+    """The highest threshold of four decimals that so large a share of the values reaches."""
     ordered = np.sort(values)[::-1]
-    return float(ordered[math.ceil(share * len(ordered)) - 1])
+    return math.floor(ordered[math.ceil(share * len(ordered)) - 1] * 1e4) / 1e4

@@ -51,8 +51,3 @@ class Config:
 
     def as_dict(self):
         return asdict(self)
-
-    @property
-    def cost(self):
-        """Pixels to be seen in an epoch's worth of images, over all stages: time is about proportional."""
-        return sum(stage.epochs * stage.side**2 for stage in self.stages)

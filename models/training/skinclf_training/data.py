@@ -7,6 +7,8 @@ rows are in the same order.
 import csv
 import io
 import tarfile
+import zlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +17,9 @@ from PIL import Image
 
 CLASSES = ["akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"]
 SIDE = 224
-COLUMNS = ["image_id", "source", "lesion_id", "dx", "dx_type", "age", "sex", "localization", "fold", "sharp"]
+# `reported` is 1 for one sharp photograph of each lesion: all figures and thresholds are of those.
+COLUMNS = ["image_id", "source", "lesion_id", "dx", "dx_type", "age", "sex", "localization", "fold", "reported"]
+FOLDS = 10
 
 # The official test images of ISIC 2018 Task 3 begin after HAM10000's last, ISIC_0034320.
 FIRST_TEST_ID, LAST_TEST_ID = 34321, 36064
@@ -59,37 +63,48 @@ def read_packed_archives(folder):
                 extra = not row["fold"]
                 yield row | {
                     "source": "isic2017" if extra else "ham10000",
-                    "sharp": int(min(picture.size) >= SIDE),
+                    "reported": int(min(picture.size) >= SIDE),
                 }, (unsquash(picture) if extra else picture)
 
 
-def read_download(folder, folds):
+def fold_of(lesion_id):
+    """The fold of a lesion that no table puts into one."""
+    return str(zlib.crc32(lesion_id.encode()) % FOLDS)
+
+
+def read_download(folder):
     """(row, picture) of HAM10000 as it is distributed: `HAM10000_metadata` and JPEG files below `folder`.
 
-    `folds` is an `images.csv` whose folds are used, so that results stay comparable.
+    A lesion's fold comes from its identifier, and its first photograph is the one that is reported on.
     """
-    with open(folds, newline="", encoding="utf-8") as file:
-        fold_of = {row["image_id"]: row["fold"] for row in csv.DictReader(file)}
-    metadata = next(path for path in folder.rglob("HAM10000_metadata*") if path.is_file())
+    metadata = next((path for path in folder.rglob("HAM10000_metadata*") if path.is_file()), None)
+    if metadata is None:
+        raise FileNotFoundError(f"{folder} has neither images.csv nor HAM10000_metadata: is it the unpacked download?")
     files = {path.stem: path for path in folder.rglob("*.jpg")}
+    lesions = set()
     with open(metadata, newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            if row["image_id"] in files and row["image_id"] in fold_of:
-                extra = {"source": "ham10000", "sharp": 1, "fold": fold_of[row["image_id"]]}
+            if row["image_id"] in files:
+                extra = {
+                    "source": "ham10000",
+                    "fold": fold_of(row["lesion_id"]),
+                    "reported": int(row["lesion_id"] not in lesions),
+                }
+                lesions.add(row["lesion_id"])
                 yield row | extra, Image.open(files[row["image_id"]])
 
 
-def prepare(pictures, out, limit=None):
-    """Packs (row, picture) pairs into `out`; with a limit, about so many images, of every fold and class."""
-    rows, squares, taken = [], [], {}
+def prepare(pictures, out, each=None):
+    """Packs (row, picture) pairs into `out`, or only the first `each` of every fold and class."""
+    rows, squares, taken = [], [], Counter()
     for row, picture in pictures:
-        if limit is not None:
-            key = (row["fold"], row["dx"])
-            taken[key] = taken.get(key, 0) + 1
-            if len(rows) >= limit or taken[key] > 1:
-                continue
+        taken[row["fold"], row["dx"]] += 1
+        if each is not None and taken[row["fold"], row["dx"]] > each:
+            continue
         rows.append({column: row.get(column, "") for column in COLUMNS})
         squares.append(np.asarray(centre_square(picture)))
+    if not rows:
+        raise ValueError("no picture that the table names was found: unpack the archives of pictures first")
     refuse_test_images(row["image_id"] for row in rows)
     refuse_shared_lesions(rows)
     out.mkdir(parents=True, exist_ok=True)
@@ -131,9 +146,9 @@ class Images:
         """Those images whose row satisfies `keep`."""
         return Images(self.pixels, self.rows, np.array([i for i in self.index if keep(self.rows[i])], dtype=np.int64))
 
-    def of_folds(self, folds, sharp_only=False):
+    def of_folds(self, folds, reported_only=False):
         names = {str(fold) for fold in folds}
-        return self.where(lambda row: row["fold"] in names and (row["sharp"] == "1" or not sharp_only))
+        return self.where(lambda row: row["fold"] in names and (row["reported"] == "1" or not reported_only))
 
     def without_folds(self, folds):
         """All others, the images without a fold among them."""
@@ -145,10 +160,12 @@ class Images:
 
     @property
     def labels(self):
-        return np.array([CLASSES.index(self.rows[i]["dx"]) for i in self.index])
+        return np.array([CLASSES.index(row["dx"]) for row in self.selected])
 
-    def column(self, name):
-        return [self.rows[i][name] for i in self.index]
+    @property
+    def selected(self):
+        """Rows of this selection."""
+        return [self.rows[i] for i in self.index]
 
     def squares(self, positions):
         """uint8 [n, SIDE, SIDE, 3] of some positions of this selection."""

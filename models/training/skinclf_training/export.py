@@ -1,5 +1,6 @@
 """A trained network as ONNX, and its spec beside it."""
 
+import copy
 import hashlib
 import json
 
@@ -15,7 +16,10 @@ OPSET, IR_VERSION = 17, 8
 
 
 class Graph:
-    """Collects nodes and weights; each method returns the name of its output."""
+    """Collects nodes and weights; each method returns the name of its output.
+
+    Weights of convolutions are stored in half precision and cast when the model is loaded: half the size.
+    """
 
     def __init__(self):
         self.nodes, self.weights = [], []
@@ -32,7 +36,11 @@ class Graph:
         """Asymmetric padding belongs to the convolution itself: no Pad node."""
         side = conv.padding[0]
         pads = [0, 0, 1, 1] if pad_after else [side] * 4
-        weight = self.constant(f"{name}.weight", conv.weight.detach().numpy())
+        half = conv.weight.detach().half()
+        if not half.isfinite().all():
+            raise ValueError(f"{name}: a weight is too large for half precision")
+        stored = self.constant(f"{name}.weight.half", half.numpy())
+        weight = self.add("Cast", [stored], f"{name}.weight", to=TensorProto.FLOAT)
         bias = self.constant(f"{name}.bias", conv.bias.detach().numpy())
         return self.add(
             "Conv", [x, weight, bias], name, kernel_shape=list(conv.kernel_size), strides=list(conv.stride),
@@ -44,12 +52,22 @@ class Graph:
         return x if unit.linear else self.add("Clip", [x, "zero", "six"], f"{name}.relu6")
 
 
+@torch.no_grad()
+def shipped(network):
+    """The network that the file holds: batch norms folded, the weights of convolutions rounded to half precision."""
+    network = folded(network)
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.weight.copy_(module.weight.half().float())
+    return network
+
+
 def graph_of(network, dermoscopy):
-    """The ONNX model of a network and of the weights ([1280], bias) that tell dermoscopic pictures.
+    """The ONNX model of a `shipped` network and of the weights ([1280], bias) that tell dermoscopic pictures.
 
     One more channel of the head's convolution gives the latter, so it costs nothing.
     """
-    network, classes = folded(network), network.head.out_channels
+    network, classes = copy.deepcopy(network), network.head.out_channels
     graph = Graph()
     graph.constant("zero", np.float32(0))
     graph.constant("six", np.float32(6))
@@ -91,7 +109,7 @@ def graph_of(network, dermoscopy):
 
 
 def write(network, calibration, onnx_path, template, version):
-    """Writes `onnx_path` and the JSON beside it; labels and preprocessing come from the `template` spec.
+    """Writes a `shipped` network as `onnx_path` and the JSON beside it; labels and preprocessing come from the `template` spec.
 
     The head's bias takes that of the calibration and the prior: softmax(logits / temperature) is then calibrated.
     """

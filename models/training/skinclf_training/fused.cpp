@@ -15,7 +15,8 @@ constexpr int64_t BLOCK = 256;
 struct Shape {
   int64_t rows, channels;
   explicit Shape(const at::Tensor& x) : rows(x.size(0) * x.size(2) * x.size(3)), channels(x.size(1)) {
-    TORCH_CHECK(x.is_contiguous(at::MemoryFormat::ChannelsLast) && x.scalar_type() == at::kFloat);
+    TORCH_CHECK(x.is_cpu() && x.is_contiguous(at::MemoryFormat::ChannelsLast) && x.scalar_type() == at::kFloat,
+                "takes single precision on a CPU, channels last");
   }
 };
 

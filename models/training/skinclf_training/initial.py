@@ -49,6 +49,8 @@ def of_onnx(path):
     """The same of a model that `export` wrote, and last the head, without the prior that the spec names."""
     graph = onnx.load(path).graph
     weights = {w.name: numpy_helper.to_array(w).astype(np.float64) for w in graph.initializer}
+    # Weights in half precision are cast by a node of their own.
+    weights |= {n.output[0]: weights[n.input[0]] for n in graph.node if n.op_type == "Cast"}
     found = [(weights[n.input[1]], weights[n.input[2]]) for n in graph.node if n.op_type == "Conv"]
     spec = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     weight, bias = (head[: len(CLASSES)] for head in found[-1])
@@ -65,6 +67,8 @@ def load_into(network, path, batches):
     """
     units = network.units()
     found = of_onnx(path) if path.suffix == ".onnx" else of_tflite(path)
+    if len(found) < len(units):
+        raise ValueError(f"{path} has {len(found)} convolutions, MobileNetV2 1.0 has {len(units)}")
     for unit, (weight, bias) in zip(units, found):
         if unit.conv.weight.shape != weight.shape:
             raise ValueError(f"{path}: a convolution is {weight.shape}, MobileNetV2 1.0 has {unit.conv.weight.shape}")

@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-SIDE = 224
+from .data import SIDE
 
 
 def colour(rng):
@@ -157,7 +157,7 @@ def render(count, seed):
 def corner_skin(square, rng):
     """A corner of a lesion's square, enlarged, if it shows nothing but even skin; None if it does not.
 
-    The lesion is in the middle of most squares, so a corner as dark as the whole picture's brighter half has none.
+    The lesion is in the middle of most squares, so a corner as bright as the whole picture's brighter half has none.
     """
     side = int(rng.integers(48, 72))
     top, left = rng.choice([0, square.shape[0] - side]), rng.choice([0, square.shape[1] - side])
@@ -199,15 +199,15 @@ def encoded_pictures(folder):
 def photographs(folders, part, seed, views=1, smallest=100):
     """("photograph", picture) of the pictures below some folders, and of random squares of each if more views.
 
-    `part` is "fit" for three of four groups, "test" for the others. Of pictures that look alike the first is taken.
+    `part` is "fit" for three of four groups, "test" for the others. Of pictures that look alike, also in the other part,
+    the first is taken.
     """
     rng = np.random.default_rng(seed)
     known = set()
     for group, data in (found for folder in folders for found in encoded_pictures(folder)):
-        if (zlib.crc32(str(group).encode()) % 4 == 0) != (part == "test"):
-            continue
         try:
             picture = Image.open(io.BytesIO(data))
+            looks = (np.asarray(picture.convert("RGB").resize((4, 4), Image.Resampling.BOX)) // 24).tobytes()
             if picture.mode in ("RGBA", "LA", "P"):
                 # What is cut out gets a ground of some colour, not always white.
                 picture = picture.convert("RGBA")
@@ -215,11 +215,12 @@ def photographs(folders, part, seed, views=1, smallest=100):
             picture = picture.convert("RGB")
         except (OSError, Image.DecompressionBombError):
             continue
-        looks = (np.asarray(picture.resize((4, 4), Image.Resampling.BOX)) // 24).tobytes()
         short = min(picture.size)
         if short < smallest or looks in known:
             continue
         known.add(looks)
+        if (zlib.crc32(str(group).encode()) % 4 == 0) != (part == "test"):
+            continue
         for view in range(views):
             side = short if view == 0 else int(rng.uniform(0.25, 1) * short)
             left, top = (int(rng.integers(0, full - side + 1)) for full in picture.size)

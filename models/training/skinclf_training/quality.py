@@ -2,17 +2,20 @@
 
 import numpy as np
 
-GRAY = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+
+def luma(square):
+    """HWC -> HW: ITU-R BT.601 in the 8-bit fixed point of quality.rs, whose rounding adds to the sharpness."""
+    return (square.astype(np.int32) @ np.array([77, 150, 29]) + 128) >> 8
 
 
 def contrast(square):
     """Standard deviation of the luma, 0 to 255."""
-    return float((square @ GRAY).std())
+    return float(luma(square).std())
 
 
 def sharpness(square):
     """Variance of the luma's 3x3 Laplacian (Pech-Pacheco et al. 2000), without the outermost pixels."""
-    luma = square @ GRAY
-    centre = luma[1:-1, 1:-1]
-    laplacian = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * centre
+    grey = luma(square)
+    centre = grey[1:-1, 1:-1]
+    laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * centre
     return float(laplacian.var())

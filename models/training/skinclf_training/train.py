@@ -20,7 +20,7 @@ log = logging.getLogger("train")
 def class_prior(labels, power):
     """Class shares [classes] among images drawn with a weight of count ** power; never zero, for its logarithm."""
     counts = np.bincount(labels, minlength=len(CLASSES)).astype(np.float64)
-    shares = np.where(counts > 0, counts, np.inf if power < -1 else 1e-6) ** (1 + power) * (counts > 0)
+    shares = np.maximum(counts, 1) ** (1 + power) * (counts > 0)
     return np.maximum(shares / shares.sum(), 1e-6)
 
 
@@ -37,6 +37,14 @@ def epoch_order(labels, power, seed):
     edges = np.cumsum(weights[shuffled])
     picks = np.searchsorted(edges, (np.arange(len(labels)) + rng.random()) * (edges[-1] / len(labels)))
     return rng.permutation(shuffled[np.minimum(picks, len(labels) - 1)])
+
+
+def schedule(config, images):
+    """(stage, seed of the epoch's order, position in that order) of every step of a run over so many images."""
+    for number, stage in enumerate(config.stages):
+        steps = images // stage.batch
+        for step in range(round(stage.epochs * steps)):
+            yield stage, (config.seed, number, step // steps), step % steps * stage.batch
 
 
 class Average:
@@ -76,9 +84,9 @@ class Workers:
     operation. Without `torchrun` there is one.
     """
 
-    def __init__(self, device):
+    def __init__(self):
         if dist.is_torchelastic_launched() and not dist.is_initialized():
-            dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+            dist.init_process_group("gloo")
         self.count = dist.get_world_size() if dist.is_initialized() else 1
         self.rank = dist.get_rank() if dist.is_initialized() else 0
 
@@ -109,22 +117,25 @@ class Run:
             torch.set_num_threads(config.threads)
         folds = [*config.held_out, *([] if config.skip_fold is None else [config.skip_fold])]
         self.config, self.device, self.checkpoint = config, device, checkpoint
-        self.workers = Workers(device)
+        self.workers = Workers()
         self.train_set = images.without_folds(folds)
-        self.held_out = images.of_folds(set(config.held_out) - {0}, sharp_only=True)
+        self.held_out = images.of_folds(set(config.held_out) - {0}, reported_only=True)
         self.labels = self.train_set.labels
         self.log_prior = torch.tensor(class_prior(self.labels, config.sampling_power), device=device).log().float()
         self.teachers = [teacher.to(device).eval() for teacher in teachers]
         self.network = MobileNetV2(len(CLASSES), config.dropout)
-        self.seen = 0  # images
-        self.done = 0.0  # share of the run's cost
+        self.step, self.steps = 0, list(schedule(config, len(self.train_set)))
+        if not self.steps:
+            raise ValueError(f"{len(self.train_set)} images do not fill a batch")
+        batches = np.array([(stage.batch, stage.batch * stage.side**2) for stage, _, _ in self.steps])
+        self._images, self._pixels = np.concatenate([[(0, 0)], batches.cumsum(0)]).T
         saved = torch.load(checkpoint, map_location="cpu", weights_only=True) if checkpoint.exists() else None
         if saved is None and start is not None:
             first = np.random.default_rng(config.seed).choice(len(self.train_set), min(256, len(self.train_set)), False)
             batches = [to_input(torch.from_numpy(self.train_set.squares(part))) for part in np.array_split(first, 8)]
             initial.load_into(self.network, start, batches)
         self.network = self.network.to(device, memory_format=torch.channels_last)
-        if config.fused:
+        if config.fused and device == "cpu":
             self.network.fuse()
         decay, plain = [], []
         for parameter in self.network.parameters():
@@ -134,56 +145,46 @@ class Run:
         self.average = Average(self.network, config.ema_images)
         if saved is not None:
             self._restore(saved)
+        # For dropout and mixup, which must differ between processes and from what was seen before.
+        torch.manual_seed(config.seed + self.seen + self.workers.rank)
 
     def run(self, minutes=None):
         """Trains to the end, or for so many minutes; then true if the end was reached."""
         deadline = math.inf if minutes is None else time.monotonic() + minutes * 60
-        begun_cost = 0.0
-        for number, stage in enumerate(self.config.stages):
-            share = stage.epochs * stage.side**2 / self.config.cost
-            if self.done < begun_cost + share - 1e-9 and not self._stage(number, stage, begun_cost, share, deadline):
-                return False
-            begun_cost += share
-        return True
+        config, workers = self.config, self.workers
+        epoch, window, begun = None, [], time.monotonic()
+        while self.step < len(self.steps):
+            stage, of_epoch, at = self.steps[self.step]
+            if of_epoch != epoch:
+                epoch, order = of_epoch, epoch_order(self.labels, config.sampling_power, of_epoch)
+                seed = config.seed + self.seen + workers.rank
+                augment = Augmenter(stage.side, seed, config.strength, config.min_area, self.device)
+            window.append(self._step(augment, order[at + workers.rank : at + stage.batch : workers.count]))
+            self.step += 1
+            ends = self.step == len(self.steps) or self.steps[self.step][1] != epoch
+            if not ends and self.step % 100:
+                continue
+            if workers.rank == 0:
+                rate = len(window) * stage.batch / (time.monotonic() - begun)
+                log.info("%d px, %.1f %% of the run: loss %.3f, %.0f images/s", stage.side, self.done * 100,
+                         np.mean(window), rate)
+                self._save()
+                if ends:
+                    self._report(stage)
+            window, begun = [], time.monotonic()
+            if workers.agree(time.monotonic() > deadline):
+                break
+        return self.step == len(self.steps)
 
-    def _stage(self, number, stage, begun, share, deadline):
-        """Trains one stage from where it is; true if its end was reached. Either way the checkpoint is up to date."""
-        augment = Augmenter(
-            stage.side, self.config.seed + self.seen + self.workers.rank, self.config.strength, self.config.min_area,
-            self.device,
-        )
-        total = stage.epochs * len(self.train_set)
-        position = (self.done - begun) / share * total
-        epoch = int(position // len(self.train_set))
-        window, begun_at = [], time.monotonic()
-        while position < total - 0.5:
-            order = epoch_order(self.labels, self.config.sampling_power, [self.config.seed, number, epoch])
-            start = round(position - epoch * len(self.train_set))
-            for at in range(start, len(order) - stage.batch + 1, stage.batch):
-                part = slice(at + self.workers.rank, at + stage.batch, self.workers.count)
-                window.append(self._step(augment, order[part]))
-                self.seen += stage.batch
-                position += stage.batch
-                self.done = begun + share * min(1.0, position / total)
-                if len(window) == min(100, len(order) // stage.batch):
-                    rate = len(window) * stage.batch / (time.monotonic() - begun_at)
-                    if self.workers.rank == 0:
-                        log.info("%d px, epoch %.2f, %.1f %% of the run: loss %.3f, %.0f images/s", stage.side,
-                                 position / len(self.train_set), self.done * 100, np.mean(window), rate)
-                    self._save()
-                    window, begun_at = [], time.monotonic()
-                    if self.workers.agree(time.monotonic() > deadline):
-                        return False
-                if position >= total - 0.5:
-                    break
-            epoch += 1
-            position = min(total, max(position, epoch * len(self.train_set)))
-            self.done = begun + share * min(1.0, position / total)
-            self._save()
-            if epoch % 2 == 0 or position >= total - 0.5:
-                self._report(stage)
-                window, begun_at = [], time.monotonic()
-        return True
+    @property
+    def seen(self):
+        """Images so far."""
+        return int(self._images[self.step])
+
+    @property
+    def done(self):
+        """Share of the run's pixels so far: time is about proportional to them."""
+        return self._pixels[self.step] / self._pixels[-1]
 
     def _step(self, augment, positions):
         config = self.config
@@ -215,12 +216,12 @@ class Run:
         return loss.item()
 
     def _learning_rate(self):
-        """Linear warm-up, then a cosine over the run's cost, so that large pictures get their part of it."""
+        """Linear warm-up, then a cosine over the run's pixels, so that large pictures get their part of it."""
         warm = min(1.0, (self.seen + 1) / max(1, self.config.warmup_images))
-        return self.config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, self.done)))
+        return self.config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * self.done))
 
     def _report(self, stage):
-        if len(self.held_out) == 0 or self.workers.rank > 0:
+        if len(self.held_out) == 0:
             return
         logits = predict(self.average.network, self.held_out, stage.side, device=self.device)
         labels = self.held_out.labels
@@ -229,15 +230,12 @@ class Run:
                  metrics.macro_auroc(labels, metrics.softmax(logits)))
 
     def _save(self):
-        if self.workers.rank > 0:
-            return
         state = {
             "network": self.network.state_dict(),
             "average": self.average.network.state_dict(),
             "average_seen": self.average.seen,
             "optimizer": self.optimizer.state_dict(),
-            "seen": self.seen,
-            "done": self.done,
+            "step": self.step,
             "config": self.config.as_dict(),
         }
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
@@ -248,12 +246,12 @@ class Run:
     def _restore(self, saved):
         theirs = dict(saved["config"]) | {"threads": None, "fused": None}
         ours = self.config.as_dict() | {"threads": None, "fused": None}
-        if theirs != ours:
-            differing = [key for key in ours if ours[key] != theirs.get(key)]
+        differing = sorted(key for key in ours.keys() | theirs if ours.get(key) != theirs.get(key))
+        if differing:
             raise ValueError(f"{self.checkpoint} was made with other settings: {', '.join(differing)}")
         self.network.load_state_dict(saved["network"])
         self.average.network.load_state_dict(saved["average"])
         self.average.seen = saved["average_seen"]
         self.optimizer.load_state_dict(saved["optimizer"])
-        self.seen, self.done = saved["seen"], saved["done"]
+        self.step = saved["step"]
         log.info("resumed at %.1f %%", self.done * 100)

@@ -1,10 +1,12 @@
 """A drawn stand-in for HAM10000, as it is distributed: every class in every fold, two photographs of some lesions."""
 
 import csv
+import itertools
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from skinclf_training import data
 from skinclf_training.data import CLASSES
 
 
@@ -19,23 +21,26 @@ def lesion(label, rng, size=(300, 225)):
     return picture.filter(ImageFilter.GaussianBlur(1 + label % 3))
 
 
+def lesion_id(fold, nth):
+    """The nth identifier that `prepare` puts into a fold."""
+    names = (f"HAM_{number:07}" for number in itertools.count())
+    return next(itertools.islice((n for n in names if data.fold_of(n) == str(fold)), nth, None))
+
+
 def write(folder, count=60):
-    """Writes `count` pictures, `HAM10000_metadata.csv` and a table of folds; returns the latter's path."""
+    """Writes `count` pictures and `HAM10000_metadata.csv`."""
     rng = np.random.default_rng(7)
     folder.mkdir(parents=True)
-    rows, folds = [], []
+    rows = []
     for i in range(count):
         label, fold = i % 7, i // 7 % 4
         name = f"ISIC_{24306 + i:07}"
         lesion(label, rng).save(folder / f"{name}.jpg", quality=92)
         rows.append({
-            "lesion_id": f"HAM_{fold}{label}{i // 56:05}", "image_id": name, "dx": CLASSES[label], "dx_type": "histo",
+            "lesion_id": lesion_id(fold, label + i // 56 * len(CLASSES)), "image_id": name, "dx": CLASSES[label], "dx_type": "histo",
             "age": str(20 + i), "sex": ["male", "female"][i % 2], "localization": "back",
         })
-        folds.append({"image_id": name, "fold": str(fold)})
-    for path, table in [(folder / "HAM10000_metadata.csv", rows), (folder.parent / "folds.csv", folds)]:
-        with open(path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, table[0])
-            writer.writeheader()
-            writer.writerows(table)
-    return folder.parent / "folds.csv"
+    with open(folder / "HAM10000_metadata.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)

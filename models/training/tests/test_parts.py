@@ -1,6 +1,7 @@
 """The parts that can go wrong without a sign of it."""
 
 import unittest
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -8,6 +9,7 @@ import torch
 from PIL import Image
 
 from skinclf_training import augment, calibrate, data, export, fused, losses, metrics, nonlesions, train
+from skinclf_training.config import Config
 from skinclf_training.network import MobileNetV2
 
 
@@ -30,6 +32,16 @@ class Data(unittest.TestCase):
 
     def test_a_squeezed_picture_gets_its_shape_back(self):
         self.assertEqual(data.unsquash(Image.new("RGB", (256, 256))).size, (341, 256))
+
+
+class Configs(unittest.TestCase):
+    def test_every_config_can_be_read_and_keeps_fold_0_out(self):
+        for path in (Path(__file__).parent.parent / "configs").glob("*.toml"):
+            with self.subTest(path.name):
+                config = Config.read(path)
+                steps = list(train.schedule(config, 1000))
+                self.assertEqual(len(steps), sum(round(s.epochs * (1000 // s.batch)) for s in config.stages))
+                self.assertIn(0, config.held_out)
 
 
 class Sampling(unittest.TestCase):
@@ -93,7 +105,7 @@ class Calibration(unittest.TestCase):
 
     def test_a_threshold_reaches_its_share(self):
         risk, malignant = np.linspace(0, 1, 101), np.arange(101) >= 61
-        threshold = calibrate.malignancy_threshold(risk, malignant)
+        threshold = calibrate.accepting(risk[malignant], 0.95)
         self.assertEqual((risk[malignant] >= threshold).sum(), 38)  # of 40
 
 
@@ -117,18 +129,22 @@ class Network(unittest.TestCase):
         torch.nn.init.normal_(network.head.weight, std=0.05)
         network.eval()
         weight = np.random.default_rng(3).normal(0, 0.1, 1280)
-        model = export.graph_of(network, (weight, 0.7))
+        plain = export.shipped(network)
+        model = export.graph_of(plain, (weight, 0.7))
         self.assertEqual([n.op_type for n in model.graph.node if n.op_type == "Pad"], [])
         session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
         x = torch.rand(1, 3, 224, 224) * 2 - 1
         logits, maps, dermoscopy = session.run(["logits", "maps", "dermoscopy"], {"input": x.numpy()})
         with torch.no_grad():
-            wanted_logits, wanted_maps = network(x)
-            pooled = network.features(x).mean((2, 3)).numpy()
+            wanted_logits, wanted_maps = plain(x)
+            pooled = plain.features(x).mean((2, 3)).numpy()
+            unrounded = network(x)[0].numpy()
         self.assertGreater(np.ptp(wanted_logits.numpy()), 0.1)
         np.testing.assert_allclose(logits, wanted_logits.numpy(), atol=1e-4)
         np.testing.assert_allclose(maps, wanted_maps.numpy(), atol=1e-4)
+        weight = weight.astype(np.float16).astype(np.float64)
         np.testing.assert_allclose(dermoscopy, pooled @ weight[:, None] + 0.7, atol=1e-4)
+        np.testing.assert_allclose(logits, unrounded, atol=1e-2)  # what half precision costs
 
     def test_the_fused_batch_norm_is_pytorchs(self):
         torch.manual_seed(4)
