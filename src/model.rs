@@ -36,7 +36,7 @@ impl Model {
         let spec = ModelSpec::parse(include_bytes!("../models/mobilenetv2.json"));
         Self {
             // The pair is fixed when the program is built, and a test holds its hash to the spec:
-            // checking again would cost every start the hashing of 9 MB.
+            // checking again would cost every start the hashing of all its bytes.
             spec: spec.expect("the embedded spec is valid"),
             onnx: Bytes::from_static(include_bytes!("../models/mobilenetv2.onnx")),
             file: PathBuf::from("(embedded model)"),
