@@ -25,7 +25,7 @@ pub fn square(pixels: &Pixels, input: &Input) -> RgbImage {
     let cropped = TypedCroppedImage::from_ref(&source, left, top, crop, crop);
     let cropped = cropped.expect("the centre square lies inside the image");
     // The typed call, because the other one brings 3 MB of code for pixels of other types.
-    Resizer::new().resize_typed(&cropped, &mut target, &options).expect("the sides are not zero");
+    Resizer::new().resize_typed(&cropped, &mut target, &options).expect("the options crop nothing");
     // Resampling is symmetric, so turning the small square equals turning the large picture.
     let mut upright = DynamicImage::ImageRgb8(resized);
     upright.apply_orientation(pixels.orientation);
