@@ -137,11 +137,12 @@ fn pixel_tolerance(input: &str) -> u8 {
 /// Of a probability, where the tensors differ within [`pixel_tolerance`].
 fn end_to_end_tolerance(input: &str) -> f32 {
     match input {
-        // The network hangs on single values here: ONNX Runtime's own probabilities move by up to 0.03,
-        // 0.02 and 0.01 when a fifth of all values is changed by 1, at random. Measured: 0.0098, 0.0086
-        // and 0.0051.
+        // The network hangs on single values here: ONNX Runtime's own probabilities move by up to 0.04,
+        // 0.03 and 0.015 when a fifth of all values is changed by 1, at random. Measured: 0.0099, 0.0081 and 0.0050.
         "samples/exif-rotated.jpg" | "samples/lesion-2.jpg" => 0.015,
-        "tests/goldens/inputs/444.jpg" | "tests/goldens/inputs/444-progressive.jpg" => 0.01,
+        "tests/goldens/inputs/444.jpg"
+        | "tests/goldens/inputs/444-progressive.jpg"
+        | "tests/goldens/inputs/orientation-3-landscape.jpg" => 0.01,
         _ => 5e-3,
     }
 }
