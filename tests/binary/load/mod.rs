@@ -18,10 +18,17 @@ pub(super) fn ok(_path: &str) -> Answer {
 }
 
 /// Exit status and JSON of a run against `url`.
+///
+/// Where the other tests leave the generator no core, it says so of itself, and such a run tells nothing else: it is
+/// repeated, a few times.
 pub(super) fn load(url: &str, args: &[&str]) -> (Ran, Value) {
-    let ran = run(["bench", "--url", url, "--format", "json"].iter().chain(args));
-    let json = serde_json::from_str(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {}", ran.stderr));
-    (ran, json)
+    let mut runs = (0..5).map(|_| {
+        let ran = run(["bench", "--url", url, "--format", "json"].iter().chain(args));
+        let json: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {}", ran.stderr));
+        (ran, json)
+    });
+    let starved = |json: &Value| json["verdict"] == "CLIENT-SATURATED";
+    runs.find(|(_, json)| !starved(json)).expect("five runs had no core for the generator")
 }
 
 /// A run in the background, its JSON on a pipe.
