@@ -109,8 +109,9 @@ def graph_of(network, dermoscopy):
 
 
 def write(network, calibration, onnx_path, template, version):
-    """Writes a `shipped` network as `onnx_path` and the JSON beside it; labels and preprocessing come from the `template` spec.
+    """Writes a `shipped` network to `onnx_path`, and the JSON beside it.
 
+    Labels and preprocessing come from the `template` spec.
     The head's bias takes that of the calibration and the prior: softmax(logits / temperature) is then calibrated.
     """
     temperature = calibration["temperature"]

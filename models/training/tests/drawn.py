@@ -6,8 +6,7 @@ import itertools
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from skinclf_training import data
-from skinclf_training.data import CLASSES
+from skinclf_training.data import CLASSES, fold_of
 
 
 def lesion(label, rng, size=(300, 225)):
@@ -24,7 +23,7 @@ def lesion(label, rng, size=(300, 225)):
 def lesion_id(fold, nth):
     """The nth identifier that `prepare` puts into a fold."""
     names = (f"HAM_{number:07}" for number in itertools.count())
-    return next(itertools.islice((n for n in names if data.fold_of(n) == str(fold)), nth, None))
+    return next(itertools.islice((name for name in names if fold_of(name) == str(fold)), nth, None))
 
 
 def write(folder, count=60):
@@ -36,8 +35,9 @@ def write(folder, count=60):
         label, fold = i % 7, i // 7 % 4
         name = f"ISIC_{24306 + i:07}"
         lesion(label, rng).save(folder / f"{name}.jpg", quality=92)
+        nth = label + i // 56 * len(CLASSES)
         rows.append({
-            "lesion_id": lesion_id(fold, label + i // 56 * len(CLASSES)), "image_id": name, "dx": CLASSES[label], "dx_type": "histo",
+            "lesion_id": lesion_id(fold, nth), "image_id": name, "dx": CLASSES[label], "dx_type": "histo",
             "age": str(20 + i), "sex": ["male", "female"][i % 2], "localization": "back",
         })
     with open(folder / "HAM10000_metadata.csv", "w", newline="", encoding="utf-8") as file:
