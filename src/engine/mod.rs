@@ -15,6 +15,7 @@ mod simd;
 mod tests;
 
 use std::hint::black_box;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -49,15 +50,22 @@ impl Engine {
 
     /// Without an instruction set everything is left to tract.
     fn load_with(model: &Model, isa: Option<Isa>) -> Result<Self, ModelError> {
-        let fail = |problem: String| ModelError::new(&model.file, problem);
-        let graph = parse(model.onnx.clone()).map_err(fail)?;
-        check_operators(&graph).map_err(fail)?;
-        check_input(&graph, &model.spec).map_err(fail)?;
-        let plan = compile(graph, &model.spec, isa).map_err(fail)?;
+        // tract panics on some graphs that no exporter writes; that is a model that cannot be used.
+        let loaded = catch_unwind(AssertUnwindSafe(|| Self::load_unguarded(model, isa)));
+        loaded
+            .unwrap_or_else(|_| Err("cannot be loaded: the graph is malformed".to_owned()))
+            .map_err(|problem| ModelError::new(&model.file, problem))
+    }
+
+    fn load_unguarded(model: &Model, isa: Option<Isa>) -> Result<Self, String> {
+        let graph = parse(model.onnx.clone())?;
+        check_operators(&graph)?;
+        check_input(&graph, &model.spec)?;
+        let plan = compile(graph, &model.spec, isa)?;
         let mut heads = Vec::new();
         for (slot, (head, name)) in Head::named(&model.spec).into_iter().enumerate() {
-            let fact = plan.model().output_fact(slot).map_err(|e| fail(e.to_string()))?;
-            head.check(fact, name, &model.spec).map_err(fail)?;
+            let fact = plan.model().output_fact(slot).map_err(|e| e.to_string())?;
+            head.check(fact, name, &model.spec)?;
             heads.push(head);
         }
         Ok(Self { plan, shape: model.spec.input.shape, heads, isa })

@@ -75,6 +75,7 @@ fn what_is_no_usable_model_is_named() {
         (PathBuf::from("none.onnx"), "cannot be read"),
         (made("without-metadata.onnx"), "lacks \"labels\""),
         (made("unsupported-operator.onnx"), "operators that are not supported: NoSuchOperator"),
+        (made("output-of-nothing.onnx"), "the graph is malformed"),
     ] {
         let ran = classify_with(&model);
         assert_eq!(ran.code, Some(1), "{model:?}");

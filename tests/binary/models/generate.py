@@ -39,6 +39,9 @@ def main():
     model("channel-maps", mean + [cells, bright], extra={"maps": [1, 3, 4, 4], "dermoscopy": [1, 1]})
     model("unsupported-operator", [helper.make_node("NoSuchOperator", ["input"], ["logits"], domain="")],
           metadata=described)
+    # Nothing computes "logits".
+    nowhere = helper.make_node("ReduceMean", ["input"], ["means"], axes=[2, 3], keepdims=0)
+    model("output-of-nothing", [nowhere], metadata=described)
 
 
 if __name__ == "__main__":
