@@ -99,8 +99,8 @@ pub(crate) struct ClassifyArgs {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
 
-    /// Print scores against the labels in FILE instead of the results (table and json): a CSV with the columns
-    /// image and dx, or image and one for each class as ISIC has them; lesion_id if there is one
+    /// Print scores against the labels in FILE (- for standard input) instead of the results (table and json): a CSV
+    /// with the columns image and dx, or image and one for each class as ISIC has them; lesion_id if there is one
     #[arg(long, value_name = "FILE", conflicts_with = "top_k", value_hint = ValueHint::FilePath)]
     pub(crate) truth: Option<PathBuf>,
 

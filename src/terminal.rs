@@ -51,6 +51,16 @@ pub(crate) fn alarming(word: &str, colored: bool) -> String {
     if colored { format!("\u{1b}[1;31m{word}\u{1b}[0m") } else { word.to_owned() }
 }
 
+/// Text from outside, such as a file's name, may hold control characters that would steer the terminal.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+}
+
+/// Says on standard error what became of one of many.
+pub(crate) fn complain(name: &str, problem: &str) {
+    eprintln!("error: {}: {}", printable(name), printable(problem));
+}
+
 /// A progress bar on stderr; invisible when `quiet` or when stderr is no terminal.
 pub(crate) fn progress(quiet: bool) -> ProgressBar {
     let bar = ProgressBar::no_length();

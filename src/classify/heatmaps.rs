@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use skinclf::ModelSpec;
 
+use super::inputs::is_same_folder;
+
 /// Where heatmaps go, and which names of this run are taken.
 pub(super) struct Heatmaps {
     folder: PathBuf,
@@ -16,7 +18,11 @@ pub(super) struct Heatmaps {
 
 impl Heatmaps {
     /// Makes the folder if need be.
-    pub(super) fn open(folder: &Path, spec: &ModelSpec) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// When the model has no maps, the folder cannot be made, or pictures of the run are in it, which heatmaps could
+    /// replace.
+    pub(super) fn open(folder: &Path, pictures: &[PathBuf], spec: &ModelSpec) -> anyhow::Result<Self> {
         if spec.outputs.class_maps.is_none() {
             let name = &spec.name;
             bail!(
@@ -25,15 +31,38 @@ impl Heatmaps {
         }
         fs::create_dir_all(folder)
             .with_context(|| format!("--heatmap {}: cannot be created", folder.display()))?;
-        Ok(Self { folder: folder.to_owned(), taken: HashSet::new() })
+        let heatmaps = Self { folder: folder.to_owned(), taken: HashSet::new() };
+        for picture in pictures {
+            heatmaps.refuse_to_replace(picture)?;
+        }
+        Ok(heatmaps)
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Writes the heatmap of a picture; returns the path of the file.
     pub(super) fn write(&mut self, picture: &str, png: &[u8]) -> anyhow::Result<String> {
+        self.refuse_to_replace(Path::new(picture))?;
         let name = self.name(picture);
         let path = self.folder.join(name);
         fs::write(&path, png).with_context(|| format!("--heatmap: {} cannot be written", path.display()))?;
         Ok(path.to_string_lossy().into_owned())
+    }
+
+    fn refuse_to_replace(&self, picture: &Path) -> anyhow::Result<()> {
+        let beside = if picture.is_dir() { Some(picture) } else { picture.parent() };
+        let beside = beside.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+        let is_here = beside.is_some_and(|folder| is_same_folder(folder, &self.folder));
+        if is_here && picture.as_os_str() != "-" {
+            bail!(
+                "--heatmap {}: {} is in it and could be replaced; name another folder",
+                self.folder.display(),
+                picture.display()
+            );
+        }
+        Ok(())
     }
 
     /// `lesion.png` for `a/lesion.jpg`, then `lesion-2.png` for `b/lesion.jpg`; `stdin.png` for `-`.

@@ -51,16 +51,23 @@ pub(super) struct Inputs {
     list: Option<PathList>,
     list_source: Option<PathBuf>,
     directory: Option<walkdir::IntoIter>,
+    skipped: Option<PathBuf>,
 }
 
 impl Inputs {
-    pub(super) fn new(arguments: &[PathBuf], files_from: Option<&Path>) -> anyhow::Result<Self> {
+    /// Directories are searched for images, but for the folder `skipped`, which the run itself writes to.
+    pub(super) fn new(
+        arguments: &[PathBuf],
+        files_from: Option<&Path>,
+        skipped: Option<&Path>,
+    ) -> anyhow::Result<Self> {
         let list = files_from.map(PathList::open).transpose()?;
         Ok(Self {
             arguments: arguments.to_vec().into(),
             list,
             list_source: files_from.map(Path::to_owned),
             directory: None,
+            skipped: skipped.map(Path::to_owned),
         })
     }
 
@@ -70,7 +77,14 @@ impl Inputs {
         if list_source.is_some_and(|path| !path.is_file()) {
             return None;
         }
-        Self::new(&self.arguments.iter().cloned().collect::<Vec<_>>(), list_source).ok()
+        let arguments: Vec<_> = self.arguments.iter().cloned().collect();
+        Self::new(&arguments, list_source, self.skipped.as_deref()).ok()
+    }
+
+    fn is_skipped(&self, entry: &walkdir::Result<walkdir::DirEntry>) -> bool {
+        let folder = entry.as_ref().ok().filter(|entry| entry.file_type().is_dir());
+        let skipped = self.skipped.as_deref();
+        folder.zip(skipped).is_some_and(|(entry, skipped)| is_same_folder(entry.path(), skipped))
     }
 
     fn next_named(&mut self) -> Option<io::Result<PathBuf>> {
@@ -83,10 +97,11 @@ impl Iterator for Inputs {
 
     fn next(&mut self) -> Option<Input> {
         loop {
-            if let Some(walk) = &mut self.directory {
-                match walk.find_map(image_of_entry) {
-                    Some(input) => return Some(input),
-                    None => self.directory = None,
+            while let Some(entry) = self.directory.as_mut().and_then(Iterator::next) {
+                if self.is_skipped(&entry) {
+                    self.directory.iter_mut().for_each(walkdir::IntoIter::skip_current_dir);
+                } else if let Some(input) = image_of_entry(entry) {
+                    return Some(input);
                 }
             }
             let path = match self.next_named()? {
@@ -117,6 +132,11 @@ fn image_of_entry(entry: walkdir::Result<walkdir::DirEntry>) -> Option<Input> {
             Some(Input::Unreadable(path, e.to_string()))
         }
     }
+}
+
+/// Whether two paths lead to one folder that exists.
+pub(super) fn is_same_folder(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 fn has_image_extension(path: &Path) -> bool {

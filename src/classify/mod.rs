@@ -4,19 +4,19 @@ mod heatmaps;
 mod inputs;
 mod ordered;
 mod truth;
+mod usage;
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
-use clap::CommandFactory as _;
 use indicatif::{HumanCount, HumanDuration, ProgressBar};
 use skinclf::{Classifier, Options, Prediction, Timings};
 
 use self::heatmaps::Heatmaps;
 use self::inputs::{Input, Inputs};
 use self::truth::Scoring;
-use crate::cli::{ClassifyArgs, Cli, Format};
+use crate::cli::{ClassifyArgs, Format};
 use crate::exit::Exit;
 use crate::output::{self, Destination, Failure, Heatmap, Layout, Record, Sink, Subject};
 use crate::{interrupt, terminal};
@@ -30,21 +30,24 @@ enum Results<'s> {
 }
 
 pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
-    refuse_contradictions(args);
+    usage::refuse_contradictions(args);
     let classifier = Arc::new(args.model.load()?);
     let spec = classifier.spec();
-    let mut heatmaps = args.heatmap.as_deref().map(|folder| Heatmaps::open(folder, spec)).transpose()?;
+    let scoring = args.truth.as_deref().map(|labels| Scoring::open(labels, args, spec)).transpose()?;
+    let mut heatmaps =
+        args.heatmap.as_deref().map(|folder| Heatmaps::open(folder, &args.paths, spec)).transpose()?;
     let out = Destination::open(args.output.as_deref())?;
     let on_terminal = out.is_terminal;
     let layout = layout(args.format, on_terminal);
-    let mut results = match &args.truth {
+    let mut results = match scoring {
         None => Results::Rows(output::sink(layout, spec, out.writer).map_err(|e| anyhow!(e))?),
-        Some(labels) => Results::Scores(Scoring::open(labels, args, spec)?.into(), out.writer),
+        Some(scoring) => Results::Scores(scoring.into(), out.writer),
     };
 
     interrupt::on_signal(|| {})?;
     let bar = terminal::progress(args.quiet);
-    let inputs = Inputs::new(&args.paths, args.files_from.as_deref())?;
+    let inputs =
+        Inputs::new(&args.paths, args.files_from.as_deref(), heatmaps.as_ref().map(Heatmaps::folder))?;
     count_in_background(&bar, &inputs);
     let worker = classifier.clone();
     let options = Options { tta: args.tta, explain: heatmaps.is_some(), strict: args.strict };
@@ -56,10 +59,18 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
         if let Err(failure) = &outcome
             && (args.format == Format::Isic || args.truth.is_some())
         {
-            bar.suspend(|| eprintln!("error: {name}: {}", failure.message));
+            bar.suspend(|| terminal::complain(&name, &failure.message));
         }
         let heatmap = match (&mut heatmaps, png) {
-            (Some(heatmaps), Some(png)) => Some(Heatmap::File(heatmaps.write(&name, &png)?)),
+            (Some(heatmaps), Some(png)) => match heatmaps.write(&name, &png) {
+                Ok(file) => Some(Heatmap::File(file)),
+                // The result itself is none the worse.
+                Err(e) => {
+                    bar.suspend(|| terminal::complain(&name, &format!("{e:#}")));
+                    tally.without_heatmap += 1;
+                    None
+                }
+            },
             _ => None,
         };
         match &mut results {
@@ -93,23 +104,6 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
         eprintln!("{}", tally.summary(elapsed));
     }
     Ok(tally.exit())
-}
-
-/// What clap cannot express: a flag that only some formats know.
-fn refuse_contradictions(args: &ClassifyArgs) {
-    use clap::error::ErrorKind::ArgumentConflict;
-    if args.top_k.is_some() && matches!(args.format, Format::Csv | Format::Isic) {
-        let message = "--top-k does not go with --format csv or isic, which have a column for each class";
-        Cli::command().error(ArgumentConflict, message).exit();
-    }
-    if args.truth.is_some() && !matches!(args.format, Format::Table | Format::Json) {
-        let message = "--truth goes with --format table or json: it prints scores, not a row for each image";
-        Cli::command().error(ArgumentConflict, message).exit();
-    }
-    let from_stdin = args.paths.iter().chain(&args.files_from).filter(|p| p.as_os_str() == "-").count();
-    if from_stdin > 1 {
-        Cli::command().error(ArgumentConflict, "standard input (-) can be read only once").exit();
-    }
 }
 
 fn layout(format: Format, on_terminal: bool) -> Layout {
@@ -161,6 +155,8 @@ fn count_in_background(bar: &ProgressBar, inputs: &Inputs) {
 struct Tally {
     done: u64,
     failed: u64,
+    /// Of those done, how many lack the heatmap that was asked for.
+    without_heatmap: u64,
 }
 
 impl Tally {
@@ -175,9 +171,13 @@ impl Tally {
         let rate = (self.done + self.failed) as f64 / elapsed.as_secs_f64().max(1e-9);
         let failed =
             if self.failed == 0 { String::new() } else { format!(", {} failed", HumanCount(self.failed)) };
+        let without = match self.without_heatmap {
+            0 => String::new(),
+            n => format!(", {} without a heatmap", HumanCount(n)),
+        };
         let stopped = if interrupt::requested() { "interrupted: " } else { "" };
         format!(
-            "{stopped}{} classified{failed} in {} ({rate:.1} images/s)",
+            "{stopped}{} classified{failed}{without} in {} ({rate:.1} images/s)",
             HumanCount(self.done),
             HumanDuration(elapsed)
         )
@@ -186,7 +186,7 @@ impl Tally {
     fn exit(&self) -> Exit {
         if interrupt::requested() {
             Exit::Interrupted
-        } else if self.failed > 0 {
+        } else if self.failed + self.without_heatmap > 0 {
             Exit::SomeFailed
         } else {
             Exit::Done

@@ -88,30 +88,19 @@ impl<T> Overall<T> {
         ]
     }
 
-    fn from_array(figures: [T; 10]) -> Self {
-        let [
-            accuracy,
-            balanced_accuracy,
-            macro_auroc,
-            melanoma_auroc,
-            malignant_auroc,
-            sensitivity_at_80_specificity,
-            sensitivity_at_90_specificity,
-            sensitivity_at_95_specificity,
-            ece,
-            brier,
-        ] = figures;
+    /// The same order: the fields of a literal are evaluated as they are written.
+    fn from_figures(mut next: impl FnMut() -> T) -> Self {
         Self {
-            accuracy,
-            balanced_accuracy,
-            macro_auroc,
-            melanoma_auroc,
-            malignant_auroc,
-            sensitivity_at_80_specificity,
-            sensitivity_at_90_specificity,
-            sensitivity_at_95_specificity,
-            ece,
-            brier,
+            accuracy: next(),
+            balanced_accuracy: next(),
+            macro_auroc: next(),
+            melanoma_auroc: next(),
+            malignant_auroc: next(),
+            sensitivity_at_80_specificity: next(),
+            sensitivity_at_90_specificity: next(),
+            sensitivity_at_95_specificity: next(),
+            ece: next(),
+            brier: next(),
         }
     }
 }
@@ -121,8 +110,8 @@ impl<T> PerClass<T> {
         [self.recall, self.precision, self.specificity, self.f1, self.auroc]
     }
 
-    fn from_array([recall, precision, specificity, f1, auroc]: [T; 5]) -> Self {
-        Self { recall, precision, specificity, f1, auroc }
+    fn from_figures(mut next: impl FnMut() -> T) -> Self {
+        Self { recall: next(), precision: next(), specificity: next(), f1: next(), auroc: next() }
     }
 }
 
@@ -132,7 +121,7 @@ pub(super) fn unflatten<T>(
     classes: usize,
 ) -> (Overall<T>, Vec<PerClass<T>>) {
     let mut next = || figures.next().expect("a figure for each name");
-    let overall = Overall::from_array(std::array::from_fn(|_| next()));
-    let per_class = (0..classes).map(|_| PerClass::from_array(std::array::from_fn(|_| next()))).collect();
+    let overall = Overall::from_figures(&mut next);
+    let per_class = (0..classes).map(|_| PerClass::from_figures(&mut next)).collect();
     (overall, per_class)
 }

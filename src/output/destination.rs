@@ -14,7 +14,7 @@ pub(crate) struct Destination {
 }
 
 impl Destination {
-    /// Standard output, or the file of `--output`, made anew.
+    /// Standard output, or the file of `--output`.
     pub(crate) fn open(path: Option<&Path>) -> anyhow::Result<Self> {
         let Some(path) = path else {
             let stdout = io::stdout();
@@ -28,10 +28,36 @@ impl Destination {
         Self::create("--output", path)
     }
 
-    /// The file of a flag, made anew.
+    /// The file of a flag. What it holds is replaced when something is written, so that a run that comes to nothing
+    /// leaves it as it was.
     pub(crate) fn create(flag: &str, path: &Path) -> anyhow::Result<Self> {
         let name = format!("{flag} {}", path.display());
-        let file = File::create(path).with_context(|| format!("{name}: cannot be created"))?;
-        Ok(Self { writer: Box::new(BufWriter::new(file)), name, is_terminal: false })
+        let file = File::options().write(true).create(true).truncate(false).open(path);
+        let file = file.with_context(|| format!("{name}: cannot be created"))?;
+        Ok(Self {
+            writer: Box::new(BufWriter::new(Replacing { file, begun: false })),
+            name,
+            is_terminal: false,
+        })
+    }
+}
+
+/// A file that is emptied by the first write.
+struct Replacing {
+    file: File,
+    begun: bool,
+}
+
+impl Write for Replacing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // A device or a pipe has no length.
+        if !std::mem::replace(&mut self.begun, true) && self.file.metadata()?.is_file() {
+            self.file.set_len(0)?;
+        }
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }

@@ -6,7 +6,7 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement};
 use skinclf::{Group, ModelSpec, Prediction};
 
 use super::{Record, Sink};
-use crate::terminal;
+use crate::terminal::{self, printable};
 
 pub(crate) const NOTICE: &str =
     "Research software, not a medical device: this is not a diagnosis. See a doctor about a skin change.";
@@ -117,9 +117,4 @@ impl<W: Write> Sink for Table<'_, W> {
 
 fn percent(p: f32) -> String {
     format!("{:.1} %", p * 100.0)
-}
-
-/// A file's name may hold control characters that would steer the terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
 }

@@ -5,6 +5,8 @@ use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest as _, Sha256};
 use skinclf::ModelSpec;
 
+use crate::output::ModelId;
+
 /// What is served as it is.
 pub(super) struct Pages {
     pub(super) index: Page,
@@ -23,12 +25,15 @@ impl Pages {
         let labels = serde_json::to_string(&spec.labels).expect("strings are JSON");
         // A label must not end the script element that it stands in.
         let labels = labels.replace('<', "\\u003c");
+        let model_id = serde_json::to_string(&ModelId::from(spec)).expect("strings are JSON");
         let heatmaps = spec.outputs.class_maps.is_some().to_string();
         let model = escaped(&format!("{} {}", spec.name, spec.version));
         let fill = |template: &str| {
             let filled = template.replace("{{COMMON}}", include_str!("pages/common.css").trim_end());
             let filled = filled.replace("{{VERSION}}", env!("CARGO_PKG_VERSION"));
             let filled = filled.replace("{{HEATMAPS}}", &heatmaps);
+            // With its quotes, so that the template is JSON, too.
+            let filled = filled.replace("\"{{MODEL_ID}}\"", &model_id);
             filled.replace("{{MODEL}}", &model).replace("{{LABELS}}", &labels)
         };
         Self {

@@ -72,6 +72,53 @@ fn every_picture_has_a_file_of_its_own() {
 }
 
 #[test]
+fn pictures_of_the_run_are_never_replaced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    std::fs::create_dir(path("own")).expect("a folder");
+    image::open(LESION).expect("a sample").save(path("own/a.png")).expect("a picture");
+    let before = std::fs::read(path("own/a.png")).expect("a file");
+    for args in [[path("own"), path("own")], [path("own/../own"), path("own/a.png")]] {
+        let ran = run(["classify", "--heatmap", &args[0], &args[1]]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
+        assert!(ran.stderr.contains("name another folder"), "{}", ran.stderr);
+    }
+    // A list is read as the run goes on.
+    let args = ["classify", "-f", "jsonl", "--files-from", "-", "--heatmap", &path("own")];
+    let ran = run_with_input(args, path("own/a.png").as_bytes());
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("name another folder"), "{}", ran.stderr);
+    assert_eq!(std::fs::read(path("own/a.png")).expect("a file"), before);
+}
+
+#[test]
+fn heatmaps_within_a_folder_of_pictures_are_no_pictures() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::copy(LESION, folder.path().join("a.jpg")).expect("a copy");
+    let pictures = folder.path().to_str().expect("UTF-8");
+    let maps = folder.path().join("maps");
+    let maps = maps.to_str().expect("UTF-8");
+    for _ in 0..2 {
+        let results = classify_json(&["--heatmap", maps, pictures]);
+        assert_eq!(results.len(), 1, "{results:?}");
+    }
+}
+
+#[test]
+fn a_heatmap_that_cannot_be_written_costs_no_result() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let maps = folder.path().to_str().expect("UTF-8");
+    std::fs::create_dir(folder.path().join("lesion-1.png")).expect("a folder in its place");
+    let ran = run(["classify", "-f", "json", "--heatmap", maps, LESION, "samples/lesion-2.jpg"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("lesion-1.png cannot be written"), "{}", ran.stderr);
+    let results: Vec<serde_json::Value> = serde_json::from_str(&ran.stdout).expect("a whole array");
+    assert!(results.iter().all(|result| result["class_name"].is_string()), "{results:?}");
+    let files: Vec<_> = results.iter().map(|result| result.get("heatmap_file").is_some()).collect();
+    assert_eq!(files, [false, true]);
+}
+
+#[test]
 fn a_model_without_maps_is_told_before_a_picture_is_read() {
     let folder = tempfile::tempdir().expect("a folder");
     let maps = folder.path().join("maps");

@@ -108,6 +108,14 @@ fn probes_pages_and_the_description_are_there() {
         (&openapi["openapi"], &openapi["info"]["version"]),
         (&"3.1.0".into(), &env!("CARGO_PKG_VERSION").into())
     );
+    let example =
+        &openapi["paths"]["/health"]["get"]["responses"]["200"]["content"]["application/json"]["example"];
+    assert_eq!(example["model"], server.get("/health").json()["model"]);
+    let told = openapi["paths"]["/metrics"]["get"]["description"].as_str().expect("a sentence");
+    let metrics = server.get("/metrics").text;
+    for name in metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {
+        assert!(told.contains(name), "{name} is not described");
+    }
     for path in ["/", "/docs"] {
         let page = server.get(path);
         assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::schema::assert_valid;
-use crate::support::{Ran, classify_json, run, skinclf};
+use crate::support::{Ran, classify_json, run, run_with_input, skinclf};
 
 const LABELS: &str = "samples/labels.csv";
 const TRUNCATED: &str = "samples/broken/truncated.jpg";
@@ -49,6 +49,39 @@ fn truths() -> Vec<(String, String)> {
     rows.map(|row| (row[0].to_owned(), row[1].to_owned())).collect()
 }
 
+/// Titles and keys of what is said of all classes together.
+const OVERALL: [(&str, &str); 10] = [
+    ("accuracy", "accuracy"),
+    ("balanced accuracy", "balanced_accuracy"),
+    ("AUROC, mean of classes", "macro_auroc"),
+    ("AUROC, melanoma", "melanoma_auroc"),
+    ("AUROC, malignant", "malignant_auroc"),
+    ("sensitivity, malignant, at 80 % specificity", "sensitivity_at_80_specificity"),
+    ("sensitivity, malignant, at 90 % specificity", "sensitivity_at_90_specificity"),
+    ("sensitivity, malignant, at 95 % specificity", "sensitivity_at_95_specificity"),
+    ("calibration error (ECE)", "ece"),
+    ("Brier score", "brier"),
+];
+
+/// The same of each class.
+const PER_CLASS: ([&str; 5], [&str; 5]) = (
+    ["recall", "precision", "specificity", "F1", "AUROC"],
+    ["recall", "precision", "specificity", "f1", "auroc"],
+);
+
+/// A figure and its interval as people see them.
+fn shown(estimate: &Value) -> [String; 2] {
+    let number = |value: &Value| value.as_f64().map(|value| format!("{value:.3}"));
+    let interval = number(&estimate["ci95"][0]).zip(number(&estimate["ci95"][1]));
+    let interval = interval.map(|(low, high)| format!("{low}–{high}"));
+    [number(&estimate["value"]), interval].map(|text| text.unwrap_or("-".to_owned()))
+}
+
+/// The cells of a table's line that are not empty: between two there are spaces, and more than one.
+fn cells(line: &str) -> Vec<&str> {
+    line.trim_matches('│').split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect()
+}
+
 #[test]
 fn scores_follow_from_the_results_of_the_images() {
     let ran = score(LABELS, &["-f", "json", "samples"]);
@@ -62,6 +95,7 @@ fn scores_follow_from_the_results_of_the_images() {
 
     let mut confusion = vec![vec![0_u64; 7]; 7];
     let mut squares = 0.0;
+    let mut unusable = 0;
     let results = classify_json(&["samples"]);
     for result in results.iter().filter(|r| r["error"].is_null()) {
         let path = PathBuf::from(result["path"].as_str().expect("a path"));
@@ -69,6 +103,7 @@ fn scores_follow_from_the_results_of_the_images() {
         let (_, truth) =
             truths().into_iter().find(|(image, _)| image == stem).expect("a label of each sample");
         let class = CODES.iter().position(|code| *code == truth).expect("a class");
+        unusable += u64::from(result["usable"] == false);
         confusion[class][result["predicted_class"].as_u64().expect("an index") as usize] += 1;
         for code in CODES {
             let p = result["probabilities"][code].as_f64().expect("a number");
@@ -78,6 +113,11 @@ fn scores_follow_from_the_results_of_the_images() {
     assert_eq!(scores["confusion"], json!(confusion));
     assert_eq!(scores["labels"], json!(CODES));
     assert_eq!((&scores["images"], &scores["lesions"], &scores["failed"]), (&json!(8), &json!(7), &json!(1)));
+    assert_eq!(scores["unusable"], json!(unusable));
+    let strict = score(LABELS, &["-f", "json", "--strict", "samples"]);
+    let strict: Value = serde_json::from_str(&strict.stdout).expect("scores");
+    assert!(unusable > 0, "a sample shows what this is about");
+    assert_eq!((&strict["unusable"], &strict["failed"]), (&json!(0), &json!(unusable + 1)));
     let right: u64 = (0..7).map(|class| confusion[class][class]).sum();
     assert_eq!(scores["metrics"]["accuracy"]["value"], json!(right as f64 / 8.0));
     let brier = scores["metrics"]["brier"]["value"].as_f64().expect("a number");
@@ -143,28 +183,32 @@ fn what_is_not_scored_is_named_and_counted() {
 fn tables_hold_the_numbers_of_the_json() {
     let scores = scores(&score(LABELS, &["-f", "json", "samples"]));
     let table = score(LABELS, &["samples"]).stdout;
-    assert!(
-        table.starts_with("8 images of 7 lesions scored against samples/labels.csv; 1 failed\n"),
-        "{table}"
+    let unusable = &scores["unusable"];
+    let summary = format!(
+        "8 images of 7 lesions scored against samples/labels.csv, {unusable} of them not usable; 1 failed\n"
     );
-    for (name, key) in
-        [("accuracy", "accuracy"), ("AUROC, malignant", "malignant_auroc"), ("Brier score", "brier")]
-    {
-        let start = format!("│ {name} ");
-        let row = table
-            .lines()
-            .find(|line| line.starts_with(&start))
-            .unwrap_or_else(|| panic!("no {name}: {table}"));
-        let metric = &scores["metrics"][key];
-        let number = |value: &Value| format!("{:.3}", value.as_f64().expect("a number"));
-        let shown = format!("{}–{}", number(&metric["ci95"][0]), number(&metric["ci95"][1]));
-        assert!(row.contains(&number(&metric["value"])) && row.contains(&shown), "{row} {metric}");
+    assert!(table.starts_with(&summary), "{table}");
+    let rows: Vec<Vec<&str>> = table.lines().filter(|line| line.starts_with('│')).map(cells).collect();
+    for (title, key) in OVERALL {
+        let row = rows.iter().find(|row| row[0] == title).unwrap_or_else(|| panic!("no {title}: {table}"));
+        assert_eq!(row[1..], shown(&scores["metrics"][key]), "{title}");
     }
-    for title in ["class", "recall", "specificity", "F1", "By class, against all others"] {
-        assert!(table.contains(title), "no {title}: {table}");
+    let (titles, keys) = PER_CLASS;
+    let header = rows.iter().position(|row| row[0] == "class").expect("a header");
+    assert_eq!(rows[header][1..], [&["n"], &titles[..]].concat());
+    for (code, of_class) in scores["per_class"].as_object().expect("an object") {
+        let at = header + 1 + rows[header + 1..].iter().position(|row| row[0] == code).expect("a row");
+        let figures = keys.map(|key| shown(&of_class[key]));
+        let values = figures.iter().map(|[value, _]| value.as_str());
+        assert_eq!(
+            rows[at][1..],
+            [of_class["n"].to_string().as_str()].into_iter().chain(values).collect::<Vec<_>>()
+        );
+        let intervals = figures.iter().map(|[_, interval]| interval).filter(|interval| *interval != "-");
+        assert_eq!(rows[at + 1], intervals.collect::<Vec<_>>(), "below {code}");
     }
-    let row = table.lines().rfind(|line| line.starts_with("│ nv ")).expect("a row of the confusion matrix");
-    let counts: Vec<u64> = row.split_whitespace().filter_map(|cell| cell.parse().ok()).collect();
+    let row = rows.iter().rfind(|row| row[0] == "nv").expect("a row of the confusion matrix");
+    let counts: Vec<u64> = row[1..].iter().map(|cell| cell.parse().expect("a count")).collect();
     assert_eq!(json!(counts), scores["confusion"][5]);
     assert_eq!(table.matches("not a diagnosis").count(), 1);
     assert!(!table.contains("lesion-1.jpg") && !table.contains('\u{1b}'), "{table}");
@@ -186,22 +230,20 @@ fn the_report_needs_nothing_else_and_has_the_numbers_of_the_json() {
     }
     assert!(html.contains("&lt;img src=x&gt;.csv"));
     assert!(html.contains("images that could not be classified: 1<"));
-    let metrics = scores["metrics"].as_object().expect("an object").values();
-    let classes = scores["per_class"].as_object().expect("an object").values();
-    let figures =
-        classes.flat_map(|c| ["recall", "precision", "specificity", "f1", "auroc"].map(|key| &c[key]));
-    let mut compared = 0;
-    for estimate in metrics.chain(figures) {
-        if let Some(value) = estimate["value"].as_f64() {
-            assert!(html.contains(&format!("{value:.3}")), "{estimate}");
-            compared += 1;
-        }
-        if let Some([low, high]) = estimate["ci95"].as_array().map(|ends| [&ends[0], &ends[1]]) {
-            let ends = [low, high].map(|end| format!("{:.3}", end.as_f64().expect("a number")));
-            assert!(html.contains(&ends.join("–")), "{estimate}");
-        }
+    // Row by row, as in the table.
+    for (title, key) in OVERALL {
+        let [value, interval] = shown(&scores["metrics"][key]);
+        let row = format!("<th scope=\"row\">{title}</th><td>{value}</td><td>{interval}</td>");
+        assert!(html.contains(&row), "{row}");
     }
-    assert!(compared > 30, "{compared}");
+    for (code, of_class) in scores["per_class"].as_object().expect("an object") {
+        let cells = PER_CLASS.1.map(|key| match shown(&of_class[key]) {
+            [value, interval] if interval == "-" => format!("<td>{value}</td>"),
+            [value, interval] => format!("<td>{value}<div class=\"interval\">{interval}</div></td>"),
+        });
+        let row = format!(" ({code})</th><td>{}</td>{}</tr>", of_class["n"], cells.concat());
+        assert!(html.contains(&row), "{row}");
+    }
     assert_eq!(html.matches("<svg").count(), 2);
     assert!(html.ends_with("</html>"));
 }
@@ -214,11 +256,67 @@ fn wrong_usage_is_status_2_and_names_the_flag() {
         (&["--truth", LABELS, "-f", "isic"], "--truth"),
         (&["--truth", LABELS, "-k", "2"], "--top-k"),
         (&["--report", "scores.html"], "--truth"),
+        (&["--truth", LABELS, "--report", "scores.md"], "FILE.html"),
+        (&["--truth", LABELS, "--report", LABELS], "FILE.html"),
+        (&["--truth", LABELS, "-o", LABELS], "is also read"),
+        (&["--truth", LABELS, "-o", "samples/../samples/labels.csv"], "is also read"),
+        (&["--truth", LABELS, "-o", "same.html", "--report", "same.html"], "the same file"),
+        (&["--truth", "-", "-"], "only once"),
     ] {
         let ran = run(["classify", "samples"].iter().chain(args));
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{args:?}: {}", ran.stderr);
         assert!(ran.stderr.contains(named), "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("skinclf classify"), "the usage of this command: {}", ran.stderr);
     }
+    assert_eq!(truths().len(), 9, "labels are left alone");
+}
+
+#[test]
+fn a_run_that_comes_to_nothing_leaves_files_as_they_were() {
+    let labels = Labels::new("image,dx\nother,nv\n");
+    let [results, page] = ["results.json", "page.html"].map(|name| labels.folder.path().join(name));
+    let of = |path: &PathBuf| path.to_str().expect("UTF-8").to_owned();
+    let flags = ["-o", &of(&results), "--report", &of(&page), "-f", "json", "samples/gray.jpg"];
+    for file in [&results, &page] {
+        std::fs::write(file, "of an earlier run, and longer than nothing").expect("a file");
+    }
+    assert_eq!(labels.score(&flags).code, Some(1));
+    for file in [&results, &page] {
+        assert!(std::fs::read_to_string(file).expect("text").starts_with("of an earlier run"), "{file:?}");
+    }
+    std::fs::write(&labels.path, "image,dx\ngray,nv\n").expect("labels");
+    let ran = labels.score(&flags);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let scores: Value = serde_json::from_slice(&std::fs::read(&results).expect("a file")).expect("only JSON");
+    assert_eq!(scores["images"], 1);
+    assert!(std::fs::read_to_string(&page).expect("a page").starts_with("<!DOCTYPE html>"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_report_that_cannot_be_written_costs_no_scores() {
+    let ran = score(LABELS, &["-f", "json", "-q", "--report", "/dev/full", "samples/lesion-1.jpg"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("--report /dev/full"), "{}", ran.stderr);
+    assert_eq!(scores(&ran)["images"], 1);
+}
+
+#[test]
+fn labels_can_come_from_standard_input() {
+    let labels = std::fs::read(LABELS).expect(LABELS);
+    let ran =
+        run_with_input(["classify", "--truth", "-", "-f", "json", "-q", "samples/lesion-1.jpg"], &labels);
+    assert_eq!((ran.code, &scores(&ran)["images"]), (Some(0), &json!(1)), "{}", ran.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn names_of_files_do_not_steer_the_terminal() {
+    let labels = Labels::new("image,dx\nother,nv\n");
+    let picture = labels.folder.path().join("a\u{1b}[31m\n.jpg");
+    std::fs::write(&picture, "no picture").expect("a file");
+    let ran = labels.score(&[picture.to_str().expect("UTF-8")]);
+    assert!(ran.stderr.contains("a\u{fffd}[31m\u{fffd}.jpg: not an image"), "{}", ran.stderr);
 }
 
 #[test]

@@ -41,7 +41,6 @@ mod verdict;
 use std::rc::Rc;
 
 use anyhow::Context as _;
-use clap::CommandFactory as _;
 use tokio::sync::watch;
 
 use self::check::Check;
@@ -54,8 +53,8 @@ use self::server::Server;
 pub(crate) use self::threshold::Condition;
 pub(crate) use self::values::{Mix, PerSecond, Sweep, Target, Think, positive_duration};
 use super::environment::Environment;
-use crate::cli::{BenchArgs, Cli, LoadArgs};
-use crate::exit::Exit;
+use crate::cli::{BenchArgs, LoadArgs};
+use crate::exit::{self, Exit};
 use crate::interrupt;
 
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
@@ -109,8 +108,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
 fn refuse_contradictions(load: &LoadArgs) {
     let is_asked = |endpoint: &str| load.mix.0.iter().any(|w| w.endpoint == endpoint);
     if let Some(endpoint) = load.fail_if.iter().filter_map(Condition::endpoint).find(|e| !is_asked(e)) {
-        let message = format!("--fail-if asks about {endpoint}, which --mix does not");
-        Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message).exit();
+        exit::wrong_usage("bench", &format!("--fail-if asks about {endpoint}, which --mix does not"));
     }
 }
 

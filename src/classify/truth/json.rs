@@ -14,6 +14,7 @@ pub(super) fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> 
     let document = Document {
         images: report.images,
         lesions: report.lesions,
+        unusable: report.unusable,
         failed: report.left_out.failed,
         unlabelled: report.left_out.unlabelled,
         unknown_label: report.left_out.unknown_label,
@@ -34,6 +35,7 @@ pub(super) fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> 
 struct Document<'a> {
     images: usize,
     lesions: Option<usize>,
+    unusable: u64,
     failed: u64,
     unlabelled: u64,
     unknown_label: u64,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -16,6 +16,7 @@ use crate::classify::inputs::EXTENSIONS;
 pub(super) struct Labels {
     by_stem: BTreeMap<String, Label>,
     tell_lesions: bool,
+    lacking: Vec<String>,
 }
 
 /// What one row says, and what became of it.
@@ -38,17 +39,24 @@ impl Labels {
     /// When the file cannot be read, is no such table, or says two things of one image.
     pub(super) fn read(path: &Path, spec: &ModelSpec) -> anyhow::Result<Self> {
         let name = || format!("--truth {}", path.display());
+        if path.as_os_str() == "-" {
+            return Self::parse(io::stdin().lock(), spec).with_context(name);
+        }
         let file = File::open(path).context("cannot be read").with_context(name)?;
         Self::parse(file, spec).with_context(name)
     }
 
     fn parse(file: impl Read, spec: &ModelSpec) -> anyhow::Result<Self> {
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
-        let columns = Columns::find(reader.headers()?, spec)?;
-        let mut labels = Self { by_stem: BTreeMap::new(), tell_lesions: columns.lesion.is_some() };
+        let columns = Columns::find(reader.headers().map_err(explained)?, spec)?;
+        let mut labels = Self {
+            by_stem: BTreeMap::new(),
+            tell_lesions: columns.lesion.is_some(),
+            lacking: columns.lacking(spec),
+        };
         let mut lesions = HashMap::new();
         for row in reader.records() {
-            let row = row?;
+            let row = row.map_err(explained)?;
             let line = row.position().map_or(0, csv::Position::line);
             let text = columns.class(&row).with_context(|| format!("line {line}"))?;
             let lesion = columns.lesion.and_then(|column| row.get(column)).filter(|id| !id.is_empty());
@@ -62,9 +70,14 @@ impl Labels {
                 met: false,
                 scored: false,
             };
-            let stem = stem_of_label(row.get(columns.image).unwrap_or_default());
-            if let Some(other) = labels.by_stem.get(stem) {
-                label.refuse_difference(other, stem).with_context(|| format!("line {line}"))?;
+            let image = row.get(columns.image).unwrap_or_default();
+            let stem = stem(image);
+            if stem.is_empty() {
+                bail!("line {line}: names no image");
+            }
+            if let Some(other) = labels.by_stem.get_mut(stem) {
+                label.refuse_difference(other, image).with_context(|| format!("line {line}"))?;
+                other.lesion = other.lesion.or(label.lesion);
             } else {
                 labels.by_stem.insert(stem.to_owned(), label);
             }
@@ -74,8 +87,10 @@ impl Labels {
 
     /// The label of an image, which is thereby known to have been there.
     pub(super) fn of_image(&mut self, name: &str) -> Option<&mut Label> {
-        let stem = Path::new(name).file_stem()?.to_string_lossy();
-        let label = self.by_stem.get_mut(&*stem)?;
+        // The extension of a file that is named itself may be any.
+        let bare = Path::new(name).file_stem()?.to_string_lossy();
+        let stem = [stem(name), &bare].into_iter().find(|stem| self.by_stem.contains_key(*stem))?;
+        let label = self.by_stem.get_mut(stem)?;
         label.met = true;
         Some(label)
     }
@@ -83,6 +98,11 @@ impl Labels {
     /// Whether images of one lesion are told.
     pub(super) fn tell_lesions(&self) -> bool {
         self.tell_lesions
+    }
+
+    /// Classes of the model that a file with a column for each has none for.
+    pub(super) fn lacking(&self) -> &[String] {
+        &self.lacking
     }
 
     /// Those that are no class of the model, and what they are.
@@ -100,16 +120,15 @@ impl Labels {
 
 impl Label {
     /// An error if the image has another label before.
-    fn refuse_difference(&self, before: &Self, stem: &str) -> anyhow::Result<()> {
+    fn refuse_difference(&self, before: &Self, image: &str) -> anyhow::Result<()> {
+        const ADVICE: &str =
+            "leave one of the rows, or give the images different names: folder and extension do not count";
+        let image = image.escape_debug();
         if !self.text.eq_ignore_ascii_case(&before.text) {
-            bail!(
-                "{stem} is labelled {} here and {} before; leave one of the rows",
-                self.shown(),
-                before.shown()
-            );
+            bail!("{image} is labelled {} here and {} before; {ADVICE}", self.shown(), before.shown());
         }
-        if self.lesion != before.lesion {
-            bail!("{stem} has another lesion_id here than before; leave one of the rows");
+        if self.lesion.zip(before.lesion).is_some_and(|(here, before)| here != before) {
+            bail!("{image} has another lesion_id here than before; {ADVICE}");
         }
         Ok(())
     }
@@ -128,8 +147,12 @@ struct Columns {
 
 enum ClassColumns {
     Dx(usize),
-    /// Each with its code.
-    OneHot(Vec<(usize, String)>),
+    OneHot {
+        /// Each with its code.
+        known: Vec<(usize, String)>,
+        /// The titles of all columns.
+        titles: Vec<String>,
+    },
 }
 
 impl Columns {
@@ -138,30 +161,42 @@ impl Columns {
         let one_hot = spec.labels.iter().filter_map(|l| Some((column(&l.code)?, l.code.clone())));
         let class = match column("dx") {
             Some(dx) => Some(ClassColumns::Dx(dx)),
-            None => {
-                Some(one_hot.collect()).filter(|found: &Vec<_>| found.len() > 1).map(ClassColumns::OneHot)
-            }
+            None => Some(one_hot.collect()).filter(|known: &Vec<_>| known.len() > 1).map(|known| {
+                ClassColumns::OneHot { known, titles: header.iter().map(str::to_owned).collect() }
+            }),
         };
         let image = column("image").or_else(|| column("image_id"));
         let (Some(image), Some(class)) = (image, class) else {
+            if header.is_empty() {
+                bail!("is empty");
+            }
             let codes: Vec<_> = spec.labels.iter().map(|l| l.code.to_uppercase()).collect();
-            return Err(anyhow!(
-                "needs a header with the columns image (or image_id) and dx, or image and {}; it has: {}",
+            let has: Vec<_> = header.iter().map(|title| title.escape_debug().to_string()).collect();
+            let commas = if has.len() == 1 { "; columns are separated by commas" } else { "" };
+            bail!(
+                "needs a header with the columns image (or image_id) and dx, or image and {}; it has: {}{commas}",
                 codes.join(", "),
-                header.iter().map(|title| title.escape_debug().to_string()).collect::<Vec<_>>().join(", ")
-            ));
+                has.join(", ")
+            );
         };
         Ok(Self { image, lesion: column("lesion_id"), class })
     }
 
+    /// Classes of the model without a column, where each has one.
+    fn lacking(&self, spec: &ModelSpec) -> Vec<String> {
+        let ClassColumns::OneHot { known, .. } = &self.class else { return Vec::new() };
+        let is_known = |code: &str| known.iter().any(|(_, known)| known == code);
+        spec.labels.iter().filter(|l| !is_known(&l.code)).map(|l| l.code.to_uppercase()).collect()
+    }
+
     /// The class that a row names; empty if it names none.
     fn class(&self, row: &StringRecord) -> anyhow::Result<String> {
-        let columns = match &self.class {
+        let (known, titles) = match &self.class {
             ClassColumns::Dx(column) => return Ok(row.get(*column).unwrap_or_default().to_owned()),
-            ClassColumns::OneHot(columns) => columns,
+            ClassColumns::OneHot { known, titles } => (known, titles),
         };
         let mut found: Option<&str> = None;
-        for (column, code) in columns {
+        for (column, code) in known {
             let value = row.get(*column).unwrap_or_default();
             match value.parse::<f64>() {
                 Ok(0.0) => {}
@@ -173,7 +208,22 @@ impl Columns {
                 _ => bail!("{} is {value:?}; 0 or 1 is needed", code.to_uppercase()),
             }
         }
-        Ok(found.unwrap_or_default().to_owned())
+        // A class that only the file knows: ISIC 2019 has SCC and UNK.
+        let is_named = |column: usize| ![Some(self.image), self.lesion].contains(&Some(column));
+        let foreign = || {
+            let mut cells = row.iter().zip(titles).enumerate();
+            let cell = cells.find(|(column, (cell, _))| is_named(*column) && cell.parse::<f64>() == Ok(1.0));
+            cell.map(|(_, (_, title))| title.as_str())
+        };
+        Ok(found.or_else(foreign).unwrap_or_default().to_owned())
+    }
+}
+
+/// What people can do about a file that is no such table.
+fn explained(error: csv::Error) -> anyhow::Error {
+    match error.kind() {
+        csv::ErrorKind::Utf8 { .. } => anyhow!("is not UTF-8 text; save it as CSV UTF-8"),
+        _ => error.into(),
     }
 }
 
@@ -183,7 +233,7 @@ fn plain(title: &str) -> &str {
 }
 
 /// An image's name without folder and, if it has that of an image, extension.
-fn stem_of_label(name: &str) -> &str {
+fn stem(name: &str) -> &str {
     let path = Path::new(name);
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
     let is_image = EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension));
@@ -219,6 +269,34 @@ mod tests {
         assert_eq!(rows(one_hot), wanted);
         assert_eq!(rows("image,dx\nv1.2,df\n"), [row("v1.2", Some(3), None)]);
         assert_eq!(rows("image,dx,lesion_id\na,df,\na,DF,\n"), [row("a", Some(3), None)]);
+        assert_eq!(rows("image,dx,lesion_id\na,df,\na,df,L1\na,df,\n"), [row("a", Some(3), Some(0))]);
+    }
+
+    #[test]
+    fn classes_of_other_challenges_are_named() {
+        let labels =
+            parse("image,MEL,NV,BCC,AK,BKL,DF,VASC,SCC,UNK\na,0,0,0,1,0,0,0,0,0\nb,0,0,0,0,0,0,0,0,0\n");
+        let labels = labels.expect("labels");
+        assert_eq!(labels.lacking(), ["AKIEC"]);
+        assert_eq!(labels.unknown().to_string(), "a (AK), b (nothing)");
+        assert_eq!(parse("image,dx\na,ak\n").expect("labels").lacking(), [""; 0]);
+    }
+
+    #[test]
+    fn an_image_is_found_by_its_name_without_folder_and_extension() {
+        for (label, image) in [
+            ("a", "x/a.jpg"),
+            ("a.jpg", "a.PNG"),
+            ("x/a.jpg", "y/a.jpg"),
+            ("v1.2", "v1.2"),
+            ("v1.2", "v1.2.jpg"),
+            ("a", "a.dat"),
+            ("-", "-"),
+        ] {
+            let mut labels = parse(&format!("image,dx\n{label},nv\n")).expect("labels");
+            assert!(labels.of_image(image).is_some(), "{label} {image}");
+        }
+        assert!(parse("image,dx\nb,nv\n").expect("labels").of_image("a.jpg").is_none());
     }
 
     #[test]
@@ -230,10 +308,18 @@ mod tests {
             ("image,dx,lesion_id\na,mel,1\na,mel,2\n", "line 3: a has another lesion_id"),
             ("image,MEL,NV\na,1,1\n", "line 2: both mel and nv are 1"),
             ("image,MEL,NV\na,0.5,0\n", "line 2: MEL is \"0.5\""),
+            ("image,dx\nx/a.jpg,mel\ny/a.jpg,nv\n", "line 3: y/a.jpg is labelled nv here and mel before"),
+            ("image,dx\nx/a.jpg,mel\ny/a.jpg,nv\n", "folder and extension do not count"),
+            ("image,dx\n,mel\n", "line 2: names no image"),
+            ("image;dx\na;mel\n", "columns are separated by commas"),
+            ("", "is empty"),
             ("image,dx\na\n", "line: 2"),
         ] {
             let error = parse(csv).err().unwrap_or_else(|| panic!("{csv:?} is read"));
             assert!(format!("{error:#}").contains(named), "{csv:?}: {error:#}");
         }
+        let spec = ModelSpec::parse(include_bytes!("../../../models/mobilenetv2.json")).expect("a spec");
+        let latin = Labels::parse(&b"image,dx\n\xe9,mel\n"[..], &spec).err().expect("an error");
+        assert!(format!("{latin:#}").contains("save it as CSV UTF-8"), "{latin:#}");
     }
 }

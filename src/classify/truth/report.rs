@@ -15,6 +15,8 @@ pub(super) struct Report<'s> {
     pub(super) file: String,
     pub(super) scores: Scores,
     pub(super) images: usize,
+    /// Of these, how many are not usable by the model's spec.
+    pub(super) unusable: u64,
     /// If the labels tell lesions.
     pub(super) lesions: Option<usize>,
     pub(super) left_out: LeftOut,
@@ -41,7 +43,7 @@ impl Report<'_> {
         out.flush()
     }
 
-    /// `6 images of 5 lesions scored against labels.csv; 1 failed`
+    /// `6 images of 5 lesions scored against labels.csv, 2 of them not usable; 1 failed`
     pub(super) fn summary(&self) -> String {
         let count = |n: u64, what: &str| (n > 0).then(|| format!("{n} {what}"));
         let left_out = [
@@ -57,8 +59,10 @@ impl Report<'_> {
             Some(n) => format!(" of {n} lesions"),
             None => String::new(),
         };
+        let unusable = count(self.unusable, "of them not usable").map(|count| format!(", {count}"));
+        let unusable = unusable.unwrap_or_default();
         let rest = if left_out.is_empty() { String::new() } else { format!("; {}", left_out.join(", ")) };
-        format!("{} {images}{lesions} scored against {}{rest}", self.images, self.file)
+        format!("{} {images}{lesions} scored against {}{unusable}{rest}", self.images, self.file)
     }
 
     /// How the intervals are made.

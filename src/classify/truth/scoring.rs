@@ -26,27 +26,30 @@ pub(in crate::classify) struct Scoring<'s> {
     quiet: bool,
     classified: u64,
     failed: u64,
+    unusable: u64,
     unlabelled: Names,
     unknown_label: u64,
     repeated: Names,
 }
 
 impl<'s> Scoring<'s> {
-    /// Reads the labels and makes the report's file, so that what is wrong with them is said before the run.
+    /// Reads the labels and opens the report's file, so that what is wrong with them is said before the run.
     pub(in crate::classify) fn open(
         file: &Path,
         args: &ClassifyArgs,
         spec: &'s ModelSpec,
     ) -> anyhow::Result<Self> {
         let labels = Labels::read(file, spec)?;
-        let unknown = labels.unknown();
-        if !args.quiet && !unknown.is_empty() {
-            let classes: Vec<_> = spec.labels.iter().map(|l| l.code.as_str()).collect();
-            eprintln!(
-                "warning: no class of this model ({}), so not scored: {unknown} in {}",
-                classes.join(", "),
-                file.display()
-            );
+        if !args.quiet {
+            let (file, unknown) = (file.display(), labels.unknown());
+            if !labels.lacking().is_empty() {
+                eprintln!("warning: {file} has no column {}", labels.lacking().join(", "));
+            }
+            if !unknown.is_empty() {
+                let classes: Vec<_> = spec.labels.iter().map(|l| l.code.as_str()).collect();
+                let classes = classes.join(", ");
+                eprintln!("warning: no class of this model ({classes}), so not scored: {unknown} in {file}");
+            }
         }
         Ok(Self {
             labels,
@@ -57,6 +60,7 @@ impl<'s> Scoring<'s> {
             quiet: args.quiet,
             classified: 0,
             failed: 0,
+            unusable: 0,
             unlabelled: Names::default(),
             unknown_label: 0,
             repeated: Names::default(),
@@ -83,6 +87,7 @@ impl<'s> Scoring<'s> {
             self.repeated.push(name);
             return;
         }
+        self.unusable += u64::from(!prediction.is_usable());
         self.sample.push(class, prediction.class, &prediction.probabilities, label.lesion);
     }
 
@@ -106,10 +111,12 @@ impl<'s> Scoring<'s> {
         }
         let page = self.report.take();
         let report = self.report(threads)?;
+        // If one cannot be written, the other still holds what the run found.
+        let printed = report.print(layout, out).with_context(|| name.to_owned());
         if let Some(mut page) = page {
             html::write(&mut page.writer, &report).with_context(|| page.name.clone())?;
         }
-        report.print(layout, out).with_context(|| name.to_owned())
+        printed
     }
 
     fn report(self, threads: usize) -> anyhow::Result<Report<'s>> {
@@ -120,6 +127,7 @@ impl<'s> Scoring<'s> {
             file: self.file.display().to_string(),
             scores: pool.install(|| self.sample.score(RESAMPLES, SEED)),
             images: self.sample.len(),
+            unusable: self.unusable,
             lesions: self.labels.tell_lesions().then(|| self.sample.units()),
             left_out: LeftOut {
                 failed: self.failed,

@@ -1,0 +1,58 @@
+//! What clap cannot express about the flags of `classify`.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use crate::cli::{ClassifyArgs, Format};
+use crate::exit;
+
+/// Ends the process with status 2 if flags do not go together, before any file is touched.
+pub(super) fn refuse_contradictions(args: &ClassifyArgs) {
+    if let Some(message) = contradiction(args) {
+        exit::wrong_usage("classify", &message);
+    }
+}
+
+fn contradiction(args: &ClassifyArgs) -> Option<String> {
+    if args.top_k.is_some() && matches!(args.format, Format::Csv | Format::Isic) {
+        return Some(
+            "--top-k does not go with --format csv or isic, which have a column for each class".into(),
+        );
+    }
+    if args.truth.is_some() && !matches!(args.format, Format::Table | Format::Json) {
+        return Some(
+            "--truth goes with --format table or json: it prints scores, not a row for each image".into(),
+        );
+    }
+    let is_page = |path: &Path| path.extension().is_none_or(|e| e == "html" || e == "htm");
+    if args.report.as_deref().is_some_and(|path| !is_page(path)) {
+        return Some("--report writes an HTML page: name it FILE.html".into());
+    }
+    let read = || args.paths.iter().chain(&args.files_from).chain(&args.truth).map(AsRef::as_ref);
+    if read().filter(|path| is_stdin(path)).count() > 1 {
+        return Some("standard input (-) can be read only once".into());
+    }
+    let written = [("--output", &args.output), ("--report", &args.report)];
+    let written = written.map(|(flag, path)| path.as_deref().map(|path| (flag, path)));
+    if let [Some((_, output)), Some((_, report))] = written
+        && is_same_file(output, report)
+    {
+        return Some("--output and --report name the same file".into());
+    }
+    for (flag, path) in written.into_iter().flatten() {
+        if read().any(|other| !is_stdin(other) && is_same_file(path, other)) {
+            return Some(format!("{flag} {} is also read, and would be lost", path.display()));
+        }
+    }
+    None
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == OsStr::new("-")
+}
+
+/// Terminals and the like may well be both read and written.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let resolved = (one.canonicalize(), other.canonicalize());
+    one == other || matches!(resolved, (Ok(one), Ok(other)) if one == other && one.is_file())
+}
