@@ -268,7 +268,7 @@ fn wrong_usage_is_status_2_and_names_the_flag() {
         assert!(ran.stderr.contains(named), "{args:?}: {}", ran.stderr);
         assert!(ran.stderr.contains("skinclf classify"), "the usage of this command: {}", ran.stderr);
     }
-    assert_eq!(truths().len(), 9, "labels are left alone");
+    assert_eq!(truths().len(), 8, "labels are left alone");
 }
 
 #[test]

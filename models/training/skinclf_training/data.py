@@ -117,13 +117,17 @@ def prepare(pictures, out, each=None):
 
 
 def refuse_shared_lesions(rows):
-    """Raises if photographs of one lesion are in two folds: each would flatter the other's figures."""
+    """Raises if photographs of one lesion are in two folds: each would flatter the other's figures.
+
+    Those without a fold, which are always trained on, count as one of their own.
+    """
     fold_of = {}
     for row in rows:
-        if row["lesion_id"] and row["fold"] != "":
+        if row["lesion_id"]:
             first = fold_of.setdefault(row["lesion_id"], row["fold"])
             if first != row["fold"]:
-                raise ValueError(f"lesion {row['lesion_id']} is in folds {first} and {row['fold']}")
+                folds = " and ".join(fold or "none" for fold in (first, row["fold"]))
+                raise ValueError(f"lesion {row['lesion_id']} is in folds {folds}")
 
 
 @dataclass

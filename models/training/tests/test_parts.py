@@ -19,6 +19,8 @@ class Data(unittest.TestCase):
         data.refuse_shared_lesions(rows)
         with self.assertRaisesRegex(ValueError, "lesion a is in folds 0 and 3"):
             data.refuse_shared_lesions([*rows, {"lesion_id": "a", "fold": "3"}])
+        with self.assertRaisesRegex(ValueError, "lesion b is in folds 1 and none"):
+            data.refuse_shared_lesions([*rows, {"lesion_id": "b", "fold": ""}])
 
     def test_the_official_test_images_are_refused(self):
         data.refuse_test_images(["ISIC_0034320", "ISIC_0000002"])
