@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use skinclf::ModelSpec;
 
-use super::inputs::is_same_folder;
+use super::inputs::is_stdin;
 
 /// Where heatmaps go, and which names of this run are taken.
 pub(super) struct Heatmaps {
     folder: PathBuf,
+    /// The folder's canonical path.
+    resolved: PathBuf,
     /// In lower case, for file systems that do not tell `A` from `a`.
     taken: HashSet<String>,
 }
@@ -29,17 +31,19 @@ impl Heatmaps {
                 "--heatmap: the model {name} has no class maps (outputs.class_maps of its spec); leave it out"
             );
         }
-        fs::create_dir_all(folder)
-            .with_context(|| format!("--heatmap {}: cannot be created", folder.display()))?;
-        let heatmaps = Self { folder: folder.to_owned(), taken: HashSet::new() };
+        let resolved = fs::create_dir_all(folder).and_then(|()| folder.canonicalize());
+        let resolved =
+            resolved.with_context(|| format!("--heatmap {}: cannot be created", folder.display()))?;
+        let heatmaps = Self { folder: folder.to_owned(), resolved, taken: HashSet::new() };
         for picture in pictures {
             heatmaps.refuse_to_replace(picture)?;
         }
         Ok(heatmaps)
     }
 
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder
+    /// The folder's canonical path.
+    pub(super) fn resolved(&self) -> &Path {
+        &self.resolved
     }
 
     /// Writes the heatmap of a picture; returns the path of the file.
@@ -52,10 +56,13 @@ impl Heatmaps {
     }
 
     fn refuse_to_replace(&self, picture: &Path) -> anyhow::Result<()> {
+        if is_stdin(picture) {
+            return Ok(());
+        }
         let beside = if picture.is_dir() { Some(picture) } else { picture.parent() };
         let beside = beside.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
-        let is_here = beside.is_some_and(|folder| is_same_folder(folder, &self.folder));
-        if is_here && picture.as_os_str() != "-" {
+        if beside.and_then(|folder| folder.canonicalize().ok()).is_some_and(|folder| folder == self.resolved)
+        {
             bail!(
                 "--heatmap {}: {} is in it and could be replaced; name another folder",
                 self.folder.display(),

@@ -55,7 +55,7 @@ pub(super) struct Inputs {
 }
 
 impl Inputs {
-    /// Directories are searched for images, but for the folder `skipped`, which the run itself writes to.
+    /// Directories are searched for images, but for the folder `skipped`, a canonical path that the run itself writes to.
     pub(super) fn new(
         arguments: &[PathBuf],
         files_from: Option<&Path>,
@@ -82,9 +82,8 @@ impl Inputs {
     }
 
     fn is_skipped(&self, entry: &walkdir::Result<walkdir::DirEntry>) -> bool {
-        let folder = entry.as_ref().ok().filter(|entry| entry.file_type().is_dir());
-        let skipped = self.skipped.as_deref();
-        folder.zip(skipped).is_some_and(|(entry, skipped)| is_same_folder(entry.path(), skipped))
+        let (Some(skipped), Ok(entry)) = (&self.skipped, entry) else { return false };
+        entry.file_type().is_dir() && entry.path().canonicalize().is_ok_and(|folder| folder == *skipped)
     }
 
     fn next_named(&mut self) -> Option<io::Result<PathBuf>> {
@@ -112,7 +111,7 @@ impl Iterator for Inputs {
                     return Some(Input::Unreadable(source, format!("the list cannot be read further: {e}")));
                 }
             };
-            if path.as_os_str() == "-" {
+            if is_stdin(&path) {
                 return Some(Input::Stdin);
             }
             if !path.is_dir() {
@@ -134,12 +133,12 @@ fn image_of_entry(entry: walkdir::Result<walkdir::DirEntry>) -> Option<Input> {
     }
 }
 
-/// Whether two paths lead to one folder that exists.
-pub(super) fn is_same_folder(one: &Path, other: &Path) -> bool {
-    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+/// Whether a path that a flag or a list names stands for standard input.
+pub(super) fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
 }
 
-fn has_image_extension(path: &Path) -> bool {
+pub(super) fn has_image_extension(path: &Path) -> bool {
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
     EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension))
 }
@@ -153,7 +152,7 @@ struct PathList {
 
 impl PathList {
     fn open(source: &Path) -> anyhow::Result<Self> {
-        let reader: Box<dyn BufRead + Send> = if source.as_os_str() == "-" {
+        let reader: Box<dyn BufRead + Send> = if is_stdin(source) {
             Box::new(BufReader::new(io::stdin()))
         } else {
             let file = File::open(source).with_context(|| format!("--files-from {}", source.display()))?;

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
     interrupt::on_signal(|| {})?;
     let bar = terminal::progress(args.quiet);
     let inputs =
-        Inputs::new(&args.paths, args.files_from.as_deref(), heatmaps.as_ref().map(Heatmaps::folder))?;
+        Inputs::new(&args.paths, args.files_from.as_deref(), heatmaps.as_ref().map(Heatmaps::resolved))?;
     count_in_background(&bar, &inputs);
     let worker = classifier.clone();
     let options = Options { tta: args.tta, explain: heatmaps.is_some(), strict: args.strict };
@@ -61,18 +61,14 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
         {
             bar.suspend(|| terminal::complain(&name, &failure.message));
         }
-        let heatmap = match (&mut heatmaps, png) {
-            (Some(heatmaps), Some(png)) => match heatmaps.write(&name, &png) {
-                Ok(file) => Some(Heatmap::File(file)),
-                // The result itself is none the worse.
-                Err(e) => {
-                    bar.suspend(|| terminal::complain(&name, &format!("{e:#}")));
-                    tally.without_heatmap += 1;
-                    None
-                }
-            },
-            _ => None,
-        };
+        let heatmap = heatmaps.as_mut().zip(png).and_then(|(heatmaps, png)| {
+            // The result itself is none the worse without.
+            let written = heatmaps.write(&name, &png).inspect_err(|e| {
+                bar.suspend(|| terminal::complain(&name, &format!("{e:#}")));
+                tally.without_heatmap += 1;
+            });
+            written.ok().map(Heatmap::File)
+        });
         match &mut results {
             Results::Scores(scoring, _) => scoring.add(&name, &outcome),
             Results::Rows(sink) => {

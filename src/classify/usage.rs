@@ -1,8 +1,8 @@
 //! What clap cannot express about the flags of `classify`.
 
-use std::ffi::OsStr;
 use std::path::Path;
 
+use super::inputs::is_stdin;
 use crate::cli::{ClassifyArgs, Format};
 use crate::exit;
 
@@ -45,10 +45,6 @@ fn contradiction(args: &ClassifyArgs) -> Option<String> {
         }
     }
     None
-}
-
-fn is_stdin(path: &Path) -> bool {
-    path.as_os_str() == OsStr::new("-")
 }
 
 /// Terminals and the like may well be both read and written.

@@ -10,7 +10,7 @@ use csv::StringRecord;
 use skinclf::ModelSpec;
 
 use super::names::Names;
-use crate::classify::inputs::EXTENSIONS;
+use crate::classify::inputs::{has_image_extension, is_stdin};
 
 /// Labels by image, which is named without folder and extension.
 pub(super) struct Labels {
@@ -39,7 +39,7 @@ impl Labels {
     /// When the file cannot be read, is no such table, or says two things of one image.
     pub(super) fn read(path: &Path, spec: &ModelSpec) -> anyhow::Result<Self> {
         let name = || format!("--truth {}", path.display());
-        if path.as_os_str() == "-" {
+        if is_stdin(path) {
             return Self::parse(io::stdin().lock(), spec).with_context(name);
         }
         let file = File::open(path).context("cannot be read").with_context(name)?;
@@ -150,22 +150,25 @@ enum ClassColumns {
     OneHot {
         /// Each with its code.
         known: Vec<(usize, String)>,
-        /// The titles of all columns.
-        titles: Vec<String>,
+        /// Columns of any other meaning with their titles, perhaps classes that only the file knows: ISIC 2019 has SCC
+        /// and UNK.
+        others: Vec<(usize, String)>,
     },
 }
 
 impl Columns {
     fn find(header: &StringRecord, spec: &ModelSpec) -> anyhow::Result<Self> {
         let column = |name: &str| header.iter().position(|title| plain(title).eq_ignore_ascii_case(name));
-        let one_hot = spec.labels.iter().filter_map(|l| Some((column(&l.code)?, l.code.clone())));
-        let class = match column("dx") {
-            Some(dx) => Some(ClassColumns::Dx(dx)),
-            None => Some(one_hot.collect()).filter(|known: &Vec<_>| known.len() > 1).map(|known| {
-                ClassColumns::OneHot { known, titles: header.iter().map(str::to_owned).collect() }
-            }),
-        };
         let image = column("image").or_else(|| column("image_id"));
+        let lesion = column("lesion_id");
+        let class = column("dx").map(ClassColumns::Dx).or_else(|| {
+            let known = spec.labels.iter().filter_map(|l| Some((column(&l.code)?, l.code.clone())));
+            let known: Vec<_> = known.collect();
+            let taken: Vec<_> = known.iter().map(|(column, _)| *column).chain(image).chain(lesion).collect();
+            let others = header.iter().map(str::to_owned).enumerate();
+            let others = others.filter(|(column, _)| !taken.contains(column)).collect();
+            (known.len() > 1).then_some(ClassColumns::OneHot { known, others })
+        });
         let (Some(image), Some(class)) = (image, class) else {
             if header.is_empty() {
                 bail!("is empty");
@@ -179,7 +182,7 @@ impl Columns {
                 has.join(", ")
             );
         };
-        Ok(Self { image, lesion: column("lesion_id"), class })
+        Ok(Self { image, lesion, class })
     }
 
     /// Classes of the model without a column, where each has one.
@@ -191,9 +194,9 @@ impl Columns {
 
     /// The class that a row names; empty if it names none.
     fn class(&self, row: &StringRecord) -> anyhow::Result<String> {
-        let (known, titles) = match &self.class {
+        let (known, others) = match &self.class {
             ClassColumns::Dx(column) => return Ok(row.get(*column).unwrap_or_default().to_owned()),
-            ClassColumns::OneHot { known, titles } => (known, titles),
+            ClassColumns::OneHot { known, others } => (known, others),
         };
         let mut found: Option<&str> = None;
         for (column, code) in known {
@@ -208,13 +211,8 @@ impl Columns {
                 _ => bail!("{} is {value:?}; 0 or 1 is needed", code.to_uppercase()),
             }
         }
-        // A class that only the file knows: ISIC 2019 has SCC and UNK.
-        let is_named = |column: usize| ![Some(self.image), self.lesion].contains(&Some(column));
-        let foreign = || {
-            let mut cells = row.iter().zip(titles).enumerate();
-            let cell = cells.find(|(column, (cell, _))| is_named(*column) && cell.parse::<f64>() == Ok(1.0));
-            cell.map(|(_, (_, title))| title.as_str())
-        };
+        let is_one = |column: usize| row.get(column).is_some_and(|value| value.parse::<f64>() == Ok(1.0));
+        let foreign = || others.iter().find(|(column, _)| is_one(*column)).map(|(_, title)| title.as_str());
         Ok(found.or_else(foreign).unwrap_or_default().to_owned())
     }
 }
@@ -235,9 +233,7 @@ fn plain(title: &str) -> &str {
 /// An image's name without folder and, if it has that of an image, extension.
 fn stem(name: &str) -> &str {
     let path = Path::new(name);
-    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-    let is_image = EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension));
-    let stem = if is_image { path.file_stem() } else { path.file_name() };
+    let stem = if has_image_extension(path) { path.file_stem() } else { path.file_name() };
     stem.and_then(|s| s.to_str()).unwrap_or(name)
 }
 
