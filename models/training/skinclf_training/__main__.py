@@ -51,9 +51,11 @@ def fit_calibration(args):
     held_out = images.of_folds([CALIBRATION_FOLD], reported_only=True)
     # One photograph a lesion, and nothing of the fold that figures are reported on.
     prior = calibrate.class_shares(images.where(lambda r: r["fold"] not in ("", "0") and r["reported"] == "1").labels)
-    labels, logits = held_out.labels, predict(network, held_out, data.SIDE)
-    temperature, bias = calibrate.fit(logits, labels, prior)
-    probabilities = calibrate.probabilities(logits, prior, temperature, bias)
+    labels = held_out.labels
+    # Eight views of each picture are more to fit on than one; thresholds are of the picture as it is.
+    logits = [predict(network, held_out, data.SIDE, view=view) for view in range(8)]
+    temperature, bias = calibrate.fit(np.concatenate(logits), np.tile(labels, len(logits)), prior)
+    probabilities = calibrate.probabilities(logits[0], prior, temperature, bias)
     malignant = np.isin(labels, calibrate.MALIGNANT)
     risk = probabilities[:, calibrate.MALIGNANT].sum(1)
 

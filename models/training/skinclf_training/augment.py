@@ -1,5 +1,6 @@
 """Random views of a batch, on the device that holds it: geometry, sharpness, colour, hairs and rulers."""
 
+import functools
 import math
 
 import numpy as np
@@ -32,14 +33,15 @@ def dihedral(images, view):
 class Augmenter:
     """`augmenter(pixels)`: uint8 [N, S, S, 3] -> float [N, 3, side, side] in [-1, 1], at random.
 
-    `strength` scales the colour changes; 1 is for training from ImageNet weights.
+    `strength` scales the colour changes; 1 is for training from ImageNet weights. What is random is drawn on the CPU,
+    so that a GPU need not be waited for, and sees what a CPU would.
     """
 
     def __init__(self, side, seed, strength=1.0, min_area=0.5, device="cpu"):
         self.side, self.strength, self.min_area = side, strength, min_area
-        self.generator = torch.Generator(device).manual_seed(seed)
+        self.generator = torch.Generator().manual_seed(seed)
         self.device = device
-        self.overlays = draw_overlays(side, count=64, seed=seed).to(device)
+        self.overlays = draw_overlays(side, count=256, seed=1).to(device)
 
     def __call__(self, pixels):
         images = pixels.to(self.device).permute(0, 3, 1, 2).float().div_(255)
@@ -50,18 +52,27 @@ class Augmenter:
         return images.clamp_(0, 1).mul_(2).sub_(1)
 
     def _uniform(self, count, low, high):
-        return torch.rand(count, generator=self.generator, device=self.device) * (high - low) + low
+        return self._sent(torch.rand(count, generator=self.generator) * (high - low) + low)
 
     def _chosen(self, count, probability):
-        return torch.rand(count, generator=self.generator, device=self.device) < probability
+        return self._sent(torch.rand(count, generator=self.generator) < probability)
+
+    def _some(self, count, probability):
+        """The positions of those that are chosen."""
+        return self._sent((torch.rand(count, generator=self.generator) < probability).nonzero().flatten())
+
+    def _below(self, count, high):
+        return self._sent(torch.randint(0, high, (count,), generator=self.generator))
+
+    def _sent(self, values):
+        return values.to(self.device, non_blocking=True)
 
     def _geometry(self, images):
         """A dihedral view, turned a little, of a part of the picture."""
         n = len(images)
         scale = self._uniform(n, self.min_area, 1).sqrt()
         aspect = self._uniform(n, -0.15, 0.15).exp()
-        quarter = torch.randint(0, 4, (n,), generator=self.generator, device=self.device)
-        angle = quarter * (math.pi / 2) + self._uniform(n, -0.35, 0.35)
+        angle = self._below(n, 4) * (math.pi / 2) + self._uniform(n, -0.35, 0.35)
         mirror = torch.where(self._chosen(n, 0.5), -1.0, 1.0)
         width, height = scale * aspect, scale / aspect
         room = 1 - scale
@@ -83,8 +94,8 @@ class Augmenter:
         A group of images shares its factor, because a batch has one size.
         """
         groups = images.chunk(8)
-        factors = self._uniform(len(groups), 0.35, 1).tolist()
-        blurred = self._chosen(len(groups), 0.6).tolist()
+        factors = (torch.rand(len(groups), generator=self.generator) * 0.65 + 0.35).tolist()
+        blurred = torch.rand(len(groups), generator=self.generator) < 0.6
         out = []
         for group, factor, blur in zip(groups, factors, blurred):
             if blur:
@@ -116,7 +127,7 @@ class Augmenter:
         mapped_mean = matrix @ means[:, :, None]
         images = torch.baddbmm((1 - contrast) * mapped_mean, contrast * matrix, images.flatten(2)).view_as(images)
         images = images.clamp(0, 1)
-        some = self._chosen(n, 0.3).nonzero().flatten()
+        some = self._some(n, 0.3)
         if len(some):
             gamma = self._uniform(len(some), -0.4 * s, 0.4 * s).exp()[:, None, None, None]
             images[some] = images[some].clamp_min(1e-4).pow(gamma)
@@ -125,9 +136,9 @@ class Augmenter:
     def _overlay(self, images):
         """Hairs and ruler marks, in their own dark colour, over some pictures."""
         n = len(images)
-        some = self._chosen(n, 0.2).nonzero().flatten()
+        some = self._some(n, 0.2)
         if len(some):
-            which = torch.randint(0, len(self.overlays), (len(some),), generator=self.generator, device=self.device)
+            which = self._below(len(some), len(self.overlays))
             opacity = self.overlays[which] * self._uniform(len(some), 0.5, 1)[:, None, None, None]
             colour = torch.stack([self._uniform(len(some), 0, 0.35) for _ in range(3)], 1)[:, :, None, None]
             images[some] = images[some] * (1 - opacity) + colour * opacity
@@ -143,6 +154,7 @@ def hue_rotation(angles):
     return cos * torch.eye(3, device=angles.device) + sin * cross + (1 - cos) * outer
 
 
+@functools.cache
 def draw_overlays(side, count, seed):
     """[count, 1, side, side] opacities: three of four hold hairs, the others the marks of a ruler."""
     rng = np.random.default_rng(seed)

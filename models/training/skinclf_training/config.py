@@ -19,8 +19,6 @@ class Config:
     seed: int = 1
     # Fold 0 is for reporting, fold 1 for calibration and thresholds; neither is ever trained on.
     held_out: list = field(default_factory=lambda: [0, 1])
-    # A further fold to leave out, which makes teachers differ.
-    skip_fold: int | None = None
     # An image is drawn with a weight of its class's size to this power: 0 as they are, -1 balanced. The loss is
     # adjusted for what is left of the imbalance, so it is undone once.
     sampling_power: float = -0.5

@@ -10,11 +10,13 @@ import torch
 import torch.distributed as dist
 
 from . import initial, losses, metrics
-from .augment import Augmenter, shrink, to_input
+from .augment import Augmenter, dihedral, shrink, to_input
 from .data import CLASSES
-from .network import MobileNetV2
+from .network import MobileNetV2, folded
 
 log = logging.getLogger("train")
+
+REPORTS = 20  # on the held-out images, in a run
 
 
 def class_prior(labels, power):
@@ -66,13 +68,13 @@ class Average:
 
 
 @torch.no_grad()
-def predict(network, images, side, batch=64, device="cpu"):
-    """Logits [N, classes]."""
+def predict(network, images, side, batch=64, device="cpu", view=0):
+    """Logits [N, classes] of one of the eight views of each image."""
     network.eval()
     outputs = []
     for start in range(0, len(images), batch):
         pixels = torch.from_numpy(images.squares(np.arange(start, min(start + batch, len(images))))).to(device)
-        inputs = shrink(to_input(pixels), side).contiguous(memory_format=torch.channels_last)
+        inputs = dihedral(shrink(to_input(pixels), side), view).contiguous(memory_format=torch.channels_last)
         outputs.append(network(inputs)[0])
     return torch.cat(outputs).cpu().numpy()
 
@@ -115,14 +117,17 @@ class Run:
         torch.manual_seed(config.seed)
         if config.threads:
             torch.set_num_threads(config.threads)
-        folds = [*config.held_out, *([] if config.skip_fold is None else [config.skip_fold])]
         self.config, self.device, self.checkpoint = config, device, checkpoint
         self.workers = Workers()
-        self.train_set = images.without_folds(folds)
+        self.train_set = images.without_folds(config.held_out)
         self.held_out = images.of_folds(set(config.held_out) - {0}, reported_only=True)
         self.labels = self.train_set.labels
         self.log_prior = torch.tensor(class_prior(self.labels, config.sampling_power), device=device).log().float()
-        self.teachers = [teacher.to(device).eval() for teacher in teachers]
+        # A GPU holds all pictures, 1.5 GB, and would wait for them otherwise.
+        on_gpu = device.startswith("cuda")
+        self.resident = torch.from_numpy(self.train_set.squares(slice(None))).to(device) if on_gpu else None
+        self.dtype = torch.bfloat16 if config.bf16 else torch.float32
+        self.teachers = [folded(t).to(device, self.dtype, memory_format=torch.channels_last) for t in teachers]
         self.network = MobileNetV2(len(CLASSES), config.dropout)
         self.step, self.steps = 0, list(schedule(config, len(self.train_set)))
         if not self.steps:
@@ -160,17 +165,18 @@ class Run:
                 seed = config.seed + self.seen + workers.rank
                 augment = Augmenter(stage.side, seed, config.strength, config.min_area, self.device)
             window.append(self._step(augment, order[at + workers.rank : at + stage.batch : workers.count]))
+            before = self.done
             self.step += 1
-            ends = self.step == len(self.steps) or self.steps[self.step][1] != epoch
+            if workers.rank == 0 and int(self.done * REPORTS) > int(before * REPORTS):
+                self._report(stage)
+            ends = self.step == len(self.steps) or self.steps[self.step][0] is not stage
             if not ends and self.step % 100:
                 continue
             if workers.rank == 0:
+                loss = torch.stack(window).mean().item()
                 rate = len(window) * stage.batch / (time.monotonic() - begun)
-                log.info("%d px, %.1f %% of the run: loss %.3f, %.0f images/s", stage.side, self.done * 100,
-                         np.mean(window), rate)
+                log.info("%d px, %.1f %% of the run: loss %.3f, %.0f images/s", stage.side, self.done * 100, loss, rate)
                 self._save()
-                if ends:
-                    self._report(stage)
             window, begun = [], time.monotonic()
             if workers.agree(time.monotonic() > deadline):
                 break
@@ -190,8 +196,8 @@ class Run:
         config = self.config
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
-        inputs = augment(torch.from_numpy(self.train_set.squares(positions)))
-        labels = torch.from_numpy(self.labels[positions]).to(self.device)
+        inputs = augment(self._squares(positions))
+        labels = torch.from_numpy(self.labels[positions]).to(self.device, non_blocking=True)
         targets = losses.smoothed(labels, len(CLASSES), config.label_smoothing)
         if config.mixup > 0:
             share = float(torch.distributions.Beta(config.mixup, config.mixup).sample())
@@ -203,8 +209,8 @@ class Run:
             logits = self.network(inputs)[0].float()
         loss = losses.adjusted_cross_entropy(logits, targets, self.log_prior)
         if self.teachers:
-            with torch.no_grad(), torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=config.bf16):
-                taught = [teacher(inputs)[0].float() for teacher in self.teachers]
+            with torch.no_grad():
+                taught = [teacher(inputs.to(self.dtype))[0].float() for teacher in self.teachers]
             share = config.distillation_share
             loss = (1 - share) * loss + share * losses.agreement(logits, taught, config.distillation_temperature)
         self.optimizer.zero_grad(set_to_none=True)
@@ -213,7 +219,13 @@ class Run:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimizer.step()
         self.average.update(self.network, len(positions) * self.workers.count)
-        return loss.item()
+        return loss.detach()
+
+    def _squares(self, positions):
+        """uint8 [n, SIDE, SIDE, 3], on the GPU if there is one."""
+        if self.resident is None:
+            return torch.from_numpy(self.train_set.squares(positions))
+        return self.resident[torch.from_numpy(positions).to(self.device, non_blocking=True)]
 
     def _learning_rate(self):
         """Linear warm-up, then a cosine over the run's pixels, so that large pictures get their part of it."""
