@@ -6,13 +6,10 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use skinclf::image::has_image_extension;
 use walkdir::WalkDir;
 
 use crate::output::Failure;
-
-/// What is taken from a directory. A file that is named itself is read whatever it is called.
-pub(super) const EXTENSIONS: [&str; 10] =
-    ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "tif", "tiff", "gif"];
 
 /// One image to classify, or what stands in for one that cannot be.
 #[derive(Debug)]
@@ -138,27 +135,22 @@ pub(super) fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-pub(super) fn has_image_extension(path: &Path) -> bool {
-    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-    EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension))
+/// A file that a flag names, or standard input.
+pub(super) fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
+    Ok(if is_stdin(path) { Box::new(io::stdin()) } else { Box::new(File::open(path)?) })
 }
 
 /// Paths from a file or standard input, separated by NUL if the first block holds one, otherwise
 /// one a line.
 struct PathList {
-    reader: Box<dyn BufRead + Send>,
+    reader: BufReader<Box<dyn Read + Send>>,
     separator: Option<u8>,
 }
 
 impl PathList {
     fn open(source: &Path) -> anyhow::Result<Self> {
-        let reader: Box<dyn BufRead + Send> = if is_stdin(source) {
-            Box::new(BufReader::new(io::stdin()))
-        } else {
-            let file = File::open(source).with_context(|| format!("--files-from {}", source.display()))?;
-            Box::new(BufReader::new(file))
-        };
-        Ok(Self { reader, separator: None })
+        let file = open(source).with_context(|| format!("--files-from {}", source.display()))?;
+        Ok(Self { reader: BufReader::new(file), separator: None })
     }
 
     fn read_next(&mut self) -> io::Result<Option<PathBuf>> {

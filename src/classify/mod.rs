@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use indicatif::{HumanCount, HumanDuration, ProgressBar};
+use skinclf::image::EXTENSIONS;
 use skinclf::{Classifier, Options, Prediction, Timings};
 
 use self::heatmaps::Heatmaps;
@@ -88,10 +89,7 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
     }
 
     if tally.done + tally.failed == 0 && !interrupt::requested() {
-        return Err(anyhow!(
-            "no images found; directories are searched for {}",
-            inputs::EXTENSIONS.join(", ")
-        ));
+        return Err(anyhow!("no images found; directories are searched for {}", EXTENSIONS.join(", ")));
     }
     if let Results::Scores(scoring, mut writer) = results {
         scoring.finish(layout, threads(args)?, &mut writer, &out.name)?;

@@ -2,6 +2,7 @@
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use image::error::ImageError;
 use image::metadata::Orientation;
@@ -14,6 +15,16 @@ pub const MAX_PIXELS: u64 = 64_000_000;
 
 /// What a decoder may allocate for one picture: 512 MiB, enough for [`MAX_PIXELS`] in 16-bit RGBA.
 pub const MAX_DECODED_BYTES: u64 = 512 << 20;
+
+/// What files of the formats that [`decode`] reads are called.
+pub const EXTENSIONS: [&str; 10] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "tif", "tiff", "gif"];
+
+/// Whether a file is taken from a directory. One that is named itself is read whatever it is called.
+#[must_use]
+pub fn has_image_extension(path: &Path) -> bool {
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension))
+}
 
 /// A decoded picture as stored, and how to turn it upright.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,7 +7,9 @@ mod preprocess;
 mod quality;
 mod reduced;
 
-pub use decode::{DecodeError, MAX_DECODED_BYTES, MAX_PIXELS, Pixels, decode};
+pub use decode::{
+    DecodeError, EXTENSIONS, MAX_DECODED_BYTES, MAX_PIXELS, Pixels, decode, has_image_extension,
+};
 pub use heatmap::{ClassMap, heatmap};
 pub use preprocess::{normalise, square};
 pub use quality::{Texture, texture};

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
+use skinclf::image::has_image_extension;
 use walkdir::WalkDir;
 
 /// 600x450, like the pictures of HAM10000.
@@ -34,7 +35,7 @@ pub(super) fn load(folder: Option<&Path>) -> anyhow::Result<Vec<Image>> {
     let mut images = Vec::new();
     for entry in WalkDir::new(folder).max_depth(1).follow_links(true).sort_by_file_name() {
         let entry = entry.with_context(|| format!("--images {}", folder.display()))?;
-        if entry.file_type().is_file() && is_image(entry.path()) {
+        if entry.file_type().is_file() && has_image_extension(entry.path()) {
             let name = entry.path().display().to_string();
             let bytes = std::fs::read(entry.path()).with_context(|| format!("--images: {name}"))?;
             images.push(Image::new(name, bytes)?);
@@ -42,9 +43,4 @@ pub(super) fn load(folder: Option<&Path>) -> anyhow::Result<Vec<Image>> {
     }
     ensure!(!images.is_empty(), "--images {}: no images there, by their extension", folder.display());
     Ok(images)
-}
-
-fn is_image(path: &Path) -> bool {
-    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-    image::ImageFormat::from_extension(extension).is_some_and(|format| format.can_read())
 }

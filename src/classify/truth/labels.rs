@@ -1,16 +1,16 @@
 //! The file of `--truth`: what each image shows, told by its name.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail};
 use csv::StringRecord;
 use skinclf::ModelSpec;
+use skinclf::image::has_image_extension;
 
 use super::names::Names;
-use crate::classify::inputs::{has_image_extension, is_stdin};
+use crate::classify::inputs;
 
 /// Labels by image, which is named without folder and extension.
 pub(super) struct Labels {
@@ -39,10 +39,7 @@ impl Labels {
     /// When the file cannot be read, is no such table, or says two things of one image.
     pub(super) fn read(path: &Path, spec: &ModelSpec) -> anyhow::Result<Self> {
         let name = || format!("--truth {}", path.display());
-        if is_stdin(path) {
-            return Self::parse(io::stdin().lock(), spec).with_context(name);
-        }
-        let file = File::open(path).context("cannot be read").with_context(name)?;
+        let file = inputs::open(path).context("cannot be read").with_context(name)?;
         Self::parse(file, spec).with_context(name)
     }
 
