@@ -95,15 +95,16 @@ class Views(unittest.TestCase):
 
 class Calibration(unittest.TestCase):
     def test_what_was_done_to_logits_is_undone(self):
+        # Class c is a Gaussian around gain[c] on its own axis: its log likelihood is gain[c] x[c] - gain[c]^2 / 2.
         rng = np.random.default_rng(0)
-        logits = rng.normal(0, 2, (4000, 7))
+        gain = np.array([3, 2.5, 2, 3, 2.5, 2, 3])
         prior = np.array([1, 2, 3, 4, 5, 6, 7]) / 28
-        bias = np.array([0.5, 0, 0, -0.5, 0, 0, 0])
-        p = calibrate.probabilities(logits, prior, 1.0, bias)
-        labels = np.array([rng.choice(7, p=row) for row in p])
-        temperature, found = calibrate.fit(logits * 2.5, labels, prior, penalty=0)
+        labels = rng.integers(0, 7, 8000)  # not with the shares of the prior
+        x = rng.normal(size=(8000, 7)) + gain * np.eye(7)[labels]
+        temperature, found = calibrate.fit(gain * x * 2.5, labels, prior, penalty=0)
         self.assertAlmostEqual(temperature, 2.5, delta=0.15)
-        np.testing.assert_allclose(found - found.mean(), bias, atol=0.15)
+        bias = -(gain**2) / 2
+        np.testing.assert_allclose(found - found.mean(), bias - bias.mean(), atol=0.15)
 
     def test_a_threshold_reaches_its_share(self):
         risk, malignant = np.linspace(0, 1, 101), np.arange(101) >= 61
