@@ -34,7 +34,7 @@ class Augmenter:
     """`augmenter(pixels)`: uint8 [N, S, S, 3] -> float [N, 3, side, side] in [-1, 1], at random.
 
     `strength` scales the colour changes; 1 is for training from ImageNet weights. What is random is drawn on the CPU,
-    so that a GPU need not be waited for, and sees what a CPU would.
+    so that nothing waits for a GPU, and a seed gives the same views on both.
     """
 
     def __init__(self, side, seed, strength=1.0, min_area=0.5, device="cpu"):

@@ -16,7 +16,7 @@ from .network import MobileNetV2, folded
 
 log = logging.getLogger("train")
 
-REPORTS = 20  # on the held-out images, in a run
+REPORTS = 20  # times in a run that the held-out images are looked at
 
 
 def class_prior(labels, power):
@@ -123,11 +123,11 @@ class Run:
         self.held_out = images.of_folds(set(config.held_out) - {0}, reported_only=True)
         self.labels = self.train_set.labels
         self.log_prior = torch.tensor(class_prior(self.labels, config.sampling_power), device=device).log().float()
-        # A GPU holds all pictures, 1.5 GB, and would wait for them otherwise.
+        # Read batch by batch, the training pictures (1.4 GB) would keep a GPU waiting.
         on_gpu = device.startswith("cuda")
         self.resident = torch.from_numpy(self.train_set.squares(slice(None))).to(device) if on_gpu else None
-        self.dtype = torch.bfloat16 if config.bf16 else torch.float32
-        self.teachers = [folded(t).to(device, self.dtype, memory_format=torch.channels_last) for t in teachers]
+        self.teacher_dtype = torch.bfloat16 if config.bf16 else torch.float32
+        self.teachers = [folded(t).to(device, self.teacher_dtype, memory_format=torch.channels_last) for t in teachers]
         self.network = MobileNetV2(len(CLASSES), config.dropout)
         self.step, self.steps = 0, list(schedule(config, len(self.train_set)))
         if not self.steps:
@@ -157,7 +157,7 @@ class Run:
         """Trains to the end, or for so many minutes; then true if the end was reached."""
         deadline = math.inf if minutes is None else time.monotonic() + minutes * 60
         config, workers = self.config, self.workers
-        epoch, window, begun = None, [], time.monotonic()
+        epoch, window, begun, reports = None, [], time.monotonic(), int(self.done * REPORTS)
         while self.step < len(self.steps):
             stage, of_epoch, at = self.steps[self.step]
             if of_epoch != epoch:
@@ -165,10 +165,7 @@ class Run:
                 seed = config.seed + self.seen + workers.rank
                 augment = Augmenter(stage.side, seed, config.strength, config.min_area, self.device)
             window.append(self._step(augment, order[at + workers.rank : at + stage.batch : workers.count]))
-            before = self.done
             self.step += 1
-            if workers.rank == 0 and int(self.done * REPORTS) > int(before * REPORTS):
-                self._report(stage)
             ends = self.step == len(self.steps) or self.steps[self.step][0] is not stage
             if not ends and self.step % 100:
                 continue
@@ -177,6 +174,9 @@ class Run:
                 rate = len(window) * stage.batch / (time.monotonic() - begun)
                 log.info("%d px, %.1f %% of the run: loss %.3f, %.0f images/s", stage.side, self.done * 100, loss, rate)
                 self._save()
+                if int(self.done * REPORTS) > reports:
+                    reports = int(self.done * REPORTS)
+                    self._report(stage)
             window, begun = [], time.monotonic()
             if workers.agree(time.monotonic() > deadline):
                 break
@@ -210,7 +210,7 @@ class Run:
         loss = losses.adjusted_cross_entropy(logits, targets, self.log_prior)
         if self.teachers:
             with torch.no_grad():
-                taught = [teacher(inputs.to(self.dtype))[0].float() for teacher in self.teachers]
+                taught = [teacher(inputs.to(self.teacher_dtype))[0].float() for teacher in self.teachers]
             share = config.distillation_share
             loss = (1 - share) * loss + share * losses.agreement(logits, taught, config.distillation_temperature)
         self.optimizer.zero_grad(set_to_none=True)
