@@ -54,12 +54,16 @@ class Augmenter:
     def _uniform(self, count, low, high):
         return self._sent(torch.rand(count, generator=self.generator) * (high - low) + low)
 
+    def _coins(self, count, probability):
+        """On the CPU, for what is decided there."""
+        return torch.rand(count, generator=self.generator) < probability
+
     def _chosen(self, count, probability):
-        return self._sent(torch.rand(count, generator=self.generator) < probability)
+        return self._sent(self._coins(count, probability))
 
     def _some(self, count, probability):
         """The positions of those that are chosen."""
-        return self._sent((torch.rand(count, generator=self.generator) < probability).nonzero().flatten())
+        return self._sent(self._coins(count, probability).nonzero().flatten())
 
     def _below(self, count, high):
         return self._sent(torch.randint(0, high, (count,), generator=self.generator))
@@ -95,7 +99,7 @@ class Augmenter:
         """
         groups = images.chunk(8)
         factors = (torch.rand(len(groups), generator=self.generator) * 0.65 + 0.35).tolist()
-        blurred = torch.rand(len(groups), generator=self.generator) < 0.6
+        blurred = self._coins(len(groups), 0.6)
         out = []
         for group, factor, blur in zip(groups, factors, blurred):
             if blur:
