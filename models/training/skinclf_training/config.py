@@ -33,6 +33,9 @@ class Config:
     ema_images: int = 32_000  # images over which weights are averaged, exponentially
     distillation_temperature: float = 2.0
     distillation_share: float = 0.8  # of the loss that is agreement with the teachers
+    # A step asks one of the teachers, at random, of another of the eight views. Over many steps that teaches the mean of
+    # all teachers and views, which is better than any of them, for the time of one.
+    one_teacher: bool = False
     bf16: bool = False
     fused: bool = False  # batch norm and ReLU6 in one, for a CPU
     threads: int | None = None

@@ -209,9 +209,8 @@ class Run:
             logits = self.network(inputs)[0].float()
         loss = losses.adjusted_cross_entropy(logits, targets, self.log_prior)
         if self.teachers:
-            with torch.no_grad():
-                taught = [teacher(inputs.to(self.teacher_dtype))[0].float() for teacher in self.teachers]
             share = config.distillation_share
+            taught = self._taught(inputs)
             loss = (1 - share) * loss + share * losses.agreement(logits, taught, config.distillation_temperature)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -220,6 +219,15 @@ class Run:
         self.optimizer.step()
         self.average.update(self.network, len(positions) * self.workers.count)
         return loss.detach()
+
+    @torch.no_grad()
+    def _taught(self, inputs):
+        """Logits [N, classes] of each teacher that is asked."""
+        inputs, teachers = inputs.to(self.teacher_dtype), self.teachers
+        if self.config.one_teacher:
+            teachers = [teachers[int(torch.randint(len(teachers), ()))]]
+            inputs = dihedral(inputs, int(torch.randint(8, ()))).contiguous(memory_format=torch.channels_last)
+        return [teacher(inputs)[0].float() for teacher in teachers]
 
     def _squares(self, positions):
         """uint8 [n, SIDE, SIDE, 3], on the GPU if there is one."""
