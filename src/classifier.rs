@@ -177,7 +177,11 @@ impl Classifier {
         }
         // Last, so that it is not copied.
         add(View::UPRIGHT, tensor)?;
-        Ok(mean)
+        if mean.is_finite() {
+            return Ok(mean);
+        }
+        Err("the network's answer is not a number; input.mean and input.std of the model's spec may be wrong"
+            .to_owned())
     }
 }
 

@@ -2,14 +2,18 @@
 //! unless there are two, naming the default only where clap does not.
 
 mod load;
+mod values;
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub(crate) use self::load::{LoadArgs, Scenario};
+pub(crate) use self::values::{Target, duration};
+use self::values::{body_size, positive_duration};
 use crate::terminal::ColorChoice;
 
 /// Classify dermoscopic images of skin lesions, on a CPU, offline
@@ -38,7 +42,7 @@ pub(crate) enum Command {
     Health {
         /// For example http://127.0.0.1:8000
         #[arg(value_hint = ValueHint::Url)]
-        url: String,
+        url: Target,
     },
     /// Print a completion script for a shell
     Completions { shell: clap_complete::Shell },
@@ -52,6 +56,11 @@ pub(crate) struct ModelArgs {
 }
 
 impl ModelArgs {
+    /// The files that are read.
+    pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> {
+        self.model.iter().flat_map(|onnx| [onnx.clone(), onnx.with_extension("json")])
+    }
+
     pub(crate) fn load(&self) -> anyhow::Result<skinclf::Classifier> {
         let model = match &self.model {
             Some(path) => skinclf::Model::open(path)?,
@@ -133,8 +142,8 @@ pub(crate) enum Format {
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
     /// How many classifications to measure, per number of threads
-    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN.saturating_add(999))]
-    pub(crate) iterations: NonZeroUsize,
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    pub(crate) iterations: u32,
 
     /// How many classifications to run and not measure first, on each thread
     #[arg(long, value_name = "N", default_value_t = 50)]
@@ -151,9 +160,10 @@ pub(crate) struct BenchArgs {
         value_name = "N,…",
         value_delimiter = ',',
         default_value = "1",
+        value_parser = clap::value_parser!(u32).range(1..=1024),
         env = "SKINCLF_THREADS"
     )]
-    pub(crate) threads: Vec<NonZeroUsize>,
+    pub(crate) threads: Vec<u32>,
 
     /// How to print the figures
     #[arg(short, long, value_enum, default_value_t = BenchFormat::Table, value_name = "FORMAT")]
@@ -188,12 +198,16 @@ pub(crate) struct ServeArgs {
     #[arg(short, long, default_value_t = 8000, env = "SKINCLF_PORT")]
     pub(crate) port: u16,
 
-    /// How many predictions to work on at once [default: all cores]
+    /// How many predictions to work on at once [default: SKINCLF_THREADS, or all cores]
     #[arg(short, long, value_name = "N", env = "SKINCLF_WORKERS")]
     pub(crate) workers: Option<NonZeroUsize>,
 
+    /// For the variable, which means the same to every command
+    #[arg(long, hide = true, env = "SKINCLF_THREADS")]
+    pub(crate) threads: Option<NonZeroUsize>,
+
     /// Largest request body, for example 16MiB
-    #[arg(long, value_name = "SIZE", default_value = "16MiB", env = "SKINCLF_MAX_BODY")]
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = body_size, env = "SKINCLF_MAX_BODY")]
     pub(crate) max_body: bytesize::ByteSize,
 
     /// How many predictions may wait for a worker; more are refused with 503 and Retry-After
@@ -205,16 +219,16 @@ pub(crate) struct ServeArgs {
     pub(crate) max_connections: NonZeroUsize,
 
     /// Time for a request's head to arrive whole
-    #[arg(long, value_name = "TIME", default_value = "10s", env = "SKINCLF_HEADER_TIMEOUT")]
-    pub(crate) header_timeout: humantime::Duration,
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive_duration, env = "SKINCLF_HEADER_TIMEOUT")]
+    pub(crate) header_timeout: Duration,
 
     /// Time for a request's body to arrive whole
-    #[arg(long, value_name = "TIME", default_value = "30s", env = "SKINCLF_BODY_TIMEOUT")]
-    pub(crate) body_timeout: humantime::Duration,
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_duration, env = "SKINCLF_BODY_TIMEOUT")]
+    pub(crate) body_timeout: Duration,
 
     /// Time to finish what has begun when told to stop
-    #[arg(long, value_name = "TIME", default_value = "10s", env = "SKINCLF_SHUTDOWN_TIMEOUT")]
-    pub(crate) shutdown_timeout: humantime::Duration,
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration, env = "SKINCLF_SHUTDOWN_TIMEOUT")]
+    pub(crate) shutdown_timeout: Duration,
 
     /// Key that /predict and /metrics ask for, as Authorization: Bearer KEY or X-API-Key: KEY
     #[arg(long, value_name = "KEY", env = "SKINCLF_API_KEY", hide_env_values = true)]

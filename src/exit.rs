@@ -7,6 +7,7 @@ use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 
 use crate::cli::Cli;
+use crate::terminal::note;
 
 /// How a command ended, when it did not end in an error of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub(crate) fn report(outcome: anyhow::Result<Exit>) -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            note(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -37,4 +37,4 @@ pub use classifier::{Classifier, Explanation, Options, Prediction, Timings};
 pub use error::ClassifyError;
 pub use model::{Model, ModelError};
 pub use quality::{Quality, Reason};
-pub use spec::{Crop, Decision, Group, Input, Label, ModelSpec, Outputs, Resize, Usable};
+pub use spec::{Color, Crop, Decision, Group, Input, Label, Layout, ModelSpec, Outputs, Resize, Usable};

@@ -11,7 +11,10 @@ mod report;
 mod serve;
 mod terminal;
 
+use std::io::{self, Write as _};
+
 use clap::{CommandFactory, Parser};
+use clap_complete::Shell;
 
 use crate::cli::{Cli, Command};
 use crate::exit::Exit;
@@ -24,10 +27,15 @@ fn main() -> std::process::ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Health { url } => probe::run(&url),
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "skinclf", &mut std::io::stdout());
-            Ok(Exit::Done)
-        }
+        Command::Completions { shell } => complete(shell),
     };
     exit::report(exit)
+}
+
+fn complete(shell: Shell) -> anyhow::Result<Exit> {
+    // Written from memory, because the generator panics when nobody reads.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "skinclf", &mut script);
+    io::stdout().write_all(&script)?;
+    Ok(Exit::Done)
 }

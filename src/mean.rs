@@ -36,6 +36,11 @@ impl Mean {
         }
     }
 
+    /// Whether there is an answer: a network that overflows gives none.
+    pub(crate) fn is_finite(&self) -> bool {
+        self.probabilities.iter().chain(&self.dermoscopy).all(|p| p.is_finite())
+    }
+
     /// The map of one class, if the model has maps.
     pub(crate) fn map(&self, class: usize) -> Option<ClassMap> {
         let side = self.map_side();

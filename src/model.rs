@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use crate::spec::{Crop, Decision, Group, Input, Label, ModelSpec, Outputs, Resize, Usable};
+use crate::spec::{Color, Crop, Decision, Group, Input, Label, Layout, ModelSpec, Outputs, Resize, Usable};
 
 /// An ONNX graph, still encoded, and what is known about it.
 pub struct Model {
@@ -86,11 +86,7 @@ fn hex(bytes: &[u8]) -> String {
 fn spec_from_metadata(onnx: &[u8], path: &Path) -> Result<ModelSpec, String> {
     let metadata: HashMap<String, String> = crate::engine::metadata(onnx)?.into_iter().collect();
     let field = |name: &str| metadata.get(name).map(String::as_str);
-    let required = |name: &str| {
-        let spec = path.with_extension("json");
-        let missing = || format!("metadata_props lacks {name:?}, and there is no spec at {}", spec.display());
-        field(name).ok_or_else(missing)
-    };
+    let required = |name: &str| field(name).ok_or_else(|| format!("metadata_props lacks {name:?}"));
     let numbers = |name: &str| -> Result<[f32; 3], String> {
         let bad = |_| format!("metadata_props {name:?} must be a JSON array of three numbers");
         serde_json::from_str(required(name)?).map_err(bad)
@@ -98,7 +94,11 @@ fn spec_from_metadata(onnx: &[u8], path: &Path) -> Result<ModelSpec, String> {
     let size =
         field("size").unwrap_or("224").parse().map_err(|_| "metadata_props \"size\" must be an integer")?;
     let malignant = codes(field("malignant").unwrap_or_default());
-    let labels = codes(required("labels")?).into_iter().map(|code| Label {
+    let labels = codes(required("labels")?);
+    if let Some(code) = malignant.iter().find(|code| !labels.contains(code)) {
+        return Err(format!("metadata_props \"malignant\" names {code:?}, which is none of \"labels\""));
+    }
+    let labels = labels.into_iter().map(|code| Label {
         name: code.clone(),
         description: String::new(),
         group: if malignant.contains(&code) { Group::Malignant } else { Group::Benign },
@@ -107,9 +107,14 @@ fn spec_from_metadata(onnx: &[u8], path: &Path) -> Result<ModelSpec, String> {
     let spec = ModelSpec {
         name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         version: field("version").unwrap_or("unknown").to_owned(),
+        file: None,
+        architecture: None,
         sha256: String::new(),
         input: Input {
+            name: None,
             shape: [1, 3, size, size],
+            layout: Layout::default(),
+            color: Color::default(),
             crop: Crop::default(),
             resize: Resize::default(),
             mean: numbers("mean")?,
@@ -144,6 +149,18 @@ mod tests {
     fn the_embedded_pair_belongs_together() {
         let model = Model::embedded();
         assert_eq!(hex(&Sha256::digest(&model.onnx)), model.spec.sha256);
+    }
+
+    #[test]
+    fn a_malignant_class_that_is_none_is_named() {
+        use prost::Message as _;
+        let file = include_bytes!("../tests/binary/models/channel-means.onnx");
+        let mut graph = tract_onnx::pb::ModelProto::decode(&file[..]).expect("a model");
+        let field = graph.metadata_props.iter_mut().find(|field| field.key == "malignant").expect("a field");
+        field.value = "red, grean".to_owned();
+        let error =
+            spec_from_metadata(&graph.encode_to_vec(), Path::new("net.onnx")).expect_err("a typing error");
+        assert!(error.contains("\"grean\""), "{error}");
     }
 
     #[test]

@@ -6,11 +6,18 @@ use serde::{Deserialize, Serialize};
 
 /// What a model expects and what its outputs mean; the only home of labels, sizes and constants.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct ModelSpec {
     /// Short name, printed with every result.
     pub name: String,
     /// Version of the weights.
     pub version: String,
+    /// Name of the ONNX file, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// What kind of network it is, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<String>,
     /// SHA-256 of the ONNX file, lower-case hexadecimal. Checked on loading; computed if absent.
     #[serde(default)]
     pub sha256: String,
@@ -45,9 +52,19 @@ pub struct ModelSpec {
 
 /// The network's input and the preprocessing that makes it.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Input {
+    /// Name of the graph's input, for people: it has only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// `[1, 3, height, width]`; height equals width.
     pub shape: [usize; 4],
+    /// The order of the input's axes.
+    #[serde(default)]
+    pub layout: Layout,
+    /// The order of the channels.
+    #[serde(default)]
+    pub color: Color,
     /// What part of a picture is looked at.
     #[serde(default)]
     pub crop: Crop,
@@ -65,6 +82,24 @@ impl Input {
     pub fn side(&self) -> usize {
         self.shape[2]
     }
+}
+
+/// The order of the input's axes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Layout {
+    /// Batch, channels, rows, columns.
+    #[default]
+    Nchw,
+}
+
+/// The order of the channels.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Color {
+    /// Red, green, blue.
+    #[default]
+    Rgb,
 }
 
 /// What part of a picture is looked at.
@@ -87,6 +122,7 @@ pub enum Resize {
 
 /// Names of the graph's outputs.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Outputs {
     /// Output of shape `[1, labels]`.
     pub logits: String,
@@ -140,6 +176,7 @@ pub struct Usable {
 
 /// One class.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Label {
     /// Short code, for example `mel`; unique within a model.
     pub code: String,
@@ -198,6 +235,7 @@ impl ModelSpec {
     /// Sum of the probabilities of the malignant classes, at most 1.
     pub fn malignant_probability(&self, probabilities: &[f32]) -> f32 {
         let of_malignant = self.labels.iter().zip(probabilities).filter(|(l, _)| l.group == Group::Malignant);
-        of_malignant.map(|(_, p)| p).sum::<f32>().min(1.0)
+        // Not `sum`, which is -0 of none.
+        of_malignant.fold(0.0, |sum: f32, (_, p)| sum + p).min(1.0)
     }
 }

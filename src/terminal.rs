@@ -1,6 +1,7 @@
 //! When to use colour, and what tables and progress bars look like.
 
-use std::io::IsTerminal;
+use std::fmt;
+use std::io::{self, IsTerminal, Write as _};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
@@ -56,9 +57,14 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
 }
 
+/// Says something on standard error. That nobody listens there is no reason to end, as it is for `eprintln!`.
+pub(crate) fn note(text: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 /// Says on standard error what became of one of many.
 pub(crate) fn complain(name: &str, problem: &str) {
-    eprintln!("error: {}: {}", printable(name), printable(problem));
+    note(format_args!("error: {}: {}", printable(name), printable(problem)));
 }
 
 /// A progress bar on stderr; invisible when `quiet` or when stderr is no terminal.

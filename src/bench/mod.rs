@@ -5,8 +5,21 @@ pub(crate) mod load;
 mod local;
 
 use crate::cli::BenchArgs;
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
+use crate::output;
 
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
+    refuse_loss(args);
     if args.load.is_wanted() { load::run(args) } else { local::run(args) }
+}
+
+/// Ends the process with status 2 if what is read would be written over. Saved runs may be: they are read before.
+fn refuse_loss(args: &BenchArgs) {
+    let output = args.output.iter().map(|path| ("--output", path.as_path()));
+    let reports = args.load.report.iter().map(|path| ("--report", path.as_path()));
+    let written: Vec<_> = output.chain(reports).collect();
+    let read: Vec<_> = args.model.files().chain(args.image.clone()).collect();
+    if let Some(message) = output::loss(&written, read.iter().map(AsRef::as_ref)) {
+        exit::wrong_usage("bench", &message);
+    }
 }

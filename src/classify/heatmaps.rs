@@ -1,13 +1,14 @@
-//! The folder of `--heatmap`: a PNG a picture, and none over another.
+//! The folder of `--heatmap`: a PNG a picture, none over another, and none over a picture.
 
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use skinclf::ModelSpec;
+use skinclf::image::has_image_extension;
 
-use super::inputs::is_stdin;
+use crate::output::heatmap;
 
 /// Where heatmaps go, and which names of this run are taken.
 pub(super) struct Heatmaps {
@@ -22,23 +23,25 @@ impl Heatmaps {
     /// Makes the folder if need be.
     ///
     /// # Errors
-    /// When the model has no maps, the folder cannot be made, or pictures of the run are in it, which heatmaps could
-    /// replace.
-    pub(super) fn open(folder: &Path, pictures: &[PathBuf], spec: &ModelSpec) -> anyhow::Result<Self> {
+    /// When the model has no maps, the folder cannot be made, or there are pictures in it, which heatmaps could replace.
+    pub(super) fn open(folder: &Path, spec: &ModelSpec) -> anyhow::Result<Self> {
         if spec.outputs.class_maps.is_none() {
             let name = &spec.name;
             bail!(
                 "--heatmap: the model {name} has no class maps (outputs.class_maps of its spec); leave it out"
             );
         }
+        let shown = folder.display();
         let resolved = fs::create_dir_all(folder).and_then(|()| folder.canonicalize());
-        let resolved =
-            resolved.with_context(|| format!("--heatmap {}: cannot be created", folder.display()))?;
-        let heatmaps = Self { folder: folder.to_owned(), resolved, taken: HashSet::new() };
-        for picture in pictures {
-            heatmaps.refuse_to_replace(picture)?;
+        let resolved = resolved.with_context(|| format!("--heatmap {shown}: cannot be created"))?;
+        let entries =
+            fs::read_dir(&resolved).with_context(|| format!("--heatmap {shown}: cannot be read"))?;
+        let mut files = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        if let Some(picture) = files.find(|file| has_image_extension(file) && is_foreign(file)) {
+            let name = picture.file_name().unwrap_or_default().to_string_lossy();
+            bail!("--heatmap {shown}: {name} in it is no heatmap and could be replaced; name another folder");
         }
-        Ok(heatmaps)
+        Ok(Self { folder: folder.to_owned(), resolved, taken: HashSet::new() })
     }
 
     /// The folder's canonical path.
@@ -48,28 +51,16 @@ impl Heatmaps {
 
     /// Writes the heatmap of a picture; returns the path of the file.
     pub(super) fn write(&mut self, picture: &str, png: &[u8]) -> anyhow::Result<String> {
-        self.refuse_to_replace(Path::new(picture))?;
         let name = self.name(picture);
         let path = self.folder.join(name);
-        fs::write(&path, png).with_context(|| format!("--heatmap: {} cannot be written", path.display()))?;
+        let shown = path.display();
+        // It has come to be there since the folder was looked at.
+        ensure!(
+            !is_foreign(&path),
+            "--heatmap: {shown} is no heatmap and would be lost; name another folder"
+        );
+        fs::write(&path, png).with_context(|| format!("--heatmap: {shown} cannot be written"))?;
         Ok(path.to_string_lossy().into_owned())
-    }
-
-    fn refuse_to_replace(&self, picture: &Path) -> anyhow::Result<()> {
-        if is_stdin(picture) {
-            return Ok(());
-        }
-        let beside = if picture.is_dir() { Some(picture) } else { picture.parent() };
-        let beside = beside.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
-        if beside.and_then(|folder| folder.canonicalize().ok()).is_some_and(|folder| folder == self.resolved)
-        {
-            bail!(
-                "--heatmap {}: {} is in it and could be replaced; name another folder",
-                self.folder.display(),
-                picture.display()
-            );
-        }
-        Ok(())
     }
 
     /// `lesion.png` for `a/lesion.jpg`, then `lesion-2.png` for `b/lesion.jpg`; `stdin.png` for `-`.
@@ -82,4 +73,9 @@ impl Heatmaps {
         let free = names.into_iter().find(|name| self.taken.insert(name.to_lowercase()));
         free.unwrap_or(stem)
     }
+}
+
+/// Whether a file is there that is none of ours.
+fn is_foreign(file: &Path) -> bool {
+    file.is_file() && !heatmap::is_one(file)
 }

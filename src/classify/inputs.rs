@@ -1,8 +1,10 @@
 //! From what the user names to images, one at a time: a million paths are never held at once.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -15,7 +17,8 @@ use crate::output::Failure;
 #[derive(Debug)]
 pub(super) enum Input {
     File(PathBuf),
-    Stdin,
+    /// What standard input held.
+    Stdin(Vec<u8>),
     Unreadable(PathBuf, String),
 }
 
@@ -23,7 +26,7 @@ impl Input {
     pub(super) fn name(&self) -> String {
         match self {
             Self::File(path) | Self::Unreadable(path, _) => path.to_string_lossy().into_owned(),
-            Self::Stdin => "-".to_owned(),
+            Self::Stdin(_) => "-".to_owned(),
         }
     }
 
@@ -32,11 +35,7 @@ impl Input {
         let unreadable = |message: String| Failure { code: "read_failed", message };
         match self {
             Self::File(path) => std::fs::read(path).map_err(|e| unreadable(format!("cannot be read: {e}"))),
-            Self::Stdin => {
-                let mut bytes = Vec::new();
-                let read = io::stdin().lock().read_to_end(&mut bytes);
-                read.map(|_| bytes).map_err(|e| unreadable(format!("standard input cannot be read: {e}")))
-            }
+            Self::Stdin(bytes) => Ok(bytes),
             Self::Unreadable(_, message) => Err(unreadable(message)),
         }
     }
@@ -49,10 +48,12 @@ pub(super) struct Inputs {
     list_source: Option<PathBuf>,
     directory: Option<walkdir::IntoIter>,
     skipped: Option<PathBuf>,
+    stdin: Box<dyn Read + Send>,
 }
 
 impl Inputs {
-    /// Directories are searched for images, but for the folder `skipped`, a canonical path that the run itself writes to.
+    /// Directories are searched for images, but for those right in `skipped`, a canonical path that the run itself writes
+    /// to.
     pub(super) fn new(
         arguments: &[PathBuf],
         files_from: Option<&Path>,
@@ -65,22 +66,34 @@ impl Inputs {
             list_source: files_from.map(Path::to_owned),
             directory: None,
             skipped: skipped.map(Path::to_owned),
+            stdin: Box::new(io::stdin()),
         })
     }
 
-    /// The same inputs from the start, if they can be gone through twice.
+    /// The same inputs from the start, if they can be gone through twice; to be counted, for standard input is empty.
     pub(super) fn reopen(&self) -> Option<Self> {
         let list_source = self.list_source.as_deref();
         if list_source.is_some_and(|path| !path.is_file()) {
             return None;
         }
         let arguments: Vec<_> = self.arguments.iter().cloned().collect();
-        Self::new(&arguments, list_source, self.skipped.as_deref()).ok()
+        let again = Self::new(&arguments, list_source, self.skipped.as_deref()).ok()?;
+        Some(Self { stdin: Box::new(io::empty()), ..again })
     }
 
     fn is_skipped(&self, entry: &walkdir::Result<walkdir::DirEntry>) -> bool {
         let (Some(skipped), Ok(entry)) = (&self.skipped, entry) else { return false };
-        entry.file_type().is_dir() && entry.path().canonicalize().is_ok_and(|folder| folder == *skipped)
+        let folder = entry.path().parent().and_then(|folder| folder.canonicalize().ok());
+        !entry.file_type().is_dir() && folder.is_some_and(|folder| folder == *skipped)
+    }
+
+    /// Read here and not by a worker: an interruption waits for workers, but not for what may never come.
+    fn read_stdin(&mut self) -> Input {
+        let mut bytes = Vec::new();
+        match self.stdin.read_to_end(&mut bytes) {
+            Ok(_) => Input::Stdin(bytes),
+            Err(e) => Input::Unreadable("-".into(), format!("standard input cannot be read: {e}")),
+        }
     }
 
     fn next_named(&mut self) -> Option<io::Result<PathBuf>> {
@@ -94,9 +107,9 @@ impl Iterator for Inputs {
     fn next(&mut self) -> Option<Input> {
         loop {
             while let Some(entry) = self.directory.as_mut().and_then(Iterator::next) {
-                if self.is_skipped(&entry) {
-                    self.directory.iter_mut().for_each(walkdir::IntoIter::skip_current_dir);
-                } else if let Some(input) = image_of_entry(entry) {
+                if !self.is_skipped(&entry)
+                    && let Some(input) = image_of_entry(entry)
+                {
                     return Some(input);
                 }
             }
@@ -109,7 +122,7 @@ impl Iterator for Inputs {
                 }
             };
             if is_stdin(&path) {
-                return Some(Input::Stdin);
+                return Some(self.read_stdin());
             }
             if !path.is_dir() {
                 return Some(Input::File(path));
@@ -168,7 +181,7 @@ impl PathList {
                 name.pop_if(|last| *last == b'\r');
             }
             if !name.is_empty() {
-                return Ok(Some(path_of(name)));
+                return Ok(Some(OsString::from_vec(name).into()));
             }
         }
     }
@@ -180,15 +193,4 @@ impl Iterator for PathList {
     fn next(&mut self) -> Option<Self::Item> {
         self.read_next().transpose()
     }
-}
-
-#[cfg(unix)]
-fn path_of(bytes: Vec<u8>) -> PathBuf {
-    use std::os::unix::ffi::OsStringExt as _;
-    std::ffi::OsString::from_vec(bytes).into()
-}
-
-#[cfg(not(unix))]
-fn path_of(bytes: Vec<u8>) -> PathBuf {
-    String::from_utf8_lossy(&bytes).into_owned().into()
 }

@@ -35,8 +35,7 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
     let classifier = Arc::new(args.model.load()?);
     let spec = classifier.spec();
     let scoring = args.truth.as_deref().map(|labels| Scoring::open(labels, args, spec)).transpose()?;
-    let mut heatmaps =
-        args.heatmap.as_deref().map(|folder| Heatmaps::open(folder, &args.paths, spec)).transpose()?;
+    let mut heatmaps = args.heatmap.as_deref().map(|folder| Heatmaps::open(folder, spec)).transpose()?;
     let out = Destination::open(args.output.as_deref())?;
     let on_terminal = out.is_terminal;
     let layout = layout(args.format, on_terminal);
@@ -84,18 +83,17 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
     }
     let elapsed = bar.elapsed();
     bar.finish_and_clear();
-    if let Results::Rows(sink) = &mut results {
-        sink.finish().with_context(|| out.name.clone())?;
-    }
-
     if tally.done + tally.failed == 0 && !interrupt::requested() {
         return Err(anyhow!("no images found; directories are searched for {}", EXTENSIONS.join(", ")));
     }
-    if let Results::Scores(scoring, mut writer) = results {
-        scoring.finish(layout, threads(args)?, &mut writer, &out.name)?;
+    match results {
+        Results::Rows(mut sink) => sink.finish().with_context(|| out.name.clone())?,
+        Results::Scores(scoring, mut writer) => {
+            scoring.finish(layout, threads(args)?, &mut writer, &out.name)?;
+        }
     }
     if !args.quiet && io::stderr().is_terminal() {
-        eprintln!("{}", tally.summary(elapsed));
+        terminal::note(tally.summary(elapsed));
     }
     Ok(tally.exit())
 }

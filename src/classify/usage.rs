@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::inputs::is_stdin;
 use crate::cli::{ClassifyArgs, Format};
-use crate::exit;
+use crate::{exit, output};
 
 /// Ends the process with status 2 if flags do not go together, before any file is touched.
 pub(super) fn refuse_contradictions(args: &ClassifyArgs) {
@@ -24,7 +24,8 @@ fn contradiction(args: &ClassifyArgs) -> Option<String> {
             "--truth goes with --format table or json: it prints scores, not a row for each image".into(),
         );
     }
-    let is_page = |path: &Path| path.extension().is_none_or(|e| e == "html" || e == "htm");
+    let is_page =
+        |path: &Path| path.as_os_str() != "-" && path.extension().is_none_or(|e| e == "html" || e == "htm");
     if args.report.as_deref().is_some_and(|path| !is_page(path)) {
         return Some("--report writes an HTML page: name it FILE.html".into());
     }
@@ -35,20 +36,11 @@ fn contradiction(args: &ClassifyArgs) -> Option<String> {
     let written = [("--output", &args.output), ("--report", &args.report)];
     let written = written.map(|(flag, path)| path.as_deref().map(|path| (flag, path)));
     if let [Some((_, output)), Some((_, report))] = written
-        && is_same_file(output, report)
+        && output::is_same_file(output, report)
     {
         return Some("--output and --report name the same file".into());
     }
-    for (flag, path) in written.into_iter().flatten() {
-        if read().any(|other| !is_stdin(other) && is_same_file(path, other)) {
-            return Some(format!("{flag} {} is also read, and would be lost", path.display()));
-        }
-    }
-    None
-}
-
-/// Terminals and the like may well be both read and written.
-fn is_same_file(one: &Path, other: &Path) -> bool {
-    let resolved = (one.canonicalize(), other.canonicalize());
-    one == other || matches!(resolved, (Ok(one), Ok(other)) if one == other && one.is_file())
+    let written: Vec<_> = written.into_iter().flatten().collect();
+    let model: Vec<_> = args.model.files().collect();
+    output::loss(&written, read().filter(|path| !is_stdin(path)).chain(model.iter().map(AsRef::as_ref)))
 }

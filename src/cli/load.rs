@@ -7,9 +7,8 @@ use std::time::Duration;
 use clap::builder::TypedValueParser as _;
 use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
-use crate::bench::load::{
-    Arrival, Condition, Mix, PerSecond, Saved, Sweep, Target, Think, positive_duration,
-};
+use super::values::{Target, positive_duration};
+use crate::bench::load::{Arrival, Condition, Mix, PerSecond, Saved, Sweep, Think};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Load test over HTTP",
@@ -36,12 +35,12 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "TIME", requires = "urls", value_parser = positive_duration)]
     pub(crate) duration: Option<Duration>,
 
-    /// How long a user thinks before each request but the first; 0 saturates the server
-    #[arg(long, value_name = "MIN-MAX", default_value = "1s-3s", conflicts_with = "rate")]
+    /// How long a user thinks before each request but the first; 0, and enough users, saturate the server
+    #[arg(long, value_name = "MIN-MAX", default_value = "1s-3s", requires = "urls", conflicts_with = "rate")]
     pub(crate) think: Think,
 
     /// What is asked how often; predict posts an image as form field "file", any other NAME is GET /NAME
-    #[arg(long, value_name = "NAME=WEIGHT,…", default_value = "predict=4,health=1")]
+    #[arg(long, value_name = "NAME=WEIGHT,…", default_value = "predict=4,health=1", requires = "urls")]
     pub(crate) mix: Mix,
 
     /// Folder of images to post, in turn [default: three synthetic lesions]
@@ -61,7 +60,7 @@ pub(crate) struct LoadArgs {
     pub(crate) sweep: Option<Sweep>,
 
     /// Time for one answer
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", requires = "urls", value_parser = positive_duration)]
     pub(crate) timeout: Duration,
 
     /// Do not compare answers with the same images classified here
@@ -69,14 +68,14 @@ pub(crate) struct LoadArgs {
     pub(crate) no_check: bool,
 
     /// Start of the random sequence of endpoints and think times
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "urls")]
     pub(crate) seed: u64,
 
     /// Key to send, for a server that asks for one
     #[arg(long, value_name = "KEY", env = "SKINCLF_API_KEY", hide_env_values = true)]
     pub(crate) api_key: Option<String>,
 
-    /// Exit with status 3 if a figure is beyond a limit: p95>500ms, failures>1%, rps<100 or
+    /// Exit with status 3 if a figure is beyond a limit, or not known: p95>500ms, failures>1%, rps<100 or
     /// predict:p99>1s; of p50, p95, p99, average, max, failures, rps (good
     /// answers)
     #[arg(long, value_name = "CONDITION", requires = "urls")]

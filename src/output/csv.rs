@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use skinclf::ModelSpec;
 
-use super::{Record, Sink};
+use super::{Record, Sink, io_error};
 
 pub(super) struct Csv<W: Write> {
     writer: csv::Writer<W>,
@@ -22,7 +22,7 @@ impl<W: Write> Csv<W> {
     }
 
     fn write_header(&mut self) -> io::Result<()> {
-        self.header.take().map_or(Ok(()), |header| Ok(self.writer.write_record(header)?))
+        self.header.take().map_or(Ok(()), |header| self.writer.write_record(header).map_err(io_error))
     }
 }
 
@@ -53,7 +53,7 @@ impl<W: Write> Sink for Csv<W> {
                 row.extend([failure.code.to_owned(), failure.message.clone()]);
             }
         }
-        Ok(self.writer.write_record(row)?)
+        self.writer.write_record(row).map_err(io_error)
     }
 
     fn finish(&mut self) -> io::Result<()> {

@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::Path;
 
 use anyhow::Context as _;
+use skinclf::image::has_image_extension;
 
 /// Where results go, and its name for errors.
 pub(crate) struct Destination {
@@ -14,9 +15,9 @@ pub(crate) struct Destination {
 }
 
 impl Destination {
-    /// Standard output, or the file of `--output`.
+    /// Standard output, or the file of `--output`, where `-` is standard output too.
     pub(crate) fn open(path: Option<&Path>) -> anyhow::Result<Self> {
-        let Some(path) = path else {
+        let Some(path) = path.filter(|path| path.as_os_str() != "-") else {
             let stdout = io::stdout();
             let is_terminal = stdout.is_terminal();
             return Ok(Self {
@@ -40,6 +41,27 @@ impl Destination {
             is_terminal: false,
         })
     }
+}
+
+/// What would be lost if flags' files were written: one that the run reads, or a picture.
+pub(crate) fn loss<'p>(written: &[(&str, &Path)], read: impl Iterator<Item = &'p Path>) -> Option<String> {
+    let read: Vec<_> = read.collect();
+    written.iter().find_map(|(flag, path)| {
+        if has_image_extension(path) {
+            return Some(format!(
+                "{flag} {} has the name of a picture, and one could be lost",
+                path.display()
+            ));
+        }
+        let lost = read.iter().any(|other| is_same_file(path, other));
+        lost.then(|| format!("{flag} {} is also read, and would be lost", path.display()))
+    })
+}
+
+/// Terminals and the like may well be both read and written.
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
+    let resolved = (one.canonicalize(), other.canonicalize());
+    one == other || matches!(resolved, (Ok(one), Ok(other)) if one == other && one.is_file())
 }
 
 /// A file that is emptied by the first write.

@@ -1,20 +1,38 @@
-//! A heatmap as the bytes of a PNG.
+//! A heatmap as a PNG, which says of itself what it is.
 
-use std::io::Cursor;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
 
-use image::ImageEncoder as _;
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use skinclf::Explanation;
 
-/// The square that the network saw, coloured where it found the predicted class.
+/// By which a heatmap is told from a picture of the user's.
+const SOFTWARE: (&str, &str) = ("Software", "skinclf heatmap");
+
+/// The bytes of a PNG: the square that the network saw, coloured where it found the predicted class.
 pub(crate) fn png(explanation: &Explanation) -> Vec<u8> {
     let drawn = skinclf::image::heatmap(&explanation.square, &explanation.map);
     let (width, height) = drawn.dimensions();
-    let mut file = Cursor::new(Vec::new());
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, width, height);
+    encoder.set_color(png::ColorType::Rgb);
     // Compressing harder takes longer than classifying.
-    let encoder = PngEncoder::new_with_quality(&mut file, CompressionType::Fast, FilterType::Adaptive);
+    encoder.set_compression(png::Compression::Fast);
+    let (keyword, text) = SOFTWARE;
     encoder
-        .write_image(drawn.as_raw(), width, height, image::ExtendedColorType::Rgb8)
+        .add_text_chunk(keyword.to_owned(), text.to_owned())
+        .and_then(|()| encoder.write_header())
+        .and_then(|mut writer| writer.write_image_data(drawn.as_raw()))
         .expect("a picture of RGB8 is written to memory");
-    file.into_inner()
+    file
+}
+
+/// Whether a file is what [`png`] makes.
+pub(crate) fn is_one(file: &Path) -> bool {
+    let reader =
+        File::open(file).ok().and_then(|file| png::Decoder::new(BufReader::new(file)).read_info().ok());
+    reader.is_some_and(|reader| {
+        let texts = &reader.info().uncompressed_latin1_text;
+        texts.iter().any(|chunk| (chunk.keyword.as_str(), chunk.text.as_str()) == SOFTWARE)
+    })
 }

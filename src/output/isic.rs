@@ -10,7 +10,7 @@ use std::path::Path;
 
 use skinclf::ModelSpec;
 
-use super::{Record, Sink};
+use super::{Record, Sink, io_error};
 
 const COLUMNS: [&str; 7] = ["MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"];
 
@@ -33,7 +33,7 @@ impl<W: Write> Isic<W> {
 
     fn write_header(&mut self) -> io::Result<()> {
         if !std::mem::replace(&mut self.started, true) {
-            self.writer.write_record(["image"].iter().chain(&COLUMNS))?;
+            self.writer.write_record(["image"].iter().chain(&COLUMNS)).map_err(io_error)?;
         }
         Ok(())
     }
@@ -50,7 +50,7 @@ impl<W: Write> Sink for Isic<W> {
         let stem = Path::new(name).file_stem().map_or(name.into(), |s| s.to_string_lossy());
         let scores = record.spec.scores(&prediction.probabilities);
         let scores = self.classes.map(|class| scores[class].to_string());
-        Ok(self.writer.write_record([stem.into_owned()].iter().chain(&scores))?)
+        self.writer.write_record([stem.into_owned()].iter().chain(&scores)).map_err(io_error)
     }
 
     fn finish(&mut self) -> io::Result<()> {

@@ -12,7 +12,7 @@ use std::io::{self, Write};
 
 use skinclf::ModelSpec;
 
-pub(crate) use destination::Destination;
+pub(crate) use destination::{Destination, is_same_file, loss};
 pub(crate) use record::{Failure, Heatmap, ModelId, Record, Subject};
 pub(crate) use table::NOTICE;
 
@@ -22,6 +22,14 @@ pub(crate) trait Sink {
     fn push(&mut self, record: &Record<'_>) -> io::Result<()>;
     /// Writes what is left. To be called once, after the last result.
     fn finish(&mut self) -> io::Result<()>;
+}
+
+/// The error behind one of `csv`, whose own conversion hides what kind it is: a closed pipe, say.
+fn io_error(error: ::csv::Error) -> io::Error {
+    match error.into_kind() {
+        ::csv::ErrorKind::Io(error) => error,
+        kind => io::Error::other(format!("{kind:?}")),
+    }
 }
 
 /// How results are printed.

@@ -242,7 +242,7 @@ impl Api {
     }
 
     fn readiness(&self) -> Answer {
-        let full = self.metrics.queue_depth.get() >= self.queue as i64;
+        let full = usize::try_from(self.metrics.queue_depth.get()).is_ok_and(|waiting| waiting >= self.queue);
         let refusal = match (interrupt::requested(), full) {
             (true, _) => Refusal::new(503, "draining", "the server is shutting down"),
             (false, true) => {

@@ -32,6 +32,7 @@ use self::policy::Policy;
 use crate::cli::ServeArgs;
 use crate::exit::Exit;
 use crate::interrupt;
+use crate::terminal::note;
 
 /// Threads for routes that do not classify, so that they never wait behind an inference.
 const QUICK_WORKERS: usize = 2;
@@ -55,7 +56,7 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
             Lane::open(backend::start("work", policy.workers, answer.clone())?, 2 * policy.workers).await?;
         let quick = Lane::open(backend::start("quick", QUICK_WORKERS, answer)?, QUICK_WORKERS).await?;
         let gate = Gate::open(policy, work, quick, metrics, log)?;
-        eprintln!("listening on http://{}", gate.address());
+        note(format_args!("listening on http://{}", gate.address()));
         gate.run(stopped).await
     })?;
     Ok(Exit::Done)

@@ -29,7 +29,7 @@ pub(super) struct Policy {
 
 impl Policy {
     pub(super) fn from_args(args: &ServeArgs) -> anyhow::Result<Self> {
-        let workers = match args.workers {
+        let workers = match args.workers.or(args.threads) {
             Some(n) => n.get(),
             // Respects affinity and, on Linux, the CPU quota of a container.
             None => std::thread::available_parallelism()
@@ -45,9 +45,9 @@ impl Policy {
             queue: args.queue.get(),
             max_body: args.max_body.as_u64(),
             max_connections: args.max_connections.get(),
-            header_timeout: args.header_timeout.into(),
-            body_timeout: args.body_timeout.into(),
-            shutdown_timeout: args.shutdown_timeout.into(),
+            header_timeout: args.header_timeout,
+            body_timeout: args.body_timeout,
+            shutdown_timeout: args.shutdown_timeout,
             cors_origin: cors_origin.context("--cors-origin cannot stand in a header")?,
             api_key: key.map(|k| Sha256::digest(k).into()),
         })

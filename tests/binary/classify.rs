@@ -106,6 +106,13 @@ fn directories_are_walked_for_images_in_order() {
     let none = run(["classify", "src"]);
     assert_eq!((none.code, none.stdout.as_str()), (Some(1), ""));
     assert!(none.stderr.contains("no images found"), "{}", none.stderr);
+    let earlier = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(&earlier, "of an earlier run").expect("a file");
+    let earlier = earlier.path().to_str().expect("UTF-8");
+    for format in ["table", "json", "jsonl", "csv", "isic"] {
+        assert_eq!(run(["classify", "-f", format, "-o", earlier, "src"]).code, Some(1));
+        assert_eq!(std::fs::read_to_string(earlier).expect("a file"), "of an earlier run", "{format}");
+    }
 }
 
 #[test]
@@ -159,17 +166,36 @@ fn an_interruption_prints_what_is_done() {
     std::io::Write::write_all(&mut paths, b"samples/gray.jpg\n").expect("it reads");
     let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
     // Its list stays open; let it have written nothing, something or all: what is there is whole.
+    interrupt(&child);
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut out, &mut text).expect("UTF-8");
+    let done: Vec<Value> = serde_json::from_str(&text).expect("a whole array");
+    assert!(done.iter().all(|r| r["class_name"].is_string()), "{text}");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+}
+
+#[test]
+fn an_interruption_does_not_wait_for_standard_input() {
+    let mut child = skinclf()
+        .args(["classify", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let silent = child.stdin.take();
+    interrupt(&child);
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    drop(silent);
+}
+
+/// Sends SIGINT once it is handled.
+fn interrupt(child: &std::process::Child) {
     let pid = child.id().to_string();
     let running = format!("/proc/{pid}/status");
     while !std::fs::read_to_string(&running).is_ok_and(|s| caught_signals(&s) & 0b10 != 0) {
         std::thread::yield_now();
     }
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().expect("kill(1)").success());
-    let mut text = String::new();
-    std::io::Read::read_to_string(&mut out, &mut text).expect("UTF-8");
-    let done: Vec<Value> = serde_json::from_str(&text).expect("a whole array");
-    assert!(done.iter().all(|r| r["class_name"].is_string()), "{text}");
-    assert_eq!(child.wait().expect("it ends").code(), Some(130));
 }
 
 /// The bit mask `SigCgt` of /proc/PID/status; bit 1 is SIGINT.
@@ -178,20 +204,49 @@ fn caught_signals(status: &str) -> u64 {
     u64::from_str_radix(mask.trim(), 16).expect("hexadecimal")
 }
 
-#[test]
-fn a_closed_pipe_is_not_an_error() {
+/// A run on 20,000 files that are not there, which says more than fits into a pipe.
+fn much_to_say(format: &str) -> std::process::Child {
+    let list = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(&list, "no/such/picture.jpg\n".repeat(20_000)).expect("a list");
     let mut child = skinclf()
-        .args(["classify", "-f", "jsonl"])
-        .args(samples().iter().cycle().take(60))
+        .args(["classify", "-f", format, "--files-from", "-"])
+        .stdin(list.reopen().expect("the list"))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("the binary starts");
     let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
     out.read_line(&mut String::new()).expect("a line");
-    drop(out);
+    child
+}
+
+#[test]
+fn a_closed_pipe_is_not_an_error() {
+    for format in ["table", "json", "jsonl", "csv"] {
+        let ended = much_to_say(format).wait_with_output().expect("it ends");
+        assert_eq!((ended.status.code(), ended.stderr.as_slice()), (Some(0), &b""[..]), "{format}");
+    }
+    for args in [&["completions", "bash"][..], &["completions", "zsh"]] {
+        let mut child =
+            skinclf().args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        drop(child.stdout.take());
+        let ended = child.wait_with_output().expect("it ends");
+        assert_eq!((ended.status.code(), ended.stderr.as_slice()), (Some(0), &b""[..]), "{args:?}");
+    }
+}
+
+#[test]
+fn that_nobody_hears_the_complaints_costs_no_result() {
+    let mut child = skinclf()
+        .args(["classify", "-f", "isic", "no/such/picture.jpg", LESION])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    drop(child.stderr.take());
     let ended = child.wait_with_output().expect("it ends");
-    assert_eq!((ended.status.code(), ended.stderr.as_slice()), (Some(0), &b""[..]));
+    let rows = String::from_utf8(ended.stdout).expect("UTF-8");
+    assert_eq!((ended.status.code(), rows.lines().count()), (Some(1), 2), "{rows}");
 }
 
 #[test]
@@ -222,7 +277,13 @@ fn wrong_usage_is_status_2_and_names_the_flag() {
         (&["classify", "-", "--files-from", "-"], "standard input"),
         (&["classify", "-j", "0", LESION], "--threads"),
         (&["bench", "--iterations", "0"], "--iterations"),
+        (&["classify", LESION, "-o", "samples/other.jpg"], "name of a picture"),
         (&["serve", "--max-body", "much"], "--max-body"),
+        (&["serve", "--max-body", "4EiB"], "at most 1.0 GiB"),
+        (&["serve", "--header-timeout", "0s"], "above 0"),
+        (&["serve", "--body-timeout", "584542046090years"], "--body-timeout"),
+        (&["health", "https://localhost"], "only http://"),
+        (&["health", "http://localhost/?x"], "try http://localhost:8000"),
     ] {
         let ran = run(args);
         assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
@@ -244,6 +305,8 @@ fn the_output_file_gets_the_results() {
     ]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""));
     assert_eq!(std::fs::read_to_string(&file).expect("the file").lines().count(), 2);
+    let stdout = run(["classify", "-f", "csv", "-o", "-", LESION]);
+    assert_eq!(stdout.stdout, std::fs::read_to_string(&file).expect("the file"));
     let nowhere = run(["classify", "-o", "no/such/folder/out.csv", LESION]);
     assert_eq!(nowhere.code, Some(1));
     assert!(nowhere.stderr.contains("--output no/such/folder/out.csv"), "{}", nowhere.stderr);

@@ -83,6 +83,15 @@ fn pictures_of_the_run_are_never_replaced() {
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
         assert!(ran.stderr.contains("name another folder"), "{}", ran.stderr);
     }
+    let named = std::fs::read_to_string("Cargo.toml").expect("text");
+    std::fs::create_dir(path("within")).expect("a folder");
+    std::fs::write(path("within/lesion-1.png"), &named).expect("a file that is named like a heatmap");
+    for pictures in [folder.path().to_str().expect("UTF-8"), LESION] {
+        let ran = run(["classify", "--heatmap", &path("within"), pictures]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
+        assert!(ran.stderr.contains("lesion-1.png in it is no heatmap"), "{}", ran.stderr);
+    }
+    assert_eq!(std::fs::read_to_string(path("within/lesion-1.png")).expect("a file"), named);
     // A list is read as the run goes on.
     let args = ["classify", "-f", "jsonl", "--files-from", "-", "--heatmap", &path("own")];
     let ran = run_with_input(args, path("own/a.png").as_bytes());
@@ -102,6 +111,9 @@ fn heatmaps_within_a_folder_of_pictures_are_no_pictures() {
         let results = classify_json(&["--heatmap", maps, pictures]);
         assert_eq!(results.len(), 1, "{results:?}");
     }
+    std::fs::create_dir(folder.path().join("maps/deeper")).expect("a folder");
+    std::fs::copy(LESION, folder.path().join("maps/deeper/b.jpg")).expect("a copy");
+    assert_eq!(classify_json(&["--heatmap", maps, pictures]).len(), 2, "pictures below are pictures");
 }
 
 #[test]

@@ -50,12 +50,14 @@ fn labels_can_come_from_the_graph_itself() {
 #[test]
 fn a_wrong_pair_is_named_with_what_is_wrong() {
     type Case = (fn(&mut Value), &'static str);
-    let cases: [Case; 8] = [
+    let cases: [Case; 10] = [
         (|s| s["sha256"] = json!("00"), "SHA-256"),
         (|s| drop(s["labels"].as_array_mut().expect("labels").pop()), "has 6 labels"),
         (|s| s["input"]["shape"] = json!([1, 3, 160, 160]), "[1, 3, 224, 224]"),
         (|s| s["outputs"]["logits"] = json!("scores"), "it has logits, maps"),
         (|s| s["temperature"] = json!(-1), "temperature"),
+        (|s| s["temprature"] = json!(2), "unknown field `temprature`"),
+        (|s| s["input"]["layout"] = json!("NHWC"), "expected `NCHW`"),
         (|s| s["outputs"]["class_maps"] = json!("cells"), "\"cells\" (outputs.class_maps"),
         (|s| s["outputs"]["class_maps"] = json!("logits"), "must be [1, 7, N, N]"),
         (|s| s["outputs"]["dermoscopy"] = json!("logits"), "must be [1, 1]"),
@@ -66,6 +68,31 @@ fn a_wrong_pair_is_named_with_what_is_wrong() {
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{wanted}");
         assert!(ran.stderr.contains(wanted) && ran.stderr.contains("net."), "{wanted}: {}", ran.stderr);
     }
+}
+
+#[test]
+fn an_answer_that_is_no_number_is_an_error() {
+    let (_folder, onnx) = embedded_but(|spec| spec["input"]["std"] = json!([2e-38, 2e-38, 2e-38]));
+    let ran = classify_with(&onnx);
+    let result: Value = serde_json::from_str(&ran.stdout).expect(&ran.stderr);
+    assert_eq!((ran.code, &result["error"]["code"]), (Some(1), &json!("internal")), "{result}");
+    assert!(result["error"]["message"].as_str().expect("text").contains("input.std"), "{result}");
+}
+
+#[test]
+fn the_files_of_the_model_are_never_written_over() {
+    let (_folder, onnx) = embedded_but(|_| ());
+    let [model, spec] =
+        [onnx.clone(), onnx.with_extension("json")].map(|path| path.to_str().expect("UTF-8").to_owned());
+    let before = std::fs::read(&spec).expect("the spec");
+    for command in [&["classify", LESION][..], &["bench", "--iterations", "1"]] {
+        for written in [&model, &spec] {
+            let ran = run(command.iter().chain(&["--model", &model, "-o", written]));
+            assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{}", ran.stderr);
+            assert!(ran.stderr.contains("is also read"), "{}", ran.stderr);
+        }
+    }
+    assert_eq!(std::fs::read(&spec).expect("the spec"), before);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `skinclf serve`, over real connections.
 
-use crate::support::{Server, classify_json, form, run, samples, timeless};
+use crate::support::{Server, classify_json, form, run, samples, skinclf, timeless};
 
 #[test]
 fn command_line_form_and_raw_body_give_the_same_answer() {
@@ -91,6 +91,9 @@ fn health_tells_the_model_and_the_probe_reads_it() {
     assert_eq!(health["device"], "cpu");
     assert!(health["model"]["name"].is_string() && health["uptime_seconds"].is_number());
     assert_eq!(run(["health", &server.url]).code, Some(0));
+    let address = server.url.strip_prefix("http://").expect("an http URL");
+    let behind_proxy = skinclf().args(["health", address]).env("HTTP_PROXY", "http://127.0.0.1:9").output();
+    assert!(behind_proxy.expect("it runs").status.success(), "a proxy is for others");
     let url = server.url.clone();
     drop(server);
     let gone = run(["health", &url]);

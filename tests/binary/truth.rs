@@ -258,6 +258,7 @@ fn wrong_usage_is_status_2_and_names_the_flag() {
         (&["--report", "scores.html"], "--truth"),
         (&["--truth", LABELS, "--report", "scores.md"], "FILE.html"),
         (&["--truth", LABELS, "--report", LABELS], "FILE.html"),
+        (&["--truth", LABELS, "--report", "-"], "FILE.html"),
         (&["--truth", LABELS, "-o", LABELS], "is also read"),
         (&["--truth", LABELS, "-o", "samples/../samples/labels.csv"], "is also read"),
         (&["--truth", LABELS, "-o", "same.html", "--report", "same.html"], "the same file"),

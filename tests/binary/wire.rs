@@ -115,6 +115,22 @@ fn a_slow_body_is_told() {
 }
 
 #[test]
+fn a_body_that_stops_is_told_before_its_time_is_up() {
+    let head = "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12345";
+    let (status, body) = parsed(&Server::start(&["--body-timeout", "1h"]).raw(head.as_bytes()));
+    assert_eq!((status, &body["code"]), (408, &"request_timeout".into()));
+}
+
+#[test]
+fn a_target_may_name_the_server_and_no_path() {
+    let server = Server::start(&[]);
+    for target in ["http://localhost", "http://localhost/", "http://localhost?x=1", "/?x=1"] {
+        let page = server.raw(format!("GET {target} HTTP/1.1\r\n{CLOSE}\r\n").as_bytes());
+        assert!(page.starts_with("HTTP/1.1 200"), "{target}: {page}");
+    }
+}
+
+#[test]
 fn both_framings_at_once_get_one_answer_and_an_end() {
     let server = Server::start(&[]);
     for headers in

@@ -1,4 +1,4 @@
-//! Damaged, hostile and merely odd files: an error or a prediction, never a panic, and little memory.
+//! Damaged, hostile and merely odd files: an error or a prediction, no panic that gets out, and little memory.
 
 use std::sync::LazyLock;
 

@@ -11,6 +11,7 @@ use skinclf::image::has_image_extension;
 
 use super::names::Names;
 use crate::classify::inputs;
+use crate::terminal::printable;
 
 /// Labels by image, which is named without folder and extension.
 pub(super) struct Labels {
@@ -120,9 +121,10 @@ impl Label {
     fn refuse_difference(&self, before: &Self, image: &str) -> anyhow::Result<()> {
         const ADVICE: &str =
             "leave one of the rows, or give the images different names: folder and extension do not count";
-        let image = image.escape_debug();
+        let image = printable(image);
         if !self.text.eq_ignore_ascii_case(&before.text) {
-            bail!("{image} is labelled {} here and {} before; {ADVICE}", self.shown(), before.shown());
+            let [here, before] = [self, before].map(|label| printable(label.shown()));
+            bail!("{image} is labelled {here} here and {before} before; {ADVICE}");
         }
         if self.lesion.zip(before.lesion).is_some_and(|(here, before)| here != before) {
             bail!("{image} has another lesion_id here than before; {ADVICE}");

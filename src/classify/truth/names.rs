@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::terminal::printable;
+
 /// How many are named.
 const FEW: usize = 3;
 
@@ -15,8 +17,7 @@ pub(super) struct Names {
 impl Names {
     pub(super) fn push(&mut self, name: &str) {
         if self.first.len() < FEW {
-            // Control characters would steer a terminal.
-            self.first.push(name.escape_debug().to_string());
+            self.first.push(printable(name));
         }
         self.count += 1;
     }

@@ -15,6 +15,7 @@ use crate::classify::Outcome;
 use crate::cli::ClassifyArgs;
 use crate::interrupt;
 use crate::output::{Destination, Layout};
+use crate::terminal::note;
 
 /// Gathers what can be scored while the run goes on.
 pub(in crate::classify) struct Scoring<'s> {
@@ -43,12 +44,14 @@ impl<'s> Scoring<'s> {
         if !args.quiet {
             let (file, unknown) = (file.display(), labels.unknown());
             if !labels.lacking().is_empty() {
-                eprintln!("warning: {file} has no column {}", labels.lacking().join(", "));
+                note(format_args!("warning: {file} has no column {}", labels.lacking().join(", ")));
             }
             if !unknown.is_empty() {
                 let classes: Vec<_> = spec.labels.iter().map(|l| l.code.as_str()).collect();
                 let classes = classes.join(", ");
-                eprintln!("warning: no class of this model ({classes}), so not scored: {unknown} in {file}");
+                note(format_args!(
+                    "warning: no class of this model ({classes}), so not scored: {unknown} in {file}"
+                ));
             }
         }
         Ok(Self {
@@ -142,15 +145,15 @@ impl<'s> Scoring<'s> {
     fn warn(&self) {
         let file = self.file.display();
         if !self.unlabelled.is_empty() {
-            eprintln!("warning: without a label in {file}, so not scored: {}", self.unlabelled);
+            note(format_args!("warning: without a label in {file}, so not scored: {}", self.unlabelled));
         }
         if !self.repeated.is_empty() {
-            eprintln!("warning: named like an image before, so not scored: {}", self.repeated);
+            note(format_args!("warning: named like an image before, so not scored: {}", self.repeated));
         }
         let missing = self.labels.without_image();
         // After an interruption, most images were not come to.
         if !missing.is_empty() && !interrupt::requested() {
-            eprintln!("warning: labelled in {file}, but not among the images: {missing}");
+            note(format_args!("warning: labelled in {file}, but not among the images: {missing}"));
         }
     }
 

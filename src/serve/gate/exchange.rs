@@ -102,9 +102,7 @@ impl Gate {
         }
         let (head, body) = request.into_parts();
         let upload = tokio::time::timeout(self.policy.body_timeout, self.receive(body, announced)).await;
-        let (body, budget) = upload.map_err(|_| {
-            Refusal::new(408, "request_timeout", "the request's body did not arrive in time")
-        })??;
+        let (body, budget) = upload.map_err(|_| too_slow("did not arrive in time"))??;
         state.received();
 
         if self.is_full() {
@@ -134,15 +132,13 @@ impl Gate {
         };
         let mut held: Option<OwnedSemaphorePermit> = None;
         let mut whole = BytesMut::new();
-        let broke_off = |why: &dyn std::fmt::Display| {
-            Refusal::new(400, "bad_request", format!("the body broke off: {why}"))
-        };
         loop {
             let next = tokio::time::timeout(STALL_TIMEOUT, body.frame()).await;
-            let Some(frame) = next.map_err(|_| broke_off(&"nothing arrived for some seconds"))? else {
+            let Some(frame) = next.map_err(|_| too_slow("stopped arriving"))? else {
                 break;
             };
-            let frame = frame.map_err(|e| broke_off(&e))?;
+            let frame =
+                frame.map_err(|e| Refusal::new(400, "bad_request", format!("the body broke off: {e}")))?;
             let Ok(data) = frame.into_data() else {
                 continue; // trailers
             };
@@ -161,7 +157,7 @@ impl Gate {
 
     /// Whether all workers and all places to wait are taken.
     fn is_full(&self) -> bool {
-        self.predictions.get() >= self.policy.workers + self.policy.queue
+        self.predictions.get() >= self.policy.workers.saturating_add(self.policy.queue)
     }
 
     fn count_predictions(&self, predictions: usize) {
@@ -219,6 +215,10 @@ impl Gate {
         let entry = Entry::new(id, "other", route, refusal.status, Duration::ZERO);
         self.log.write(&Entry { sent_bytes: refusal.body().len(), ..entry });
     }
+}
+
+fn too_slow(what: &str) -> Refusal {
+    Refusal::new(408, "request_timeout", format!("the request's body {what}"))
 }
 
 fn no_worker() -> Refusal {

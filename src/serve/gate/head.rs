@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, Request, Version};
+use hyper::{Method, Request, Uri, Version};
 
 use crate::serve::refusal::Refusal;
 
@@ -23,7 +23,7 @@ pub(super) fn check_head<B>(request: &Request<B>) -> Result<(), Refusal> {
     if host_count > 1 || host_count == 0 && request.version() == Version::HTTP_11 {
         return bad("a request has exactly one Host");
     }
-    let target = request.uri().path_and_query().map_or("/", |t| t.as_str());
+    let target = target(request.uri());
     if target.len() > MAX_TARGET {
         return Err(Refusal::new(414, "target_too_long", "the request's target is too long"));
     }
@@ -41,6 +41,12 @@ pub(super) fn check_head<B>(request: &Request<B>) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Path and query. `http://host?query` has no path, and CONNECT's `host:port` has neither.
+fn target(uri: &Uri) -> String {
+    let path = if uri.path().is_empty() { "/" } else { uri.path() };
+    uri.query().map_or(path.to_owned(), |query| format!("{path}?{query}"))
+}
+
 pub(super) fn sends_body(headers: &HeaderMap) -> bool {
     headers.contains_key(header::TRANSFER_ENCODING) || headers.contains_key(header::CONTENT_LENGTH)
 }
@@ -49,9 +55,8 @@ pub(super) fn sends_body(headers: &HeaderMap) -> bool {
 pub(super) fn hand_over<B>(request: &Request<B>, body: Bytes) -> Request<Full<Bytes>> {
     // A worker answers HEAD as GET, so that the answer's length is right; hyper drops the body.
     let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
-    let target = request.uri().path_and_query().map_or("/", |t| t.as_str());
     let mut handed = Request::new(Full::new(body));
-    *handed.uri_mut() = target.parse().expect("it was parsed before");
+    *handed.uri_mut() = target(request.uri()).parse().expect("it was parsed before");
     *handed.method_mut() = method;
     handed.headers_mut().insert(header::HOST, HeaderValue::from_static("localhost"));
     if let Some(content_type) = request.headers().get(header::CONTENT_TYPE) {
@@ -99,6 +104,7 @@ mod tests {
             target in prop_oneof![
                 prop::collection::vec(any::<u8>(), 1..60).prop_map(|bytes| [b"/".to_vec(), bytes].concat()),
                 "/[ -~]{0,40}(\\?[ -~]{0,40})?".prop_map(String::into_bytes),
+                "http://h(:1)?(/[!-~]{0,9})?([?][!-~]{0,9})?|h:1|[*]".prop_map(String::into_bytes),
                 prop::collection::vec(Just(b'a'), 1000..1100).prop_map(|bytes| [b"/".to_vec(), bytes].concat()),
             ],
             method in prop::sample::select(vec!["GET", "HEAD", "POST", "OPTIONS", "BREW"]),

@@ -26,6 +26,7 @@ use self::lane::Lane;
 use super::access_log::AccessLog;
 use super::metrics::Metrics;
 use super::policy::Policy;
+use crate::terminal::note;
 
 /// Connections the kernel may hold for us: a burst waits here instead of being refused.
 const BACKLOG: u32 = 4096;
@@ -138,7 +139,7 @@ impl Gate {
         let emptied = tokio::time::timeout(self.policy.shutdown_timeout, self.connections.emptied()).await;
         if emptied.is_err() {
             let left = self.connections.count();
-            eprintln!("warning: {left} connections were still open after --shutdown-timeout");
+            note(format_args!("warning: {left} connections were still open after --shutdown-timeout"));
         }
     }
 }
