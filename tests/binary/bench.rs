@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::run;
+use crate::support::{Ran, run};
 
 fn json(args: &[&str]) -> Value {
     let ran = run(["bench", "--warmup", "1", "--format", "json"].iter().chain(args));
@@ -45,6 +45,34 @@ fn the_other_formats_have_every_stage() {
     let named: Vec<_> = csv.lines().skip(1).map(|l| l.split(',').nth(2).expect("a stage")).collect();
     assert_eq!(named, stages);
     assert!(!csv.contains("NaN") && !table.contains("NaN") && !markdown.contains("NaN"));
+}
+
+#[test]
+fn numbers_that_no_machine_has_room_for_are_wrong_usage() {
+    for args in [
+        ["--threads", "0"],
+        ["--threads", "1,1025"],
+        ["--iterations", "0"],
+        ["--iterations", "1000000000000"],
+        ["--iterations", "18446744073709551615"],
+    ] {
+        let ran = run(["bench"].iter().chain(&args));
+        assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(args[0]), "{args:?}: {}", ran.stderr);
+    }
+}
+
+/// The first threads fit into the address space, all of them do not.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_thread_that_cannot_be_started_ends_the_others() {
+    let bench = format!("ulimit -v 4000000; exec {} bench --threads 1024", env!("CARGO_BIN_EXE_skinclf"));
+    let mut command = std::process::Command::new("sh");
+    // Stacks so large that what else is allocated meanwhile finds room beside them.
+    command.args(["-c", &bench]).env("RUST_MIN_STACK", (256 << 20).to_string()).env("MALLOC_ARENA_MAX", "1");
+    let ran = Ran::from(command.output().expect("sh"));
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("1024 threads cannot be started"), "{}", ran.stderr);
 }
 
 #[test]

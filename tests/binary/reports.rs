@@ -64,8 +64,8 @@ medium: 50 users, all from the first second, for 5s, think time 1s-3s, predict=4
 Failures of /predict: 3 status_503, 1 timeout.
 VALID: The server was the bottleneck.
 - capacity: 39.8 good answers/s under this mix, p95 23 ms
-kept: p95>500ms (measured 23.4)
-missed: failures>1% (measured 1.96)
+kept: p95>500ms (measured 23.4 ms)
+missed: failures>1% (measured 1.96 %)
 ";
     assert_eq!(ran.stdout, expected);
 }
@@ -197,6 +197,96 @@ fn the_document_leaves_no_blank_and_keeps_its_headings() {
     ] {
         assert!(document.lines().any(|l| l == line), "no {line:?} in {document}");
     }
+}
+
+/// A run of users who think, and one of users who do not and of whose requests the server refused a fifth.
+fn thinking_and_full(folder: &TempDir, queue: f64) -> [PathBuf; 2] {
+    let mut thinking = fixture();
+    thinking["verdict"] = json!("NOT-SATURATED");
+    let mut full = fixture();
+    full["scenario"] = json!("custom");
+    full["plan"]["load"]["users"] = json!(100);
+    full["plan"]["load"]["think_s"] = json!([0.0, 0.0]);
+    full["think_mean_s"] = json!(0.0);
+    full["targets"][0]["usage"]["queue_mean"] = json!(queue);
+    let total = &mut full["steady_state"]["endpoints"][2];
+    (total["rps"], total["failures_per_s"]) = (json!(250.0), json!(50.0));
+    total["average_ms"] = json!(400.0);
+    [save(folder, "thinking.json", &thinking), save(folder, "full.json", &full)]
+}
+
+#[test]
+fn plans_follow_from_good_answers_and_from_users_who_need_not_wait() {
+    let folder = folder();
+    let [thinking, full] = thinking_and_full(&folder, 40.0);
+    let document = report(&[&thinking, &full], "md");
+    for said in [
+        "Capacity: 200.0 good answers/s (",
+        // 70 % of 200/s, and 2 s of thought and 17.9 ms of waiting for each answer.
+        "Plan for 140.0 requests/s (predict=4,health=1) to a server like this, 70 % of its capacity of 200.0/s, about 283 users who think 2.0 s between requests;",
+        "Its measured limit is 200.0 good answers/s on this machine.",
+    ] {
+        assert!(document.contains(said), "no {said:?} in {document}");
+    }
+    let [thinking, idle] = thinking_and_full(&folder, 0.2);
+    let document = report(&[&thinking, &idle], "md");
+    assert!(document.contains("Capacity: at least 200.0 good answers/s ("), "{document}");
+    assert!(document.contains("Its measured limit is at least 200.0 good answers/s"), "{document}");
+}
+
+/// A sweep of 10 and 20 users, all of them refused but 30 a second.
+fn sweep(folder: &TempDir, name: &str) -> PathBuf {
+    let runs = [10, 20].map(|users| {
+        let mut run = fixture();
+        run["scenario"] = json!("custom");
+        run["plan"]["load"]["users"] = json!(users);
+        let total = &mut run["steady_state"]["endpoints"][2];
+        (total["rps"], total["failures_per_s"]) = (json!(users * 100), json!(users * 100 - 30));
+        run
+    });
+    let knee = json!({"users": 10, "rps": 30.0, "max_rps": 30.0, "reached": true, "predicted_users": null});
+    let environment = &fixture()["environment"];
+    save(folder, name, &json!({"runs": runs, "knee": knee, "command": "", "environment": environment}))
+}
+
+#[test]
+fn a_sweep_is_drawn_and_told_in_good_answers() {
+    let folder = folder();
+    let sweep = sweep(&folder, "sweep.json");
+    let page = report(&[&sweep], "html");
+    assert!(page.contains("30.0 good answers per second at the knee of 10 users."), "{page}");
+    assert!(page.contains("Knee: 10 users give 30.0 good answers/s"), "{page}");
+    let (_, chart) = page
+        .split_once("Good answers per second and response times over the number of users")
+        .expect("a chart");
+    let (chart, _) = chart.split_once("</svg>").expect("its end");
+    assert!(!chart.contains(">2000<") && !chart.contains(">1000<"), "a scale of refusals: {chart}");
+    let document = report(&[&sweep], "md");
+    let told = "From 10 to 20 users (x2.0) good answers/s went from 30.0 to 30.0 (x1.0)";
+    assert!(document.contains(told), "{document}");
+}
+
+#[test]
+fn two_sweeps_are_no_report() {
+    let folder = folder();
+    let [one, two] = ["one.json", "two.json"].map(|name| sweep(&folder, name).display().to_string());
+    let ran = bench(&["--from", &one, &two]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains(&format!("--from {two}: a second sweep")), "{}", ran.stderr);
+    assert_eq!(bench(&["--from", &one, FIXTURE]).code, Some(0));
+}
+
+#[test]
+fn the_timeline_says_what_it_draws() {
+    let folder = folder();
+    let mut run = fixture();
+    for second in run["series"].as_array_mut().expect("seconds") {
+        second["p95_ms"] = json!(null);
+        second["recent"]["p95_ms"] = json!(77.7);
+    }
+    let page = report(&[&save(&folder, "light.json", &run)], "html");
+    assert!(page.contains("p95 77.7 ms, p99"), "{page}");
+    assert!(page.contains("<td>77.7</td>"), "{page}");
 }
 
 /// The fixture, had all its requests been answered.
@@ -395,12 +485,34 @@ fn a_real_run_is_read_back_and_every_report_is_written() {
 #[test]
 fn a_report_that_cannot_be_written_costs_no_load() {
     let server = Mock::start(|_| Answer::Whole(200, "{}".to_owned()));
-    for args in [["--report", "no-such-folder/r.html"], ["--csv", "no-such-folder/out"]] {
-        let ran = bench(&["--url", &server.url, "--mix", "ping=1", args[0], args[1]]);
+    let folder = folder();
+    std::fs::create_dir(folder.path().join("no-file_light_failures.csv")).expect("a folder");
+    let taken = folder.path().join("no-file").display().to_string();
+    for [flag, path] in
+        [["--report", "no-such-folder/r.html"], ["--csv", "no-such-folder/out"], ["--csv", &taken]]
+    {
+        let ran = bench(&["--url", &server.url, "--mix", "ping=1", "--scenario", "all", flag, path]);
         assert_eq!(ran.code, Some(1));
-        assert!(ran.stderr.contains(args[0]) && ran.stderr.contains("no-such-folder"), "{}", ran.stderr);
+        assert!(ran.stderr.contains(&format!("{flag} {path}")), "{}", ran.stderr);
     }
     let asked = server.requests.load(std::sync::atomic::Ordering::Relaxed);
-    assert_eq!(asked, 2, "each asks for /health, and no more");
+    assert_eq!(asked, 3, "each asks for /health, and no more");
     assert_eq!(bench(&["--url", &server.url, "--report", "r.txt"]).code, Some(2));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_costs_one_file_and_no_figures() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let [page, document, csv] = ["r.html", "r.md", "out"].map(path);
+    for full in [&page, &format!("{csv}_stats.csv")] {
+        std::os::unix::fs::symlink("/dev/full", full).expect("a link");
+    }
+    let ran = bench(&["--from", FIXTURE, "--report", &page, "--report", &document, "--csv", &csv]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains(&format!("--report {page}: cannot be written")), "{}", ran.stderr);
+    assert!(ran.stdout.contains("│ Total "), "{}", ran.stdout);
+    assert!(read(document).contains("## Conclusion"));
+    assert!(read(format!("{csv}_failures.csv")).contains("status_503"));
 }

@@ -121,7 +121,7 @@ fn warnings(runs: &[(String, usize, &Run)]) -> Vec<String> {
     let because = [
         (
             named(&|run| run.verdict == Verdict::NotSaturated),
-            "NOT-SATURATED: think time limits requests/s, so compare response times; improvement and efficiency say nothing about the servers' limit.",
+            "NOT-SATURATED: the users limit requests/s, so compare response times; improvement and efficiency say nothing about the servers' limit.",
         ),
         (
             named(&|run| run.verdict == Verdict::ClientSaturated),

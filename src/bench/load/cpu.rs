@@ -27,6 +27,15 @@ impl CpuTime {
     }
 }
 
+/// How many CPUs the machine has, whichever of them this process may use; `None` where there is no /proc.
+pub(super) fn of_machine() -> Option<usize> {
+    let stat = std::fs::read_to_string("/proc/stat").ok()?;
+    let is_cpu = |line: &&str| {
+        line.strip_prefix("cpu").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    Some(stat.lines().filter(is_cpu).count())
+}
+
 /// The first line of /proc/stat (proc(5)): user, nice, system, idle, iowait, irq, softirq, steal, in
 /// USER_HZ, which is 100 on every Linux architecture that Rust runs on. What the hypervisor took is
 /// not ours to use, so it counts as used.

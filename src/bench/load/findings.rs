@@ -1,5 +1,6 @@
 //! What a run says about the server, each with the numbers behind it.
 
+use super::cpu;
 use super::outcome::{Finding, Load, Run, Verdict};
 use super::requests::PREDICT;
 
@@ -11,12 +12,13 @@ const OTHERS: f64 = 0.1;
 
 pub(super) fn of(run: &Run, cores: Option<usize>, other_model: bool) -> Vec<Finding> {
     let found = [
-        capacity(run),
+        capacity(run, cores),
         cpu_cost(run, cores),
         littles_law(run),
         explained(run),
         contention(run, cores),
-        others(run, cores),
+        // The others' CPU time is that of the whole machine, of which this process may have but a part.
+        others(run, cores.filter(|cores| cpu::of_machine() == Some(*cores))),
         failures(run),
         dropped(run),
         unfinished(run),
@@ -33,11 +35,11 @@ fn finding(code: &str, text: String, numbers: &[(&str, f64)]) -> Finding {
     Finding { code: code.to_owned(), text, numbers }
 }
 
-fn capacity(run: &Run) -> Option<Finding> {
+fn capacity(run: &Run, cores: Option<usize>) -> Option<Finding> {
     let total = run.steady_total()?;
     let good = total.good_per_s();
     let text = match (run.verdict, &run.plan.load) {
-        (Verdict::Valid, Load::Closed { .. }) => {
+        (Verdict::Valid, Load::Closed { .. }) if run.server_was_full(cores) => {
             format!("capacity: {good:.1} good answers/s under this mix, p95 {}", ms(total.p95_ms))
         }
         (Verdict::Valid | Verdict::NotSaturated, _) => {

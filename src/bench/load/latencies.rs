@@ -67,10 +67,16 @@ impl Latencies {
         if percent >= 100.0 {
             return self.max_ms();
         }
-        let quantile = percent / 100.0;
+        if !stats::has_percentile(self.count(), percent / 100.0) {
+            return None;
+        }
+        // In whole numbers: 99.9 / 100 is a little above 0.999, and of 1,000 latencies would take the last.
+        let per_10_000 = (percent * 100.0).round() as usize;
+        let rank = (self.count() * per_10_000).div_ceil(10_000).max(1);
+        let quantile = (rank as f64 - 0.5) / self.count() as f64;
         // The histogram names the upper end of a bucket, which may lie beyond what was measured.
-        let us = || self.histogram.value_at_quantile(quantile).clamp(self.min_us, self.max_us);
-        stats::has_percentile(self.count(), quantile).then(|| us() as f64 / 1e3)
+        let us = self.histogram.value_at_quantile(quantile).clamp(self.min_us, self.max_us);
+        Some(us as f64 / 1e3)
     }
 
     /// At [`PERCENTILES`].
@@ -117,5 +123,16 @@ mod tests {
         assert!(bins.is_sorted_by(|a, b| a.to_ms <= b.from_ms));
         latencies.clear();
         assert_eq!((latencies.percentile_ms(50.0), latencies.average_ms()), (None, None));
+    }
+
+    #[test]
+    fn percentiles_are_nearest_ranks() {
+        for (percent, count) in [(99.0, 100), (99.9, 1_000), (99.9, 7_000), (99.99, 10_000)] {
+            let mut latencies = Latencies::new();
+            let slowest = (f64::from(count) * (1.0 - percent / 100.0)).round() as i32;
+            (0..count)
+                .for_each(|n| latencies.record(Duration::from_millis(if n < slowest { 900 } else { 10 })));
+            assert!(latencies.percentile_ms(percent) < Some(11.0), "p{percent} of {count}");
+        }
     }
 }

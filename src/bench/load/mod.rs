@@ -34,6 +34,7 @@ mod stages;
 mod summary;
 mod tally;
 mod test;
+mod thirds;
 mod threshold;
 mod values;
 mod verdict;
@@ -47,15 +48,17 @@ use self::check::Check;
 pub(crate) use self::compare::Saved;
 pub(crate) use self::outcome::Arrival;
 use self::outcome::{Report, Run};
+use self::plan::Planned;
 use self::report::Outputs;
 use self::run::Setting;
 use self::server::Server;
 pub(crate) use self::threshold::Condition;
-pub(crate) use self::values::{Mix, PerSecond, Sweep, Target, Think, positive_duration};
+pub(crate) use self::values::{Mix, PerSecond, Sweep, Think};
 use super::environment::Environment;
 use crate::cli::{BenchArgs, LoadArgs};
 use crate::exit::{self, Exit};
 use crate::interrupt;
+use crate::terminal::note;
 
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     if args.load.urls.is_empty() {
@@ -63,6 +66,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     }
     let load = &args.load;
     refuse_contradictions(load);
+    let comparison = saved::compared(&load.compare)?.map(|(_, comparison)| comparison);
     let images = images::load(load.images.as_deref())?;
     let classifier = if load.no_check { None } else { Some(args.model.load()?) };
     let check = classifier.as_ref().map(|c| Check::prepare(c, &images)).transpose()?.map(Rc::new);
@@ -81,7 +85,8 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
         let servers = meet_all(load).await?;
         // Before the load, which may take minutes, and not before the servers are there: older
         // results are overwritten.
-        let outputs = Outputs::open(args)?;
+        let names: Vec<_> = planned.iter().map(Planned::name).collect();
+        let outputs = Outputs::open(args, &names)?;
         let cores = environment.logical_cores;
         let setting = Setting { servers, images, check, api_key, cores };
         let mut runs = Vec::new();
@@ -99,9 +104,9 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     }
     let knee = load.sweep.as_ref().and_then(|_| knee::of(&runs));
     let report = Report { command: command::line(), runs, knee, environment };
-    outputs.write(&report)?;
+    let written = outputs.write(&report, comparison.as_ref());
     complain(&report.runs);
-    Ok(exit(&report.runs))
+    written.map(|()| exit(&report.runs))
 }
 
 /// What clap cannot express: a condition on what is never asked.
@@ -122,9 +127,11 @@ async fn meet_all(load: &LoadArgs) -> anyhow::Result<Vec<Server>> {
 
 /// Says on standard error what the exit status stands for.
 fn complain(runs: &[Run]) {
-    for threshold in runs.iter().flat_map(|r| &r.thresholds).filter(|t| t.missed) {
-        let measured = threshold.measured.map_or("nothing".to_owned(), |value| format!("{value:.1}"));
-        eprintln!("error: --fail-if '{}': measured {measured}", threshold.condition);
+    for run in runs {
+        for threshold in run.thresholds.iter().filter(|t| t.missed) {
+            let (condition, result) = (&threshold.condition, threshold.result(run));
+            note(format_args!("error: {}: --fail-if '{condition}': {result}", run.name()));
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The open loop: a clock starts requests, whether or not earlier ones were answered.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -8,35 +9,34 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 
 use super::outcome::Arrival;
-use super::test::{Test, User};
+use super::test::{Route, Test, User};
 
-/// Makes the starts that a clock asks for, until dropped. At most `connections` requests are in
-/// flight; a start beyond that is dropped and counted. `new_user` makes the n-th connection.
+/// Makes the starts that a clock asks for, until dropped; the n-th goes where `route` says. At most
+/// `connections` requests are in flight; a start beyond that is dropped and counted.
 pub(super) async fn run(
     test: Rc<Test>,
     mut clock: UnboundedReceiver<Instant>,
     connections: usize,
-    mut new_user: impl FnMut(usize) -> User,
+    route: impl Fn(usize) -> Route,
     mut random: fastrand::Rng,
 ) {
-    let idle: Rc<RefCell<Vec<User>>> = Rc::default();
+    let idle: Rc<RefCell<BTreeMap<Route, Vec<User>>>> = Rc::default();
     let mut opened = 0;
     let mut asking = JoinSet::new();
+    let mut next = 0;
     while let Some(intended) = clock.recv().await {
+        let route = route(next);
+        next += 1;
         while asking.try_join_next().is_some() {}
-        // Popped apart from the match, or the pool would stay borrowed.
-        let free = idle.borrow_mut().pop();
-        let mut user = match free {
-            Some(user) => user,
-            None if opened < connections => {
-                opened += 1;
-                new_user(opened - 1)
-            }
-            None => {
-                test.recorder.borrow_mut().starts.dropped += 1;
-                continue;
-            }
-        };
+        if asking.len() == connections {
+            test.recorder.borrow_mut().starts.dropped += 1;
+            continue;
+        }
+        let free = idle.borrow_mut().get_mut(&route).and_then(Vec::pop);
+        let mut user = free.unwrap_or_else(|| {
+            opened += 1;
+            User::new(route, opened - 1)
+        });
         let endpoint = test.requests.draw(&mut random);
         let (test, idle) = (test.clone(), idle.clone());
         test.recorder.borrow_mut().users = opened;
@@ -44,7 +44,7 @@ pub(super) async fn run(
             test.recorder.borrow_mut().started(intended, Instant::now());
             // Its failure is noted; the next start is the clock's business.
             let _ = test.ask(&mut user, endpoint, intended).await;
-            idle.borrow_mut().push(user);
+            idle.borrow_mut().entry(route).or_default().push(user);
         });
     }
 }

@@ -218,7 +218,7 @@ pub(crate) enum Verdict {
     Valid,
     /// The generator was the bottleneck: they are its own.
     ClientSaturated,
-    /// Think time caps the load below what the server can do: no measure of capacity.
+    /// The users cap the load below what the server can do: no measure of capacity.
     NotSaturated,
     /// They changed while they were measured.
     Unstable,
@@ -258,7 +258,7 @@ pub(crate) struct Second {
 }
 
 /// Latencies of ten seconds.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Recent {
     pub(crate) p50_ms: Option<f64>,
     pub(crate) p95_ms: Option<f64>,
@@ -392,6 +392,7 @@ pub(crate) struct Threshold {
     pub(crate) condition: String,
     /// In the condition's unit; absent where too few samples stand behind it.
     pub(crate) measured: Option<f64>,
+    /// Also where nothing was measured.
     pub(crate) missed: bool,
 }
 

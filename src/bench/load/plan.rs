@@ -13,6 +13,13 @@ pub(super) struct Planned {
     pub(super) plan: Plan,
 }
 
+impl Planned {
+    /// That of the run.
+    pub(super) fn name(&self) -> String {
+        self.plan.load.named(self.scenario)
+    }
+}
+
 /// A written test: name, purpose, users, users started per second, minutes.
 type Written = (&'static str, &'static str, usize, f64, u64);
 

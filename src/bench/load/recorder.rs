@@ -10,6 +10,7 @@ use super::latencies::Latencies;
 use super::outcome::{Recent, Second, SoFar};
 use super::stages::Stages;
 use super::tally::{Ended, Tally};
+use super::thirds::Thirds;
 
 /// A start after its time by more than this is late.
 const LATE: Duration = Duration::from_millis(10);
@@ -33,6 +34,8 @@ pub(super) struct Recorder {
     pub(super) seconds: Vec<Second>,
     pub(super) stages: Stages,
     pub(super) gaps: Gaps,
+    /// Of the steady state's whole seconds.
+    pub(super) thirds: Thirds,
     pub(super) users: usize,
     pub(super) think: (Duration, u32),
     pub(super) starts: Starts,
@@ -77,6 +80,7 @@ impl Recorder {
             seconds: Vec::new(),
             stages: Stages::new(seed),
             gaps: Gaps::new(),
+            thirds: Thirds::new(),
             users: 0,
             think: (Duration::ZERO, 0),
             starts: Starts { dropped: 0, late: 0, lateness: Latencies::new(), made: 0 },
@@ -157,6 +161,9 @@ impl Recorder {
         let length = now.saturating_duration_since(self.second_began).as_secs_f64();
         let cpu = CpuTime::now();
         let recent = self.recent();
+        if self.second_began >= self.ramp_end && length > 0.99 {
+            self.thirds.push(&self.this_second.latencies);
+        }
         let (second, so_far) = (&self.this_second, &self.so_far);
         self.seconds.push(Second {
             at_s: now.saturating_duration_since(self.start).as_secs_f64(),

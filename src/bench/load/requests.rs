@@ -8,7 +8,7 @@ use hyper::{Method, Request};
 
 use super::images::Image;
 use super::outcome::Weight;
-use super::values::Target;
+use crate::cli::Target;
 
 /// The only endpoint that takes an image.
 pub(super) const PREDICT: &str = "/predict";

@@ -10,7 +10,6 @@ use tokio::time::sleep_until;
 
 use super::check::Check;
 use super::cpu::CpuTime;
-use super::http::Client;
 use super::images::Image;
 use super::live::Live;
 use super::outcome::{Load, Run};
@@ -20,7 +19,7 @@ use super::requests::{self, Requests};
 use super::scrape::Watch;
 use super::server::Server;
 use super::summary::{self, End};
-use super::test::{Test, User};
+use super::test::{Route, Test, User};
 use super::{closed, open};
 
 /// What all runs of an invocation have in common.
@@ -64,7 +63,7 @@ pub(super) async fn run(
     let watches = watch_servers(setting, &mut tasks)?;
     spawn_load(setting, planned, &test, start, deadline, &mut tasks);
 
-    let name = format!("{} ({})", planned.scenario, summary::load_in_words(&plan.load));
+    let name = format!("{} ({})", planned.scenario, plan.load);
     let live = Live::start(name, duration);
     let mut interrupted = *stop.borrow();
     let mut next = start;
@@ -113,7 +112,7 @@ fn watch_servers(setting: &Setting, tasks: &mut JoinSet<()>) -> anyhow::Result<V
     setting.servers.iter().map(watch).collect()
 }
 
-/// Spreads users over the servers, round robin, and starts them.
+/// Starts the users, or the clock, and spreads what they ask over the servers, round robin.
 fn spawn_load(
     setting: &Setting,
     planned: &Planned,
@@ -125,21 +124,26 @@ fn spawn_load(
     let mut random = fastrand::Rng::with_seed(planned.plan.seed);
     let servers = setting.servers.len();
     let addresses: Vec<_> = setting.servers.iter().map(|s| s.addresses.clone()).collect();
-    let new_user = move |n: usize| {
+    let route = move |n: usize| {
         let (server, nth) = (n % servers, n / servers);
-        let address = addresses[server][nth % addresses[server].len()];
-        User { client: Client::new(address), server, nth: n }
+        Route { server, address: addresses[server][nth % addresses[server].len()] }
     };
     match planned.plan.load {
         Load::Closed { users, spawn_rate, think_s } => {
             for n in 0..users {
                 let begin = start + Duration::from_secs_f64(n as f64 / spawn_rate);
-                tasks.spawn_local(closed::user(test.clone(), new_user(n), begin, think_s, random.fork()));
+                tasks.spawn_local(closed::user(
+                    test.clone(),
+                    User::new(route(n), n),
+                    begin,
+                    think_s,
+                    random.fork(),
+                ));
             }
         }
         Load::Open { rate, arrival, connections } => {
             let clock = open::clock(start, deadline, rate, arrival, random.fork());
-            tasks.spawn_local(open::run(test.clone(), clock, connections, new_user, random.fork()));
+            tasks.spawn_local(open::run(test.clone(), clock, connections, route, random.fork()));
         }
     }
 }

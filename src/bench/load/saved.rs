@@ -13,30 +13,43 @@ use crate::exit::Exit;
 
 /// `bench --from` and `--compare`: no measuring.
 pub(super) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
+    // Before any file is made anew: it may be one of these.
+    let compared = compared(&args.load.compare)?;
     if args.load.from.is_empty() {
-        Outputs::open(args)?.write_compared()?;
+        let (report, comparison) = compared.context("--compare: no file")?;
+        Outputs::open(args, &names(&report))?.write_compared(&report, &comparison)?;
     } else {
-        // Before any file is made anew: it may be one of these.
         let report = read_all(&args.load.from)?;
-        Outputs::open(args)?.write(&report)?;
+        let comparison = compared.map(|(_, comparison)| comparison);
+        Outputs::open(args, &names(&report))?.write(&report, comparison.as_ref())?;
     }
     Ok(Exit::Done)
 }
 
+fn names(report: &Report) -> Vec<String> {
+    report.runs.iter().map(Run::name).collect()
+}
+
 /// The runs of all files, one after the other, as if measured now.
 fn read_all(paths: &[impl AsRef<Path>]) -> anyhow::Result<Report> {
-    let reports = paths.iter().map(|path| read("--from", path.as_ref()));
-    let mut reports = reports.collect::<anyhow::Result<Vec<_>>>()?.into_iter();
-    let mut all = reports.next().context("--from: no file")?;
-    for report in reports {
+    let (first, others) = paths.split_first().context("--from: no file")?;
+    let mut all = read("--from", first.as_ref())?;
+    for path in others {
+        let path = path.as_ref();
+        let report = read("--from", path)?;
+        ensure!(
+            all.knee.is_none() || report.knee.is_none(),
+            "--from {}: a second sweep, and a report has room for the knee of one; give it a report of its own",
+            path.display()
+        );
         append(&mut all, report);
     }
     all.command = format!("{}\n{}", all.command, command::line());
     Ok(all)
 }
 
-/// The runs of `--compare`, named as their files are, and what they say beside each other.
-pub(super) fn compared(files: &[Saved]) -> anyhow::Result<(Report, Comparison)> {
+/// The runs of `--compare`, named as their files are, and what they say beside each other; `None` without files.
+pub(super) fn compared(files: &[Saved]) -> anyhow::Result<Option<(Report, Comparison)>> {
     let mut all: Option<Report> = None;
     let mut containers = Vec::new();
     for (index, file) in files.iter().enumerate() {
@@ -47,18 +60,20 @@ pub(super) fn compared(files: &[Saved]) -> anyhow::Result<(Report, Comparison)> 
         if let Some(stem) = file.path.file_stem() {
             report.runs[0].scenario = stem.to_string_lossy().into_owned();
         }
+        // A sweep of one run has one, which says nothing of these.
+        report.knee = None;
         containers.push(file.containers.unwrap_or(index + 1));
         match &mut all {
             Some(all) => append(all, report),
             None => all = Some(report),
         }
     }
-    let mut all = all.context("--compare: no file")?;
+    let Some(mut all) = all else { return Ok(None) };
     all.command = format!("{}\n{}", all.command, command::line());
     let named: Vec<_> =
         all.runs.iter().zip(&containers).map(|(run, n)| (run.scenario.clone(), *n, run)).collect();
     let comparison = compare(&named);
-    Ok((all, comparison))
+    Ok(Some((all, comparison)))
 }
 
 fn read(flag: &str, path: &Path) -> anyhow::Result<Report> {

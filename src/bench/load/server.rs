@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::http::Client;
 use super::outcome::ServerModel;
 use super::requests;
-use super::values::Target;
+use crate::cli::Target;
 
 /// Longer than any server takes that could be tested.
 const PATIENCE: Duration = Duration::from_secs(5);

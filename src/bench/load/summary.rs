@@ -91,7 +91,7 @@ pub(super) fn run(setting: &Setting, planned: &Planned, mut recorder: Recorder, 
     };
     run.generator.cpu_share = run.mean_of_steady(|second| second.generator_cpu);
     let other_model = setting.check.as_ref().is_some_and(|check| check.met_other_model.get());
-    (run.verdict, run.verdict_reasons) = verdict::judge(&run, setting.cores);
+    (run.verdict, run.verdict_reasons) = verdict::judge(&run, recorder.thirds.p95_ms(), setting.cores);
     run.findings = findings::of(&run, setting.cores, other_model);
     run
 }
@@ -143,13 +143,4 @@ fn starts(load: &Load, recorder: &Recorder) -> Option<Starts> {
         late_p99_ms: starts.lateness.percentile_ms(99.0),
         late_max_ms: starts.lateness.max_ms(),
     })
-}
-
-/// `50 users`, `100 starts/s`.
-pub(super) fn load_in_words(load: &Load) -> String {
-    match load {
-        Load::Closed { users: 1, .. } => "1 user".to_owned(),
-        Load::Closed { users, .. } => format!("{users} users"),
-        Load::Open { rate, .. } => format!("{rate} starts/s"),
-    }
 }

@@ -1,6 +1,7 @@
 //! What all users of a run share. Read [`Test::ask`] first: it is where time is taken.
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -23,12 +24,25 @@ pub(super) struct Test {
     pub(super) recorder: RefCell<Recorder>,
 }
 
+/// Where a connection leads.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Route {
+    pub(super) server: usize,
+    pub(super) address: SocketAddr,
+}
+
 /// One user's connection, and where it leads.
 pub(super) struct User {
-    pub(super) client: Client,
-    pub(super) server: usize,
+    client: Client,
+    server: usize,
     /// Requests so far, from a number of its own: users begin with different images.
-    pub(super) nth: usize,
+    nth: usize,
+}
+
+impl User {
+    pub(super) fn new(route: Route, nth: usize) -> Self {
+        Self { client: Client::new(route.address), server: route.server, nth }
+    }
 }
 
 impl Test {

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use skinclf::stats;
+
 use super::outcome::{Endpoint, Run, Threshold};
 
 /// `p95>500ms`, `failures>1%`, `predict:rps<100`.
@@ -53,6 +55,24 @@ impl Figure {
         }
     }
 
+    fn unit(self) -> &'static str {
+        match self {
+            Self::Failures => " %",
+            Self::Rps => "/s",
+            _ => " ms",
+        }
+    }
+
+    /// How many response times stand behind it at least.
+    fn needs(self) -> usize {
+        let quantile = match self {
+            Self::P95 => 0.95,
+            Self::P99 => 0.99,
+            _ => 0.0,
+        };
+        (1..).find(|count| stats::has_percentile(*count, quantile)).unwrap_or(1)
+    }
+
     fn limit(self, text: &str) -> Option<f64> {
         let number = |text: &str| text.trim().parse::<f64>().ok().filter(|n| *n >= 0.0 && n.is_finite());
         match self {
@@ -90,14 +110,42 @@ impl Condition {
         Some(self.endpoint.as_str()).filter(|e| *e != "Total")
     }
 
-    /// Holds it against a run. A figure that is not known misses nothing, except where nothing was
-    /// answered at all.
+    /// Holds it against a run. A figure that is not known may be beyond the limit, so that it misses it.
     pub(super) fn judge(&self, run: &Run) -> Threshold {
-        let endpoint = run.endpoints.iter().find(|e| e.name == self.endpoint);
-        let measured = endpoint.and_then(|e| self.figure.of(e));
+        let measured = self.endpoint_of(run).and_then(|e| self.figure.of(e));
         let beyond = |value: f64| if self.above { value > self.limit } else { value < self.limit };
-        let nothing_answered = endpoint.is_none_or(|e| e.requests == e.failures);
-        let missed = measured.map_or(nothing_answered, beyond);
-        Threshold { condition: self.text.clone(), measured, missed }
+        Threshold { condition: self.text.clone(), measured, missed: measured.is_none_or(beyond) }
+    }
+
+    fn endpoint_of<'r>(&self, run: &'r Run) -> Option<&'r Endpoint> {
+        run.endpoints.iter().find(|e| e.name == self.endpoint)
+    }
+
+    fn why_unknown(&self, run: &Run) -> String {
+        let bins = self.endpoint_of(run).into_iter().flat_map(|e| &e.histogram);
+        let answers: u64 = bins.map(|bin| bin.count).sum();
+        match self.figure.needs() {
+            1 => "not known: there were no answers".to_owned(),
+            needs => {
+                let name =
+                    FIGURES.iter().find(|(_, figure)| *figure == self.figure).map_or("", |(name, _)| name);
+                format!("not known: {answers} answers, a {name} needs {needs}; give a longer --duration")
+            }
+        }
+    }
+}
+
+impl Threshold {
+    /// `measured 23.4 ms`, or why nothing was.
+    pub(super) fn result(&self, run: &Run) -> String {
+        let condition = self.condition.parse::<Condition>();
+        match (self.measured, condition) {
+            (Some(value), condition) => {
+                let unit = condition.map_or("", |condition| condition.figure.unit());
+                format!("measured {}{unit}", (value * 100.0).round() / 100.0)
+            }
+            (None, Ok(condition)) => condition.why_unknown(run),
+            (None, Err(_)) => "not known".to_owned(),
+        }
     }
 }

@@ -1,13 +1,11 @@
-//! Values of flags.
+//! Values that only a load test takes.
 
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::Duration;
 
 use super::outcome::Weight;
-
-/// Beyond it, points in time could overflow.
-const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+use crate::cli::duration;
 
 /// Between which two a think time is drawn: `1s-3s`, `500ms`, `0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,57 +84,4 @@ impl FromStr for Sweep {
         users.dedup();
         Ok(Self(users))
     }
-}
-
-/// A server: where to connect, and what to call it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Target {
-    /// Without a slash at the end.
-    pub(crate) url: String,
-    /// `localhost:8000`, for the Host field.
-    pub(crate) authority: String,
-    /// For the resolver, without the brackets of IPv6.
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    /// What stands before each path, empty or `/api`.
-    pub(crate) prefix: String,
-}
-
-impl FromStr for Target {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let uri: hyper::Uri = with_scheme.parse().map_err(|e| format!("{e}; try http://localhost:8000"))?;
-        if uri.scheme_str() != Some("http") {
-            return Err("only http:// is spoken; put load on the server behind the TLS proxy".into());
-        }
-        let authority = uri.authority().ok_or("no host; try http://localhost:8000")?;
-        if uri.query().is_some() || authority.as_str().contains('@') {
-            return Err("a host, perhaps a port and a path; try http://localhost:8000".into());
-        }
-        let prefix = uri.path().trim_end_matches('/');
-        Ok(Self {
-            url: format!("http://{authority}{prefix}"),
-            authority: authority.to_string(),
-            host: authority.host().trim_matches(['[', ']']).to_owned(),
-            port: authority.port_u16().unwrap_or(80),
-            prefix: prefix.to_owned(),
-        })
-    }
-}
-
-/// A time above zero.
-pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
-    duration(text).and_then(|d| if d.is_zero() { Err("must be above 0".into()) } else { Ok(d) })
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let text = text.trim();
-    if text == "0" {
-        return Ok(Duration::ZERO);
-    }
-    let parsed =
-        humantime::parse_duration(text).map_err(|e| format!("{text:?}: {e}; try 500ms, 30s or 2m"))?;
-    if parsed <= LONGEST { Ok(parsed) } else { Err(format!("{text} is longer than a month")) }
 }

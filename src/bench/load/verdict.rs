@@ -4,15 +4,15 @@
 //!
 //! - CLIENT-SATURATED: in the steady state the generator's event loop used more than 90 % of a core, or
 //!   more than 1 % of an open loop's starts were more than 10 ms late.
-//! - UNSTABLE: the run ended before all users had started; or nothing was answered, or more than 1 % of
-//!   the requests failed; or stalls (no answer for 100 ms and 20 times what is usual, with requests in
-//!   flight) made up more than 2 % of the steady state, or one of them a second; or more than 1 % of an
-//!   open loop's starts were dropped; or between the first and the last third of the steady state good
-//!   throughput changed by more than 25 % and more than chance does, or p95 by more than half and 20 ms.
-//! - NOT-SATURATED: a closed loop with think time Z, whose throughput is within 10 % of N/(Z+R), with
-//!   headroom: no queue to speak of, or where that is unknown R below a tenth of Z; and, where it is
-//!   known, less than 85 % of the CPU in use.
-//! - VALID: none of these.
+//! - UNSTABLE: the run ended before all users had started, or within three seconds of that; or nothing was
+//!   answered, or more than 1 % of the requests failed; or stalls (no answer for 100 ms and 20 times what is
+//!   usual, with requests in flight) made up more than 2 % of the steady state, or one of them a second; or more
+//!   than 1 % of an open loop's starts were dropped; or between the first and the last third of the steady state
+//!   good throughput changed by more than 25 % and more than chance does, or p95 by more than half and 20 ms.
+//! - NOT-SATURATED: a closed loop of N users with think time Z, 0 included, whose throughput is within 10 % of
+//!   N/(Z+R), with headroom: no queue to speak of, or where that is unknown R below a tenth of Z; and, where it
+//!   is known, less than 85 % of the CPU in use.
+//! - VALID: none of these. That the server was the bottleneck is said only where its queue or CPU shows it.
 
 use super::outcome::{Load, Run, Second, Verdict};
 
@@ -26,20 +26,17 @@ const P95_DRIFT: f64 = 0.5;
 const P95_DRIFT_MS: f64 = 20.0;
 /// Standard deviations of a difference of counts that chance does not reach.
 const CHANCE: f64 = 4.0;
-/// Requests that a third needs for its p95 to be compared.
-const P95_REQUESTS: u64 = 200;
 const THINK_LIMIT: f64 = 0.1;
-const BUSY_SERVER: f64 = 0.85;
 
-/// The verdict and its reasons; `cores` are those of this machine.
-pub(super) fn judge(run: &Run, cores: Option<usize>) -> (Verdict, Vec<String>) {
+/// The verdict and its reasons; `p95_ms` are those of the first and the last third, `cores` those of this machine.
+pub(super) fn judge(run: &Run, p95_ms: Option<[f64; 2]>, cores: Option<usize>) -> (Verdict, Vec<String>) {
     let checks: [(Verdict, Vec<String>); 3] = [
         (Verdict::ClientSaturated, client_saturated(run)),
-        (Verdict::Unstable, unstable(run)),
+        (Verdict::Unstable, unstable(run, p95_ms)),
         (Verdict::NotSaturated, not_saturated(run, cores)),
     ];
     let holds = checks.into_iter().find(|(_, reasons)| !reasons.is_empty());
-    holds.unwrap_or_else(|| (Verdict::Valid, valid(run)))
+    holds.unwrap_or_else(|| (Verdict::Valid, valid(run, cores)))
 }
 
 fn client_saturated(run: &Run) -> Vec<String> {
@@ -61,7 +58,7 @@ fn client_saturated(run: &Run) -> Vec<String> {
     reasons
 }
 
-fn unstable(run: &Run) -> Vec<String> {
+fn unstable(run: &Run, p95_ms: Option<[f64; 2]>) -> Vec<String> {
     let mut reasons = Vec::new();
     let Some(steady) = &run.steady_state else {
         return vec!["it ended before all users had started; give a longer --duration".to_owned()];
@@ -99,49 +96,46 @@ fn unstable(run: &Run) -> Vec<String> {
             run.plan.users()
         ));
     }
-    reasons.extend(drift(&run.steady_seconds().collect::<Vec<_>>()));
+    let seconds: Vec<_> = run.steady_seconds().collect();
+    if seconds.len() < 3 {
+        reasons.push(format!(
+            "too short to judge: {} whole seconds with all users; give --duration {:.0}s or more",
+            seconds.len(),
+            (steady.from_s + 4.0).ceil()
+        ));
+    }
+    reasons.extend(throughput_drift(&seconds));
+    reasons.extend(p95_ms.and_then(p95_drift));
     reasons
 }
 
-/// What changed between the first and the last third of the steady state.
-fn drift(seconds: &[&Second]) -> Vec<String> {
+/// From the first to the last third of the steady state.
+fn throughput_drift(seconds: &[&Second]) -> Option<String> {
     let third = seconds.len() / 3;
-    if third == 0 {
-        return Vec::new();
-    }
     let (first, last) = (&seconds[..third], &seconds[seconds.len() - third..]);
     let good = |part: &[&Second]| part.iter().map(|s| s.requests - s.failures).sum::<u64>() as f64;
     let (before, after) = (good(first), good(last));
-    let mut reasons = Vec::new();
     let difference = (after - before).abs();
-    if difference > THROUGHPUT_DRIFT * before.max(after) && difference > CHANCE * (before + after).sqrt() {
-        reasons.push(format!(
+    let drifted =
+        difference > THROUGHPUT_DRIFT * before.max(after) && difference > CHANCE * (before + after).sqrt();
+    drifted.then(|| {
+        format!(
             "throughput went from {:.1}/s in the first third to {:.1}/s in the last",
             before / third as f64,
             after / third as f64
-        ));
-    }
-    if before.min(after) >= P95_REQUESTS as f64
-        && let (Some(before), Some(after)) = (typical_p95(first), typical_p95(last))
-        && (after - before).abs() > (P95_DRIFT * before.min(after)).max(P95_DRIFT_MS)
-    {
-        reasons.push(format!(
-            "p95 went from {before:.0} ms in the first third of the run to {after:.0} ms in the last"
-        ));
-    }
-    reasons
+        )
+    })
 }
 
-/// Median of the seconds' p95, which one bad second does not move.
-fn typical_p95(seconds: &[&Second]) -> Option<f64> {
-    let mut values: Vec<f64> = seconds.iter().filter_map(|s| s.p95_ms).collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
+/// From the first to the last third of the steady state.
+fn p95_drift([before, after]: [f64; 2]) -> Option<String> {
+    let drifted = (after - before).abs() > (P95_DRIFT * before.min(after)).max(P95_DRIFT_MS);
+    drifted.then(|| format!("p95 went from {before:.0} ms in the first third to {after:.0} ms in the last"))
 }
 
 fn not_saturated(run: &Run, cores: Option<usize>) -> Vec<String> {
     let Load::Closed { users, .. } = run.plan.load else { return Vec::new() };
-    let Some(think_s) = run.think_s().filter(|z| *z > 0.0) else { return Vec::new() };
+    let Some(think_s) = run.think_s() else { return Vec::new() };
     let Some(total) = run.steady_total() else { return Vec::new() };
     let Some(response_s) = total.average_ms.map(|ms| ms / 1e3) else { return Vec::new() };
     let cap = users as f64 / (think_s + response_s);
@@ -149,23 +143,24 @@ fn not_saturated(run: &Run, cores: Option<usize>) -> Vec<String> {
         return Vec::new();
     }
     let Some(headroom) = headroom(run, cores, think_s, response_s) else { return Vec::new() };
+    let (what, arithmetic, remedy) = if think_s > 0.0 {
+        ("think time caps", format!("N/(Z+R) = {users}/({think_s:.3} s + {response_s:.3} s)"), "--think 0")
+    } else {
+        ("the number of users caps", format!("N/R = {users}/{response_s:.4} s"), "more --users")
+    };
     vec![
-        format!(
-            "think time caps the load: N/(Z+R) = {users}/({think_s:.3} s + {response_s:.3} s) = {cap:.1}/s, measured {:.1}/s",
-            total.rps
-        ),
+        format!("{what} the load: {arithmetic} = {cap:.1}/s, measured {:.1}/s", total.rps),
         headroom,
-        "for the server's capacity give --think 0, or --sweep".to_owned(),
+        format!("for the server's capacity give {remedy}, or --sweep"),
     ]
 }
 
 /// In words, if there is any.
 fn headroom(run: &Run, cores: Option<usize>, think_s: f64, response_s: f64) -> Option<String> {
-    let queue = run.targets.iter().filter_map(|t| t.usage.as_ref()?.queue_mean).reduce(f64::max);
-    let busy = run.local_server_cpu().zip(cores).map(|(used, cores)| used / cores as f64);
+    let (queue, busy) = (run.queue_mean(), run.busy(cores));
     // Idle cores alone prove nothing: a server may be unable to use them.
     let waits_little = response_s < THINK_LIMIT * think_s;
-    if !queue.map_or(waits_little, |q| q < 1.0) || busy.is_some_and(|b| b >= BUSY_SERVER) {
+    if run.server_was_full(cores) || (queue.is_none() && !waits_little) {
         return None;
     }
     if queue.is_none() && busy.is_none() {
@@ -177,11 +172,12 @@ fn headroom(run: &Run, cores: Option<usize>, think_s: f64, response_s: f64) -> O
     Some(format!("the server has room: {}", parts.join(", ")))
 }
 
-fn valid(run: &Run) -> Vec<String> {
-    let share = run.generator.cpu_share.map_or("?".to_owned(), |share| format!("{:.0}", share * 100.0));
+fn valid(run: &Run, cores: Option<usize>) -> Vec<String> {
+    let share = run.generator.cpu_share.unwrap_or_default() * 100.0;
     let what = match run.plan.load {
-        Load::Closed { .. } => "the server was the bottleneck",
+        Load::Closed { .. } if run.server_was_full(cores) => "the server was the bottleneck",
+        Load::Closed { .. } => "whether the server could do more is not known",
         Load::Open { .. } => "all starts but a few were on time",
     };
-    vec![format!("{what}: the generator used {share} % of its core, throughput and latency were steady")]
+    vec![format!("{what}: the generator used {share:.0} % of its core, throughput and latency were steady")]
 }

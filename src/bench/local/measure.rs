@@ -1,10 +1,12 @@
 //! The measuring loop.
 
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Barrier, Mutex, PoisonError};
+use std::sync::{Barrier, OnceLock};
+use std::thread::{Builder, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use indicatif::ProgressBar;
 use skinclf::stats::Summary;
 use skinclf::{Classifier, Options, Prediction, Timings};
@@ -57,75 +59,89 @@ impl Stages {
     }
 }
 
-/// Classifies `bytes` `iterations` times on `threads` threads, each after `warmup` classifications
-/// that do not count. `None` if interrupted before anything was measured.
-///
-/// # Errors
-/// When an answer differs from `reference`: figures of something else computed are worth nothing.
-pub(super) fn measure(
-    classifier: &Classifier,
-    bytes: &[u8],
-    reference: &Prediction,
-    threads: usize,
-    warmup: usize,
-    iterations: usize,
-    bar: &ProgressBar,
-) -> anyhow::Result<Option<Run>> {
-    let left = AtomicUsize::new(iterations);
-    let take_one = || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok();
-    let start_line = Barrier::new(threads + 1);
-    let measured = Mutex::new(Vec::with_capacity(iterations));
+/// What each thread does.
+pub(super) struct Work<'a> {
+    pub(super) classifier: &'a Classifier,
+    pub(super) bytes: &'a [u8],
+    /// The first answer.
+    pub(super) reference: &'a Prediction,
+    /// Classifications that do not count, on each thread.
+    pub(super) warmup: usize,
+    /// Classifications that do, on all threads together.
+    pub(super) iterations: usize,
+}
 
-    let elapsed = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads)
-            .map(|_| {
-                scope.spawn(|| -> anyhow::Result<()> {
-                    let once = || -> anyhow::Result<Timings> {
-                        let (prediction, timings) = classifier.classify_timed(bytes, Options::default())?;
-                        check(&prediction, reference)?;
-                        Ok(timings)
-                    };
-                    let warm = (0..warmup)
-                        .take_while(|_| !interrupt::requested())
-                        .try_for_each(|_| once().map(drop));
-                    start_line.wait();
-                    warm?;
-                    let mut timings = Vec::with_capacity(iterations / threads + 1);
-                    while !interrupt::requested() && take_one() {
-                        timings.push(once()?);
-                        bar.inc(1);
-                    }
-                    measured.lock().unwrap_or_else(PoisonError::into_inner).extend(timings);
-                    Ok(())
-                })
-            })
-            .collect();
-        start_line.wait();
-        let start = Instant::now();
-        workers.into_iter().try_for_each(|worker| worker.join().expect("a worker does not panic"))?;
-        anyhow::Ok(start.elapsed())
+impl Work<'_> {
+    /// # Errors
+    /// When the answer differs from the first: figures of something else computed are worth nothing.
+    fn once(&self) -> anyhow::Result<Timings> {
+        let (prediction, timings) = self.classifier.classify_timed(self.bytes, Options::default())?;
+        let mut pairs = prediction.probabilities.iter().zip(&self.reference.probabilities);
+        ensure!(
+            pairs.all(|(a, b)| (a - b).abs() <= TOLERANCE),
+            "an answer differs from the first one for the same image; the figures would be worth nothing"
+        );
+        Ok(timings)
+    }
+}
+
+/// Does the work on so many threads. `None` if interrupted before anything was measured.
+pub(super) fn measure(work: &Work<'_>, threads: usize, bar: &ProgressBar) -> anyhow::Result<Option<Run>> {
+    let left = AtomicUsize::new(work.iterations);
+    let all_started = OnceLock::new();
+    let start_line = Barrier::new(threads);
+
+    let (measured, end) = std::thread::scope(|scope| {
+        let start = |_| {
+            let thread = || worker(work, &left, &all_started, &start_line, bar);
+            Builder::new().spawn_scoped(scope, thread)
+        };
+        let workers: io::Result<Vec<_>> = (0..threads).map(start).collect();
+        // At the start line those that did start would wait for ever for one that did not.
+        all_started.get_or_init(|| workers.is_ok());
+        let workers =
+            workers.with_context(|| format!("{threads} threads cannot be started; try fewer --threads"))?;
+        let join = |worker: ScopedJoinHandle<'_, _>| worker.join().expect("a worker does not panic");
+        let measured = workers.into_iter().map(join).collect::<anyhow::Result<Vec<_>>>()?;
+        anyhow::Ok((measured, Instant::now()))
     })?;
 
-    let timings = measured.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let start = measured.iter().map(|(start, _)| *start).min().unwrap_or(end);
+    let timings: Vec<_> = measured.into_iter().flat_map(|(_, timings)| timings).collect();
     if timings.is_empty() {
         return Ok(None);
     }
     Ok(Some(Run {
         threads,
-        images_per_second: timings.len() as f64 / elapsed.as_secs_f64(),
+        images_per_second: timings.len() as f64 / (end - start).as_secs_f64(),
         scaling_efficiency: None,
         stages: Stages::of(&timings),
     }))
 }
 
-fn check(prediction: &Prediction, reference: &Prediction) -> anyhow::Result<()> {
-    let pairs = prediction.probabilities.iter().zip(&reference.probabilities);
-    let difference = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    ensure!(
-        difference <= TOLERANCE,
-        "an answer differs from the first one for the same image by {difference}; the figures would be worth nothing"
-    );
-    Ok(())
+/// One thread: warms up, waits for the others, and does what is left. When it began with that, and each image's time.
+fn worker(
+    work: &Work<'_>,
+    left: &AtomicUsize,
+    all_started: &OnceLock<bool>,
+    start_line: &Barrier,
+    bar: &ProgressBar,
+) -> anyhow::Result<(Instant, Vec<Timings>)> {
+    let mut timings = Vec::new();
+    if !all_started.wait() {
+        return Ok((Instant::now(), timings));
+    }
+    let mut warmup = (0..work.warmup).take_while(|_| !interrupt::requested());
+    let warm = warmup.try_for_each(|_| work.once().map(drop));
+    start_line.wait();
+    let start = Instant::now();
+    warm?;
+    let take_one = || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok();
+    while !interrupt::requested() && take_one() {
+        timings.push(work.once()?);
+        bar.inc(1);
+    }
+    Ok((start, timings))
 }
 
 /// Fills in [`Run::scaling_efficiency`], which needs all runs.

@@ -7,7 +7,7 @@ use std::io::Write as _;
 
 use anyhow::Context as _;
 
-use self::measure::{Run, measure};
+use self::measure::{Run, Work, measure};
 use super::environment::Environment;
 use crate::cli::{BenchArgs, BenchFormat};
 use crate::exit::Exit;
@@ -50,12 +50,18 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     let reference = classifier.classify(&bytes).with_context(|| format!("--image {name}"))?;
     interrupt::on_signal(|| {})?;
 
+    let work = Work {
+        classifier: &classifier,
+        bytes: &bytes,
+        reference: &reference,
+        warmup: args.warmup,
+        iterations: args.iterations as usize,
+    };
     let mut runs = Vec::new();
-    for threads in &args.threads {
+    for &threads in &args.threads {
         let bar = terminal::progress(false);
-        terminal::set_length(&bar, args.iterations.get() as u64);
-        let run =
-            measure(&classifier, &bytes, &reference, threads.get(), args.warmup, args.iterations.get(), &bar);
+        terminal::set_length(&bar, args.iterations.into());
+        let run = measure(&work, threads as usize, &bar);
         bar.finish_and_clear();
         runs.extend(run?);
         if interrupt::requested() {

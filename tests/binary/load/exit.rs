@@ -48,6 +48,38 @@ fn a_missed_threshold_is_status_3() {
 }
 
 #[test]
+fn a_threshold_that_was_not_measured_is_missed() {
+    let server = Mock::start(ok);
+    let limits = [
+        "--fail-if",
+        "p99>10s",
+        "--fail-if",
+        "p95>10s",
+        "--fail-if",
+        "max>0ms",
+        "--fail-if",
+        "rps<1000000/s",
+    ];
+    let args = ["--users", "3", "--think", "60ms", "--mix", "ping=1", "--duration", "1500ms"];
+    let (ran, run) = load(&server.url, &[&args[..], &limits].concat());
+    assert_eq!(ran.code, Some(3));
+    let said: Vec<_> = ran.stderr.lines().collect();
+    let [p99, max, rps] = said[..] else { panic!("p95 was kept: {said:?}") };
+    let answers = count(&total(&run)["requests"]);
+    assert_eq!(
+        p99,
+        format!(
+            "error: 3 users: --fail-if 'p99>10s': not known: {answers} answers, a p99 needs 100; give a longer --duration"
+        )
+    );
+    assert!(
+        max.starts_with("error: 3 users: --fail-if 'max>0ms': measured ") && max.ends_with(" ms"),
+        "{max}"
+    );
+    assert!(rps.ends_with("/s"), "{rps}");
+}
+
+#[test]
 fn without_a_server_nothing_is_measured() {
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     let url = format!("http://{}", taken.local_addr().expect("an address"));
@@ -61,6 +93,10 @@ fn without_a_server_nothing_is_measured() {
 fn wrong_usage_of_a_load_test_names_the_flag() {
     for (args, named) in [
         (&["--users", "5"][..], "--url"),
+        (&["--think", "0"], "--url"),
+        (&["--mix", "predict=1"], "--url"),
+        (&["--timeout", "1s"], "--url"),
+        (&["--seed", "2"], "--url"),
         (&["--url", "https://x"], "--url"),
         (&["--url", "x", "--iterations", "5"], "--iterations"),
         (&["--url", "x", "--scenario", "light", "--users", "5"], "--users"),

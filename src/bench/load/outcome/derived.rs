@@ -1,8 +1,35 @@
 //! Figures that follow from others.
 
+use std::fmt;
+
 use super::{Endpoint, Load, Run, Second};
 
+/// Share of all cores from which on a server counts as busy.
+const BUSY_SERVER: f64 = 0.85;
+
+impl Load {
+    /// What people call a run of a scenario: `light`, or what tells one without a name from the others.
+    pub(crate) fn named(&self, scenario: &str) -> String {
+        if scenario == "custom" { self.to_string() } else { scenario.to_owned() }
+    }
+}
+
+/// `50 users`, `100 starts/s`.
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed { users: 1, .. } => f.write_str("1 user"),
+            Self::Closed { users, .. } => write!(f, "{users} users"),
+            Self::Open { rate, .. } => write!(f, "{rate} starts/s"),
+        }
+    }
+}
+
 impl Run {
+    pub(crate) fn name(&self) -> String {
+        self.plan.load.named(&self.scenario)
+    }
+
     /// The total of the steady state; of the whole run, where it has none.
     pub(crate) fn steady_total(&self) -> Option<&Endpoint> {
         self.steady_state.as_ref().map_or(&self.endpoints, |phase| &phase.endpoints).last()
@@ -28,6 +55,22 @@ impl Run {
     pub(crate) fn local_server_cpu(&self) -> Option<f64> {
         let local = self.targets.iter().filter(|t| t.shares_machine);
         local.filter_map(|t| t.usage.as_ref()?.cpu_mean).reduce(|a, b| a + b)
+    }
+
+    /// Requests that waited for a worker in the steady state, on average; of several servers, the most.
+    pub(crate) fn queue_mean(&self) -> Option<f64> {
+        self.targets.iter().filter_map(|t| t.usage.as_ref()?.queue_mean).reduce(f64::max)
+    }
+
+    /// Share (0 to 1) of this machine's cores that the servers on it used in the steady state.
+    pub(crate) fn busy(&self, cores: Option<usize>) -> Option<f64> {
+        self.local_server_cpu().zip(cores).map(|(used, cores)| used / cores as f64)
+    }
+
+    /// Whether a server could do no more, as its queue or its CPU time shows: then this was its capacity.
+    pub(crate) fn server_was_full(&self, cores: Option<usize>) -> bool {
+        self.queue_mean().is_some_and(|queue| queue >= 1.0)
+            || self.busy(cores).is_some_and(|busy| busy >= BUSY_SERVER)
     }
 
     /// Think time as planned, on average; `None` in an open loop.

@@ -23,7 +23,7 @@ pub(super) const ENDPOINT: [Column<Endpoint>; 11] = [
 
 /// Of a run, all endpoints together; times in ms.
 pub(super) const RUN: [Column<Run>; 9] = [
-    ("run", describe::name),
+    ("run", Run::name),
     ("users", |r| r.plan.users().to_string()),
     ("requests", |r| of_total(r, |t| t.requests.to_string())),
     ("failures", |r| of_total(r, |t| t.failures.to_string())),
@@ -74,11 +74,8 @@ pub(super) fn notes(run: &Run) -> Vec<String> {
     notes
 }
 
-/// `missed: p95>500ms (measured 612)`
-pub(super) fn threshold(threshold: &Threshold) -> String {
-    let result = if threshold.missed { "missed" } else { "kept" };
-    let measured = threshold
-        .measured
-        .map_or("too few samples".to_owned(), |m| format!("measured {}", (m * 100.0).round() / 100.0));
-    format!("{result}: {} ({measured})", threshold.condition)
+/// `missed: p95>500ms (measured 612 ms)`
+pub(super) fn threshold(run: &Run, threshold: &Threshold) -> String {
+    let outcome = if threshold.missed { "missed" } else { "kept" };
+    format!("{outcome}: {} ({})", threshold.condition, threshold.result(run))
 }

@@ -32,7 +32,7 @@ pub(super) fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     writer.write_record(fixed.iter().chain(&COLUMNS.map(|(title, _)| title)))?;
     for run in &report.runs {
         let fixed = [
-            describe::name(run),
+            run.name(),
             run.plan.users().to_string(),
             run.plan.duration_s.to_string(),
             describe::word(run.verdict).to_owned(),

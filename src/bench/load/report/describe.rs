@@ -21,7 +21,7 @@ pub(super) fn meaning(verdict: Verdict) -> &'static str {
             "The generator was the bottleneck: these figures are its own, not the server's."
         }
         Verdict::NotSaturated => {
-            "Think time caps this load below what the server can do: latency is good to quote, requests/s is not its capacity."
+            "The users cap this load below what the server can do: latency is good to quote, requests/s is not its capacity."
         }
         Verdict::Unstable => {
             "The figures changed while they were measured: averages and percentiles mix different states."
@@ -32,16 +32,6 @@ pub(super) fn meaning(verdict: Verdict) -> &'static str {
 /// Whether a reader is to be stopped before the figures.
 pub(super) fn is_warning(verdict: Verdict) -> bool {
     matches!(verdict, Verdict::ClientSaturated | Verdict::Unstable)
-}
-
-/// `light`, or what tells a run without a name from the others.
-pub(super) fn name(run: &Run) -> String {
-    match (&*run.scenario, &run.plan.load) {
-        ("custom", Load::Closed { users: 1, .. }) => "1 user".to_owned(),
-        ("custom", Load::Closed { users, .. }) => format!("{users} users"),
-        ("custom", Load::Open { rate: per_second, .. }) => format!("{} starts/s", rate(*per_second)),
-        (scenario, _) => scenario.to_owned(),
-    }
 }
 
 /// `light: 10 users, …`; a run without a name starts with what is done.
@@ -131,12 +121,12 @@ pub(super) fn knee(knee: &Knee) -> String {
         .map_or(String::new(), |n| format!("; the asymptotes of throughput cross at {n:.1} users"));
     if !knee.reached {
         return format!(
-            "Knee: not reached; the most users of the sweep still gave more requests/s, {}{predicted}.",
+            "Knee: not reached; the most users of the sweep still gave more good answers/s, {}{predicted}.",
             rate(knee.rps)
         );
     }
     format!(
-        "Knee: {users} {} requests/s, at least 95 % of the most that was seen, {}{predicted}.",
+        "Knee: {users} {} good answers/s, at least 95 % of the most that was seen, {}{predicted}.",
         rate(knee.rps),
         rate(knee.max_rps)
     )

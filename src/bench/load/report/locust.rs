@@ -2,45 +2,43 @@
 //! tools made for them read these. Response times are those of good answers and timeouts; Locust also
 //! counts refusals, and rounds what is above 100 ms to two digits.
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::Context as _;
+use crate::bench::load::outcome::{Endpoint, PERCENTILES, Run, Second};
+use crate::output::Destination;
 
-use super::describe;
-use crate::bench::load::outcome::{Endpoint, PERCENTILES, Report, Run, Second};
-
-type Body = fn(&mut dyn Write, &Run) -> io::Result<()>;
+type Content = fn(&mut dyn Write, &Run) -> io::Result<()>;
 
 /// What stands behind the prefix, and what writes it.
-const FILES: [(&str, Body); 4] = [
+const FILES: [(&str, Content); 4] = [
     ("_stats.csv", stats),
     ("_stats_history.csv", history),
     ("_failures.csv", failures),
     ("_exceptions.csv", exceptions),
 ];
 
-/// Writes the files of each run; the prefix of one of several runs ends in its name.
-pub(super) fn write_files(prefix: &Path, report: &Report) -> anyhow::Result<()> {
-    for (index, run) in report.runs.iter().enumerate() {
-        let name = describe::name(run).replace([' ', '/'], "-");
-        let twice = report.runs[..index].iter().any(|r| describe::name(r) == describe::name(run));
-        let of_run = match report.runs.len() {
+/// The files of one run, and what is to be in each.
+pub(super) type Files = Vec<(Destination, Content)>;
+
+/// Opens the files of each run; the prefix of one of several runs ends in its name.
+pub(super) fn open(prefix: &Path, runs: &[String]) -> anyhow::Result<Vec<Files>> {
+    let of_run = |(index, run): (usize, &String)| {
+        let name = run.replace([' ', '/'], "-");
+        let of_run = match runs.len() {
             1 => String::new(),
-            _ if twice => format!("_{name}-{}", index + 1),
+            _ if runs[..index].contains(run) => format!("_{name}-{}", index + 1),
             _ => format!("_{name}"),
         };
-        for (ending, body) in FILES {
+        let file = |(ending, content)| {
             let mut path = prefix.as_os_str().to_owned();
             path.push(format!("{of_run}{ending}"));
-            let name = || format!("--csv {}: cannot be written", Path::new(&path).display());
-            let mut file = io::BufWriter::new(File::create(&path).with_context(name)?);
-            body(&mut file, run).and_then(|()| file.flush()).with_context(name)?;
-        }
-    }
-    Ok(())
+            Ok((Destination::create("--csv", Path::new(&path))?, content))
+        };
+        FILES.into_iter().map(file).collect()
+    };
+    runs.iter().enumerate().map(of_run).collect()
 }
 
 /// `50%` … `99.99%`, `100%`

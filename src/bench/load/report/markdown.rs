@@ -24,7 +24,10 @@ fn write_run(out: &mut dyn Write, run: &Run) -> io::Result<()> {
     writeln!(out, "\n**{}**: {}", describe::word(run.verdict), escaped(&describe::reasons(run)))?;
     let notes = columns::failures(run).into_iter().chain(columns::notes(run));
     let findings = run.findings.iter().map(|f| f.text.clone());
-    let all: Vec<_> = notes.chain(findings).chain(run.thresholds.iter().map(columns::threshold)).collect();
+    let all: Vec<_> = notes
+        .chain(findings)
+        .chain(run.thresholds.iter().map(|limit| columns::threshold(run, limit)))
+        .collect();
     list(out, &all)
 }
 

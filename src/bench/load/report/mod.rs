@@ -11,14 +11,13 @@ mod locust;
 mod markdown;
 mod table;
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 
 use super::compare::Comparison;
 use super::outcome::Report;
-use super::saved;
 use crate::cli::{BenchArgs, BenchFormat};
 use crate::output::Destination;
 use crate::terminal;
@@ -28,8 +27,8 @@ pub(super) struct Outputs {
     format: BenchFormat,
     figures: Destination,
     reports: Vec<(Kind, Destination)>,
-    locust: Option<PathBuf>,
-    compared: Option<(Report, Comparison)>,
+    /// By run.
+    csv: Vec<locust::Files>,
 }
 
 /// What the ending of `--report` asks for.
@@ -40,15 +39,8 @@ enum Kind {
 }
 
 impl Outputs {
-    /// Opens all files and reads those of `--compare`, so that a wrong name costs no measuring.
-    pub(super) fn open(args: &BenchArgs) -> anyhow::Result<Self> {
-        let compare = &args.load.compare;
-        let compared = if compare.is_empty() { None } else { Some(saved::compared(compare)?) };
-        let locust = args.load.csv.clone();
-        if let Some(folder) = locust.as_ref().and_then(|prefix| prefix.parent()) {
-            let exists = folder.as_os_str().is_empty() || folder.is_dir();
-            ensure!(exists, "--csv: there is no folder {}", folder.display());
-        }
+    /// Opens the files of runs with these names, all of them, so that a wrong name costs no measuring.
+    pub(super) fn open(args: &BenchArgs, runs: &[String]) -> anyhow::Result<Self> {
         let report = |path: &PathBuf| {
             let kind = if path.extension().is_some_and(|e| e == "md") { Kind::Document } else { Kind::Page };
             Ok((kind, Destination::create("--report", path)?))
@@ -57,15 +49,23 @@ impl Outputs {
             format: args.format,
             figures: Destination::open(args.output.as_deref())?,
             reports: args.load.report.iter().map(report).collect::<anyhow::Result<_>>()?,
-            locust,
-            compared,
+            csv: args.load.csv.as_ref().map_or(Ok(Vec::new()), |prefix| locust::open(prefix, runs))?,
         })
     }
 
-    /// Writes what was measured; what was compared goes into the reports.
-    pub(super) fn write(mut self, report: &Report) -> anyhow::Result<()> {
-        let comparison = self.compared.take().map(|(_, comparison)| comparison);
-        self.write_files(report, comparison.as_ref())?;
+    /// Writes what was measured, whatever becomes of the files; what was compared goes into the reports.
+    pub(super) fn write(mut self, report: &Report, comparison: Option<&Comparison>) -> anyhow::Result<()> {
+        let files = self.write_files(report, comparison);
+        files.and(self.write_figures(report))
+    }
+
+    /// Writes what was compared, and into the reports the runs that were.
+    pub(super) fn write_compared(mut self, report: &Report, comparison: &Comparison) -> anyhow::Result<()> {
+        let files = self.write_files(report, Some(comparison));
+        files.and(self.write_comparison(comparison))
+    }
+
+    fn write_figures(self, report: &Report) -> anyhow::Result<()> {
         let Destination { writer: mut out, is_terminal, .. } = self.figures;
         match self.format {
             BenchFormat::Table => table::write(&mut out, report, terminal::colored(is_terminal))?,
@@ -79,34 +79,46 @@ impl Outputs {
         Ok(out.flush()?)
     }
 
-    /// Writes what was compared, if anything was.
-    pub(super) fn write_compared(mut self) -> anyhow::Result<()> {
-        let Some((report, comparison)) = self.compared.take() else { return Ok(()) };
-        self.write_files(&report, Some(&comparison))?;
+    fn write_comparison(self, comparison: &Comparison) -> anyhow::Result<()> {
         let Destination { writer: mut out, is_terminal, .. } = self.figures;
         match self.format {
             BenchFormat::Table => {
-                comparison::write_table(&mut out, &comparison, terminal::colored(is_terminal))?;
+                comparison::write_table(&mut out, comparison, terminal::colored(is_terminal))?;
             }
             BenchFormat::Json => {
-                serde_json::to_writer_pretty(&mut out, &comparison)?;
+                serde_json::to_writer_pretty(&mut out, comparison)?;
                 writeln!(out)?;
             }
-            BenchFormat::Csv => comparison::write_csv(&mut out, &comparison)?,
-            BenchFormat::Markdown => comparison::write_markdown(&mut out, &comparison)?,
+            BenchFormat::Csv => comparison::write_csv(&mut out, comparison)?,
+            BenchFormat::Markdown => comparison::write_markdown(&mut out, comparison)?,
         }
         Ok(out.flush()?)
     }
 
-    /// Files come before standard output: its reader may leave early.
+    /// Files come before standard output: its reader may leave early. Each is tried, because measuring again takes
+    /// minutes; the first error is returned.
     fn write_files(&mut self, report: &Report, comparison: Option<&Comparison>) -> anyhow::Result<()> {
-        for (kind, Destination { writer, name, .. }) in &mut self.reports {
-            let written = match kind {
-                Kind::Page => html::write(writer, report, comparison),
-                Kind::Document => document::write(writer, report, comparison),
-            };
-            written.and_then(|()| writer.flush()).with_context(|| format!("{name}: cannot be written"))?;
+        let mut outcome = Ok(());
+        for (kind, file) in &mut self.reports {
+            let written = fill(file, |out| match kind {
+                Kind::Page => html::write(out, report, comparison),
+                Kind::Document => document::write(out, report, comparison),
+            });
+            outcome = outcome.and(written);
         }
-        self.locust.as_ref().map_or(Ok(()), |prefix| locust::write_files(prefix, report))
+        for (files, run) in self.csv.iter_mut().zip(&report.runs) {
+            for (file, content) in files {
+                outcome = outcome.and(fill(file, |out| content(out, run)));
+            }
+        }
+        outcome
     }
+}
+
+fn fill(
+    file: &mut Destination,
+    content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+) -> anyhow::Result<()> {
+    let Destination { writer, name, .. } = file;
+    content(writer).and_then(|()| writer.flush()).with_context(|| format!("{name}: cannot be written"))
 }

@@ -45,7 +45,7 @@ fn write_run(out: &mut dyn Write, run: &Run, colored: bool) -> io::Result<()> {
         writeln!(out, "- {}", finding.text)?;
     }
     for threshold in &run.thresholds {
-        writeln!(out, "{}", columns::threshold(threshold))?;
+        writeln!(out, "{}", columns::threshold(run, threshold))?;
     }
     Ok(())
 }

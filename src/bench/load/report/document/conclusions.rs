@@ -15,7 +15,7 @@ const FAST_MS: f64 = 500.0;
 pub(super) fn bottlenecks(report: &Report) -> Vec<String> {
     let mut said = Vec::new();
     let Some(run) = most_loaded(report) else { return vec!["Nothing was measured.".to_owned()] };
-    let name = describe::name(run);
+    let name = run.name();
     if let Some(stage) = largest(run, |s| s.share_at_p50) {
         let share = figures::percent(stage.share_at_p50.unwrap_or(0.0));
         let mean = figures::latency(stage.mean_ms);
@@ -47,7 +47,7 @@ pub(super) fn bottlenecks(report: &Report) -> Vec<String> {
             "{} of {} requests failed in {}: {}.",
             total.failures,
             total.requests,
-            describe::name(run),
+            run.name(),
             figures::failures_by_kind(total)
         ));
     }
@@ -68,13 +68,13 @@ pub(super) fn scalability(report: &Report, comparison: Option<&Comparison>) -> V
             && few.plan.users() < many.plan.users()
         {
             said.push(format!(
-                "From {} to {} users (x{:.1}) requests/s went from {} to {} (x{:.1}), the median from {} to {}, p95 from {} to {}.",
+                "From {} to {} users (x{:.1}) good answers/s went from {} to {} (x{:.1}), the median from {} to {}, p95 from {} to {}.",
                 few.plan.users(),
                 many.plan.users(),
                 many.plan.users() as f64 / few.plan.users() as f64,
-                figures::rate(before.rps),
-                figures::rate(after.rps),
-                if before.rps > 0.0 { after.rps / before.rps } else { 0.0 },
+                figures::rate(before.good_per_s()),
+                figures::rate(after.good_per_s()),
+                if before.good_per_s() > 0.0 { after.good_per_s() / before.good_per_s() } else { 0.0 },
                 figures::latency(before.median_ms),
                 figures::latency(after.median_ms),
                 figures::latency(before.p95_ms),
@@ -87,7 +87,8 @@ pub(super) fn scalability(report: &Report, comparison: Option<&Comparison>) -> V
     }
     match capacity(report) {
         Some((run, per_second)) => said.push(format!(
-            "Capacity: {} good answers/s ({}), with p95 {}{}.",
+            "Capacity: {}{} good answers/s ({}), with p95 {}{}.",
+            at_least(report, run),
             figures::rate(per_second),
             describe::plan(&run.plan),
             figures::latency(run.steady_total().and_then(|t| t.p95_ms)),
@@ -96,7 +97,7 @@ pub(super) fn scalability(report: &Report, comparison: Option<&Comparison>) -> V
             )),
         )),
         None => said.push(
-            "No run found the capacity: think time or the verdicts stand in the way. Give --think 0, or --sweep users=1,2,4,8,16."
+            "No run found the capacity: think time, too few users or the verdicts stand in the way. Give --think 0 --sweep users=1,2,4,8,16."
                 .to_owned(),
         ),
     }
@@ -110,7 +111,7 @@ pub(super) fn recommendations(report: &Report) -> Vec<String> {
     let mut said = Vec::new();
     let warned = report.runs.iter().filter(|run| describe::is_warning(run.verdict));
     let warned: Vec<_> =
-        warned.map(|run| format!("{} ({})", describe::name(run), describe::word(run.verdict))).collect();
+        warned.map(|run| format!("{} ({})", run.name(), describe::word(run.verdict))).collect();
     if !warned.is_empty() {
         let names = warned.join(", ");
         said.push(format!("Repeat {names} on a quiet machine before quoting the figures."));
@@ -122,17 +123,17 @@ pub(super) fn recommendations(report: &Report) -> Vec<String> {
     }
     if let Some((run, per_second)) = capacity(report) {
         let planned = per_second * PLANNED;
-        let response_s = run.steady_total().and_then(|t| t.average_ms).unwrap_or(0.0) / 1e3;
-        let users = |think_s: f64| planned * (think_s + response_s);
-        let thinking = report.runs.iter().filter_map(Run::think_s).find(|z| *z > 0.0);
-        let users = thinking.map_or(String::new(), |z| {
-            format!(", about {:.0} users who think {z:.1} s between requests", users(z))
+        let users = relaxed(report).map_or(String::new(), |(think_s, response_s)| {
+            let users = planned * (think_s + response_s);
+            format!(", about {users:.0} users who think {think_s:.1} s between requests")
         });
         said.push(format!(
-            "Plan for {} requests/s ({}) to a server like this, {} of its capacity{users}; add servers behind a load balancer beyond that.",
+            "Plan for {} requests/s ({}) to a server like this, {} of its capacity of {}{}/s{users}; add servers behind a load balancer beyond that.",
             figures::rate(planned),
             describe::mix(&run.plan),
-            figures::percent(PLANNED)
+            figures::percent(PLANNED),
+            at_least(report, run),
+            figures::rate(per_second)
         ));
     } else {
         said.push(
@@ -154,7 +155,7 @@ pub(super) fn recommendations(report: &Report) -> Vec<String> {
     if let Some((run, inference)) = without_waiting(report).filter(|(_, share)| *share > LARGE) {
         said.push(format!(
             "Where nobody waits ({}), inference is {} of a typical answer: a smaller or quantised model is what would shorten answers and raise the capacity most.",
-            describe::name(run),
+            run.name(),
             figures::percent(inference)
         ));
     }
@@ -178,8 +179,7 @@ pub(super) fn conclusion(report: &Report) -> String {
                 && !describe::is_warning(run.verdict)
                 && total.p95_ms.is_some_and(|p95| p95 < FAST_MS)
         });
-    let names =
-        |runs: &[(&Run, _)]| runs.iter().map(|(run, _)| describe::name(run)).collect::<Vec<_>>().join(", ");
+    let names = |runs: &[(&Run, _)]| runs.iter().map(|(run, _)| run.name()).collect::<Vec<_>>().join(", ");
     let mut said = Vec::new();
     if !good.is_empty() {
         said.push(format!(
@@ -195,9 +195,10 @@ pub(super) fn conclusion(report: &Report) -> String {
             figures::latency(Some(FAST_MS))
         ));
     }
-    if let Some((_, per_second)) = capacity(report) {
+    if let Some((run, per_second)) = capacity(report) {
         said.push(format!(
-            "Its measured limit is {} good answers/s on this machine.",
+            "Its measured limit is {}{} good answers/s on this machine.",
+            at_least(report, run),
             figures::rate(per_second)
         ));
     }
@@ -227,12 +228,19 @@ fn without_waiting(report: &Report) -> Option<(&Run, f64)> {
     Some((run, share(run, "inference")?))
 }
 
+/// Think time and response time under a load that leaves the server room, as what is planned for does.
+fn relaxed(report: &Report) -> Option<(f64, f64)> {
+    let times = |run: &Run| Some((run.think_s()?, run.steady_total()?.average_ms? / 1e3));
+    let unsaturated = report.runs.iter().filter(|run| run.verdict == Verdict::NotSaturated);
+    unsaturated.filter_map(times).find(|(think_s, _)| *think_s > 0.0)
+}
+
 fn largest(run: &Run, share: fn(&Stage) -> Option<f64>) -> Option<&Stage> {
     let of = |stage: &&Stage| share(stage).unwrap_or(0.0);
     run.stages.iter().filter(|s| share(s).is_some()).max_by(|a, b| of(a).total_cmp(&of(b)))
 }
 
-/// The most good answers per second that a run without think time has shown, and that run.
+/// The most good answers per second that a run has shown which its users did not limit, and that run.
 fn capacity(report: &Report) -> Option<(&Run, f64)> {
     let valid = report
         .runs
@@ -240,6 +248,11 @@ fn capacity(report: &Report) -> Option<(&Run, f64)> {
         .filter(|run| run.verdict == Verdict::Valid && matches!(run.plan.load, Load::Closed { .. }));
     let good = valid.filter_map(|run| run.steady_total().map(|t| (run, t.good_per_s())));
     good.max_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+/// What stands before a capacity that may be larger: this run did not fill the server, as far as that is known.
+fn at_least(report: &Report, run: &Run) -> &'static str {
+    if run.server_was_full(report.environment.logical_cores) { "" } else { "at least " }
 }
 
 fn in_words(stage: &str) -> &str {

@@ -63,7 +63,7 @@ pub(super) fn write(out: &mut dyn Write, number: usize, run: &Run) -> io::Result
 fn load(run: &Run) -> String {
     match &run.plan.load {
         Load::Closed { users, .. } => format!("{users} concurrent users"),
-        Load::Open { rate, .. } => format!("{} starts/s", figures::rate(*rate)),
+        open @ Load::Open { .. } => open.to_string(),
     }
 }
 
@@ -105,7 +105,7 @@ fn analysis(run: &Run) -> Vec<String> {
     }
     let notes = columns::notes(run);
     let findings = run.findings.iter().map(|finding| describe::sentence(&finding.text));
-    let limits = run.thresholds.iter().map(|limit| describe::sentence(&columns::threshold(limit)));
+    let limits = run.thresholds.iter().map(|limit| describe::sentence(&columns::threshold(run, limit)));
     said.into_iter().chain(notes).chain(findings).chain(limits).collect()
 }
 

@@ -1,6 +1,6 @@
 //! Which charts a run is drawn as.
 
-use crate::bench::load::outcome::{Endpoint, Knee, Load, Run, Second, Target, UsageSample};
+use crate::bench::load::outcome::{Endpoint, Knee, Load, Recent, Run, Second, Target, UsageSample};
 use crate::bench::load::report::figures;
 use crate::report::chart::{Axis, Chart, HALF, Mark, Panel, Readout, Series, Shade, Shape, WIDE};
 use crate::report::scale::{log_ticks, ticks, time_ticks};
@@ -10,28 +10,21 @@ const READOUTS: usize = 600;
 
 /// Response times, requests per second and users, second by second.
 pub(super) fn timeline(run: &Run) -> Chart {
-    let series = |name: &str, style, shape, value: fn(&Second) -> Option<f64>| {
+    let series = |name: &str, style, shape, value: &dyn Fn(&Second) -> Option<f64>| {
         let points = run.series.iter().map(|s| (s.at_s, value(s))).collect();
         Series { name: name.to_owned(), style, shape, points }
     };
+    let shown = percentiles(run);
     let open = matches!(run.plan.load, Load::Open { .. });
-    let waiting = series("in flight", "c2", Shape::Line, |s| Some(s.in_flight as f64));
-    let users = series("users", "c1", Shape::Step, |s| Some(s.users as f64));
-    let mut failures = series("failures/s", "bad", Shape::Bars(1.0), |s| Some(s.failures as f64));
+    let waiting = series("in flight", "c2", Shape::Line, &|s| Some(s.in_flight as f64));
+    let users = series("users", "c1", Shape::Step, &|s| Some(s.users as f64));
+    let mut failures = series("failures/s", "bad", Shape::Bars(1.0), &|s| Some(s.failures as f64));
     failures.points.iter_mut().for_each(|point| point.0 = (point.0 - 1.0).max(0.0));
-    let percentiles = if seconds_say_enough(run) {
-        [
-            series("p99", "p99", Shape::Line, |s| s.p99_ms),
-            series("p95", "c2", Shape::Line, |s| s.p95_ms),
-            series("p50", "c1", Shape::Line, |s| s.p50_ms),
-        ]
-    } else {
-        [
-            series("p99", "p99", Shape::Line, |s| s.recent.p99_ms),
-            series("p95", "c2", Shape::Line, |s| s.recent.p95_ms),
-            series("p50", "c1", Shape::Line, |s| s.recent.p50_ms),
-        ]
-    };
+    let percentiles = [
+        series("p99", "p99", Shape::Line, &|s| shown(s).p99_ms),
+        series("p95", "c2", Shape::Line, &|s| shown(s).p95_ms),
+        series("p50", "c1", Shape::Line, &|s| shown(s).p50_ms),
+    ];
     let panels = vec![
         Panel {
             title: "Response time, ms",
@@ -41,7 +34,7 @@ pub(super) fn timeline(run: &Run) -> Chart {
         Panel {
             title: "Requests/s",
             height: 100.0,
-            series: [failures, series("requests/s", "c1", Shape::Line, |s| Some(s.rps))]
+            series: [failures, series("requests/s", "c1", Shape::Line, &|s| Some(s.rps))]
                 .into_iter()
                 .filter(|s| s.style != "bad" || s.points.iter().any(|p| p.1 != Some(0.0)))
                 .collect(),
@@ -85,20 +78,31 @@ pub(super) fn seconds_say_enough(run: &Run) -> bool {
     2 * known > run.series.len()
 }
 
+/// The response times that stand for a second: its own, or those of ten where most seconds have too few requests.
+pub(super) fn percentiles(run: &Run) -> fn(&Second) -> Recent {
+    if seconds_say_enough(run) {
+        |&Second { p50_ms, p95_ms, p99_ms, .. }| Recent { p50_ms, p95_ms, p99_ms }
+    } else {
+        |second| second.recent
+    }
+}
+
 fn readouts(run: &Run) -> Vec<Readout> {
+    let shown = percentiles(run);
     let stride = run.series.len().div_ceil(READOUTS).max(1);
     let mut from = 0.0;
     let mut readout = |second: &Second| {
         let start = std::mem::replace(&mut from, second.at_s);
+        let Recent { p50_ms, p95_ms, p99_ms } = shown(second);
         let text = format!(
             "{}: {} users, {} requests/s, {} failures, p50 {}, p95 {}, p99 {}",
             figures::clock(second.at_s),
             second.users,
             figures::rate(second.rps),
             second.failures,
-            figures::latency(second.p50_ms),
-            figures::latency(second.p95_ms),
-            figures::latency(second.p99_ms),
+            figures::latency(p50_ms),
+            figures::latency(p95_ms),
+            figures::latency(p99_ms),
         );
         Readout { from: start, to: second.at_s, text }
     };
@@ -212,7 +216,7 @@ pub(super) fn usage(run: &Run) -> Option<Chart> {
     })
 }
 
-/// Throughput and 95th percentile over users.
+/// Good answers per second, median and 95th percentile over users.
 pub(super) fn sweep(runs: &[Run], knee: &Knee) -> Chart {
     let is_knee = |run: &&Run| run.scenario == "custom" && run.plan.users() == knee.users;
     let like = |a: &Run, b: &Run| a.plan.duration_s == b.plan.duration_s && a.plan.mix == b.plan.mix;
@@ -229,9 +233,9 @@ pub(super) fn sweep(runs: &[Run], knee: &Knee) -> Chart {
     };
     let most = runs.iter().map(|r| r.plan.users()).max().unwrap_or(1) as f64;
     Chart {
-        title: "Requests per second and response times over the number of users".to_owned(),
+        title: "Good answers per second and response times over the number of users".to_owned(),
         description: format!(
-            "{} requests per second at the knee of {} users.",
+            "{} good answers per second at the knee of {} users.",
             figures::rate(knee.rps),
             knee.users
         ),
@@ -244,9 +248,9 @@ pub(super) fn sweep(runs: &[Run], knee: &Knee) -> Chart {
         },
         panels: vec![
             Panel {
-                title: "Requests/s",
+                title: "Good answers/s",
                 height: 120.0,
-                series: vec![series("requests/s", "c1", |e| Some(e.rps))],
+                series: vec![series("good answers/s", "c1", |e| Some(e.good_per_s()))],
             },
             Panel {
                 title: "Response time, ms",

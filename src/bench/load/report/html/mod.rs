@@ -96,13 +96,13 @@ fn headline(report: &Report, warned: &[&Run]) -> Markup {
 }
 
 fn alarm(verdict: Verdict, runs: &[&&Run], alone: bool) -> Markup {
-    let names: Vec<_> = runs.iter().map(|run| describe::name(run)).collect();
+    let names: Vec<_> = runs.iter().map(|run| run.name()).collect();
     html! {
         p.word { "\u{26A0} " (describe::word(verdict)) @if !alone { ": " (names.join(", ")) } }
         p { (describe::meaning(verdict)) }
         ul {
             @for run in runs {
-                li { @if !alone { (describe::name(run)) ": " } (describe::reasons(run)) }
+                li { @if !alone { (run.name()) ": " } (describe::reasons(run)) }
             }
         }
     }

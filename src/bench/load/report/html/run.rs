@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::{charts, stages, table, verdict};
-use crate::bench::load::outcome::{Endpoint, Run, Second, Target};
+use crate::bench::load::outcome::{Endpoint, Recent, Run, Second, Target};
 use crate::bench::load::report::columns::{self, Column};
 use crate::bench::load::report::{describe, figures};
 
@@ -46,7 +46,7 @@ pub(super) fn section(index: usize, run: &Run, alone: bool) -> Markup {
     html! {
         section.run.warned[describe::is_warning(run.verdict)] id={ "run-" (index + 1) } {
             h2 {
-                (describe::name(run))
+                (run.name())
                 @if let Some(purpose) = &run.purpose { span.soft { " \u{2013} " (purpose) } }
             }
             p.plan {
@@ -124,7 +124,12 @@ fn method(run: &Run) -> String {
 /// The figures behind the timeline; every nth of a long run.
 fn every_second(run: &Run) -> Markup {
     let stride = run.series.len().div_ceil(ROWS).max(1);
-    let rows: Vec<_> = run.series.iter().step_by(stride).cloned().collect();
+    let shown = charts::percentiles(run);
+    let row = |second: &Second| {
+        let Recent { p50_ms, p95_ms, p99_ms } = shown(second);
+        Second { p50_ms, p95_ms, p99_ms, ..second.clone() }
+    };
+    let rows: Vec<_> = run.series.iter().step_by(stride).map(row).collect();
     let what = if stride == 1 { "Every second".to_owned() } else { format!("One second in {stride}") };
     html! {
         details { summary { (what) " as a table" } (table(&SECOND, &rows)) }
@@ -211,7 +216,7 @@ fn findings(run: &Run) -> Markup {
             h3 { "Limits" }
             ul {
                 @for threshold in &run.thresholds {
-                    li.failed[threshold.missed] { (columns::threshold(threshold)) }
+                    li.failed[threshold.missed] { (columns::threshold(run, threshold)) }
                 }
             }
         }

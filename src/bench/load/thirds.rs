@@ -1,0 +1,88 @@
+//! Latencies of the first and of the last third of a steady state, whose end is not known before.
+
+use super::latencies::Latencies;
+
+/// Slices that are kept at most.
+const MOST: usize = 24;
+
+/// The seconds of a steady state in equal slices. When there are too many, each two become one, so that a run of a day
+/// takes no more memory than one of a minute.
+pub(super) struct Thirds {
+    slices: Vec<Latencies>,
+    seconds_each: usize,
+    seconds: usize,
+}
+
+impl Thirds {
+    pub(super) fn new() -> Self {
+        Self { slices: Vec::new(), seconds_each: 1, seconds: 0 }
+    }
+
+    /// Takes up one more second.
+    pub(super) fn push(&mut self, second: &Latencies) {
+        if self.seconds == MOST * self.seconds_each {
+            self.halve();
+        }
+        match self.slices.last_mut() {
+            Some(last) if !self.seconds.is_multiple_of(self.seconds_each) => last.add(second),
+            _ => self.slices.push(second.clone()),
+        }
+        self.seconds += 1;
+    }
+
+    fn halve(&mut self) {
+        self.slices = self.slices.chunks(2).map(sum).collect();
+        self.seconds_each *= 2;
+    }
+
+    /// Of the first and of the last; `None` where too few latencies stand behind one.
+    pub(super) fn p95_ms(&self) -> Option<[f64; 2]> {
+        let (slices, third) = (&self.slices, self.slices.len() / 3);
+        let p95_ms = |slices| sum(slices).percentile_ms(95.0);
+        Some([p95_ms(&slices[..third])?, p95_ms(&slices[slices.len() - third..])?])
+    }
+}
+
+fn sum(slices: &[Latencies]) -> Latencies {
+    let mut sum = Latencies::new();
+    slices.iter().for_each(|slice| sum.add(slice));
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{MOST, Thirds};
+    use crate::bench::load::latencies::Latencies;
+
+    /// So many seconds with a request each, of a latency that depends on the second.
+    fn run(seconds: u64, latency_ms: fn(u64) -> u64) -> Thirds {
+        let mut thirds = Thirds::new();
+        for second in 0..seconds {
+            let mut latencies = Latencies::new();
+            latencies.record(Duration::from_millis(latency_ms(second)));
+            thirds.push(&latencies);
+        }
+        thirds
+    }
+
+    #[test]
+    fn a_long_run_keeps_its_thirds_in_bounded_memory() {
+        for seconds in [60, 96, 97, 1000] {
+            let thirds = run(seconds, |second| 100 + second);
+            assert!(thirds.slices.len() <= MOST);
+            let [first, last] = thirds.p95_ms().expect("at least 20 requests a third");
+            let (middle, end) = (100.0 + seconds as f64 / 3.0, 100.0 + seconds as f64);
+            assert!(first < middle && first > 0.8 * middle, "{seconds}: {first}");
+            assert!(last < end && last > 0.95 * end, "{seconds}: {last}");
+        }
+    }
+
+    #[test]
+    fn too_few_requests_have_no_p95() {
+        assert_eq!(run(59, |_| 5).p95_ms(), None);
+        assert_eq!(run(60, |_| 5).p95_ms(), Some([5.0, 5.0]));
+        assert_eq!(run(0, |_| 5).p95_ms(), None);
+    }
+}
