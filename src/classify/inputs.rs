@@ -143,7 +143,7 @@ fn image_of_entry(entry: walkdir::Result<walkdir::DirEntry>) -> Option<Input> {
     }
 }
 
-/// Whether a path that a flag or a list names stands for standard input.
+/// Whether a path that a flag or a list names stands for standard input, or for standard output.
 pub(super) fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }

@@ -47,7 +47,7 @@ def train(args):
 
 
 def fit_calibration(args):
-    images, network = data.Images.load(args.data), export.shipped(trained(args.checkpoint))
+    images, network = data.Images.load(args.data), export.shipped(*map(trained, args.checkpoint))
     held_out = images.of_folds([CALIBRATION_FOLD], reported_only=True)
     # One photograph a lesion, and nothing of the fold that figures are reported on.
     prior = calibrate.class_shares(images.where(lambda r: r["fold"] not in ("", "0") and r["reported"] == "1").labels)
@@ -91,7 +91,8 @@ def fit_calibration(args):
 
 def write_model(args):
     calibration = json.loads(args.calibration.read_text(encoding="utf-8"))
-    spec = export.write(export.shipped(trained(args.checkpoint)), calibration, args.out, args.template, args.version)
+    network = export.shipped(*map(trained, args.checkpoint))
+    spec = export.write(network, calibration, args.out, args.template, args.version)
     print(f"{args.out}: SHA-256 {spec['sha256']}")
 
 
@@ -149,7 +150,7 @@ def arguments():
 
     add = step("calibrate", fit_calibration, "fit temperature, thresholds and what tells lesions from others")
     with_data(add)
-    add.add_argument("checkpoint", type=Path)
+    add.add_argument("checkpoint", type=Path, nargs="+", help="of several, the mean of their weights")
     add.add_argument("--photographs", type=Path, nargs="*", default=[], help="folders of pictures that are no lesions")
     add.add_argument("--views", type=int, default=2, help="squares cut from each photograph")
     add.add_argument("--rendered", type=int, default=200, help="pictures of each rendered kind")
@@ -157,7 +158,7 @@ def arguments():
     add.add_argument("--out", type=Path, required=True)
 
     add = step("export", write_model, "write ONNX and the spec beside it")
-    add.add_argument("checkpoint", type=Path)
+    add.add_argument("checkpoint", type=Path, nargs="+", help="of several, the mean of their weights")
     add.add_argument("--calibration", type=Path, required=True)
     add.add_argument("--template", type=Path, required=True, help="spec whose labels and preprocessing are kept")
     add.add_argument("--version", required=True)

@@ -53,9 +53,14 @@ class Graph:
 
 
 @torch.no_grad()
-def shipped(network):
-    """The network that the file holds: batch norms folded, the weights of convolutions rounded to half precision."""
-    network = folded(network)
+def shipped(*networks):
+    """The network that the file holds: batch norms folded, the weights of convolutions rounded to half precision.
+
+    Of several, the mean of their weights; they must come from each other (Wortsman et al. 2022, "Robust fine-tuning").
+    """
+    network, *others = [folded(each) for each in networks]
+    for weights in zip(network.parameters(), *(other.parameters() for other in others)):
+        weights[0].copy_(torch.stack(weights).mean(0))
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d):
             module.weight.copy_(module.weight.half().float())

@@ -149,6 +149,16 @@ class Network(unittest.TestCase):
         np.testing.assert_allclose(dermoscopy, pooled @ weight[:, None] + 0.7, atol=1e-4)
         np.testing.assert_allclose(logits, unrounded, atol=1e-2)  # what half precision costs
 
+    def test_of_several_networks_the_mean_of_the_folded_weights_is_shipped(self):
+        torch.manual_seed(6)
+        first, second = MobileNetV2(7), MobileNetV2(7)
+        for network, variance in [(first, 4.0), (second, 0.25)]:
+            for unit in network.units():
+                torch.nn.init.constant_(unit.bn.running_var, variance - unit.bn.eps)
+        mean = export.shipped(first, second).units()[3].conv.weight
+        wanted = (first.units()[3].conv.weight / 2 + second.units()[3].conv.weight * 2) / 2
+        torch.testing.assert_close(mean, wanted.half().float(), atol=2e-4, rtol=1e-3)
+
     def test_the_fused_batch_norm_is_pytorchs(self):
         torch.manual_seed(4)
         for channels, clip in [(24, True), (96, False), (1280, True)]:
