@@ -202,7 +202,7 @@ pub(crate) struct ServeArgs {
     #[arg(short, long, value_name = "N", env = "SKINCLF_WORKERS")]
     pub(crate) workers: Option<NonZeroUsize>,
 
-    /// For the variable, which means the same to every command
+    /// For the variable, which is the number of threads to every command; only bench takes a list
     #[arg(long, hide = true, env = "SKINCLF_THREADS")]
     pub(crate) threads: Option<NonZeroUsize>,
 

@@ -13,7 +13,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     if args.load.is_wanted() { load::run(args) } else { local::run(args) }
 }
 
-/// Ends the process with status 2 if what is read would be written over. Saved runs may be: they are read before.
+/// Ends the process with status 2 if a file would be written over that is read or written to. Saved runs may be: they are read before.
 fn refuse_loss(args: &BenchArgs) {
     let output = args.output.iter().map(|path| ("--output", path.as_path()));
     let reports = args.load.report.iter().map(|path| ("--report", path.as_path()));

@@ -33,13 +33,8 @@ fn contradiction(args: &ClassifyArgs) -> Option<String> {
         return Some("standard input (-) can be read only once".into());
     }
     let written = [("--output", &args.output), ("--report", &args.report)];
-    let written = written.map(|(flag, path)| path.as_deref().map(|path| (flag, path)));
-    if let [Some((_, output)), Some((_, report))] = written
-        && output::is_same_file(output, report)
-    {
-        return Some("--output and --report name the same file".into());
-    }
-    let written: Vec<_> = written.into_iter().flatten().collect();
+    let written: Vec<_> =
+        written.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?))).collect();
     let model: Vec<_> = args.model.files().collect();
     output::loss(&written, read().filter(|path| !is_stdin(path)).chain(model.iter().map(AsRef::as_ref)))
 }

@@ -43,10 +43,13 @@ impl Destination {
     }
 }
 
-/// What would be lost if flags' files were written: one that the run reads, or a picture.
+/// What would be lost if flags' files were written: one of themselves, one that the run reads, or a picture.
 pub(crate) fn loss<'p>(written: &[(&str, &Path)], read: impl Iterator<Item = &'p Path>) -> Option<String> {
     let read: Vec<_> = read.collect();
-    written.iter().find_map(|(flag, path)| {
+    written.iter().enumerate().find_map(|(index, (flag, path))| {
+        if let Some((other, _)) = written[..index].iter().find(|(_, other)| is_same_file(path, other)) {
+            return Some(format!("{other} and {flag} name the same file"));
+        }
         if has_image_extension(path) {
             return Some(format!(
                 "{flag} {} has the name of a picture, and one could be lost",
@@ -59,7 +62,7 @@ pub(crate) fn loss<'p>(written: &[(&str, &Path)], read: impl Iterator<Item = &'p
 }
 
 /// Terminals and the like may well be both read and written.
-pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
+fn is_same_file(one: &Path, other: &Path) -> bool {
     let resolved = (one.canonicalize(), other.canonicalize());
     one == other || matches!(resolved, (Ok(one), Ok(other)) if one == other && one.is_file())
 }

@@ -12,7 +12,7 @@ use std::io::{self, Write};
 
 use skinclf::ModelSpec;
 
-pub(crate) use destination::{Destination, is_same_file, loss};
+pub(crate) use destination::{Destination, loss};
 pub(crate) use record::{Failure, Heatmap, ModelId, Record, Subject};
 pub(crate) use table::NOTICE;
 

@@ -48,6 +48,13 @@ fn the_other_formats_have_every_stage() {
 }
 
 #[test]
+fn two_flags_never_write_to_one_file() {
+    let ran = run(["bench", "--url", "http://127.0.0.1:9", "-o", "same.md", "--report", "same.md"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains("--output and --report name the same file"), "{}", ran.stderr);
+}
+
+#[test]
 fn numbers_that_no_machine_has_room_for_are_wrong_usage() {
     for args in [
         ["--threads", "0"],

@@ -10,8 +10,8 @@
 //!   than 1 % of an open loop's starts were dropped; or between the first and the last third of the steady state
 //!   good throughput changed by more than 25 % and more than chance does, or p95 by more than half and 20 ms.
 //! - NOT-SATURATED: a closed loop of N users with think time Z, 0 included, whose throughput is within 10 % of
-//!   N/(Z+R), with headroom: no queue to speak of, or where that is unknown R below a tenth of Z; and, where it
-//!   is known, less than 85 % of the CPU in use.
+//!   N/(Z+R), with headroom: less than one request queued (0.1 without think time), or where that is unknown R
+//!   below a tenth of Z; and, where it is known, less than 85 % of the CPU in use.
 //! - VALID: none of these. That the server was the bottleneck is said only where its queue or CPU shows it.
 
 use super::outcome::{Load, Run, Second, Verdict};
@@ -27,6 +27,8 @@ const P95_DRIFT_MS: f64 = 20.0;
 /// Standard deviations of a difference of counts that chance does not reach.
 const CHANCE: f64 = 4.0;
 const THINK_LIMIT: f64 = 0.1;
+/// Requests queued on average, where users do not think.
+const SHORT_QUEUE: f64 = 0.1;
 
 /// The verdict and its reasons; `p95_ms` are those of the first and the last third, `cores` those of this machine.
 pub(super) fn judge(run: &Run, p95_ms: Option<[f64; 2]>, cores: Option<usize>) -> (Verdict, Vec<String>) {
@@ -160,7 +162,9 @@ fn headroom(run: &Run, cores: Option<usize>, think_s: f64, response_s: f64) -> O
     let (queue, busy) = (run.queue_mean(), run.busy(cores));
     // Idle cores alone prove nothing: a server may be unable to use them.
     let waits_little = response_s < THINK_LIMIT * think_s;
-    if run.server_was_full(cores) || (queue.is_none() && !waits_little) {
+    // Without think time nobody but the server can keep a request waiting, so that any queue shows a full worker.
+    let short = |queue: f64| think_s > 0.0 || queue < SHORT_QUEUE;
+    if run.server_was_full(cores) || !queue.map_or(waits_little, short) {
         return None;
     }
     if queue.is_none() && busy.is_none() {
