@@ -14,9 +14,10 @@ const PIXEL_TOLERANCE: u8 = 4;
 const MEAN_PIXEL_TOLERANCE: f64 = 0.25;
 
 /// Of a probability. Pixels within the tolerances above can move this network so far: ONNX Runtime's
-/// own probabilities move by up to 0.05 when a fifth of all values is changed by 1, at random.
-/// Measured: 0.024 at worst, 0.01 or more for 5 of 28 photographs and 2 drawn samples.
-const TOLERANCE: f32 = 0.03;
+/// own probabilities move by up to 0.07 when a fifth of all values is changed by 1, at random.
+/// Measured: 0.040 at worst (a photograph of which they move by 0.06), 0.01 or more for 6 of 28 photographs and 2 drawn
+/// samples, and then 0.024 at most.
+const TOLERANCE: f32 = 0.05;
 
 /// Shorter sides: the first two are halved, the last is quartered.
 const SIDES: [u32; 3] = [1344, 1800, 3000];

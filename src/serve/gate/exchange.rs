@@ -134,11 +134,15 @@ impl Gate {
         let mut whole = BytesMut::new();
         loop {
             let next = tokio::time::timeout(STALL_TIMEOUT, body.frame()).await;
-            let Some(frame) = next.map_err(|_| too_slow("stopped arriving"))? else {
+            let Some(frame) = next.map_err(|_| match announced {
+                Some(_) => too_slow("stopped arriving"),
+                // The size of a chunk may have been wrong as well.
+                None => broke_off(&"nothing arrived for some seconds"),
+            })?
+            else {
                 break;
             };
-            let frame =
-                frame.map_err(|e| Refusal::new(400, "bad_request", format!("the body broke off: {e}")))?;
+            let frame = frame.map_err(|e| broke_off(&e))?;
             let Ok(data) = frame.into_data() else {
                 continue; // trailers
             };
@@ -219,6 +223,10 @@ impl Gate {
 
 fn too_slow(what: &str) -> Refusal {
     Refusal::new(408, "request_timeout", format!("the request's body {what}"))
+}
+
+fn broke_off(why: &dyn std::fmt::Display) -> Refusal {
+    Refusal::new(400, "bad_request", format!("the body broke off: {why}"))
 }
 
 fn no_worker() -> Refusal {
