@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::support::{classify_json, run, run_with_input, samples, skinclf, timeless};
+use crate::support::{classify_json, run, run_with_input, samples, send, skinclf, timeless};
 
 const LESION: &str = "samples/lesion-1.jpg";
 const TRUNCATED: &str = "samples/broken/truncated.jpg";
@@ -190,12 +190,11 @@ fn an_interruption_does_not_wait_for_standard_input() {
 
 /// Sends SIGINT once it is handled.
 fn interrupt(child: &std::process::Child) {
-    let pid = child.id().to_string();
-    let running = format!("/proc/{pid}/status");
+    let running = format!("/proc/{}/status", child.id());
     while !std::fs::read_to_string(&running).is_ok_and(|s| caught_signals(&s) & 0b10 != 0) {
         std::thread::yield_now();
     }
-    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().expect("kill(1)").success());
+    send(child, "INT");
 }
 
 /// The bit mask `SigCgt` of /proc/PID/status; bit 1 is SIGINT.

@@ -161,8 +161,7 @@ impl Server {
     /// Asks the server to stop, and waits for it: its exit status, and what it wrote on stderr
     /// after the line that it listens.
     pub(crate) fn terminate(mut self) -> (Option<i32>, String) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill(1)").success());
+        send(&self.child, "TERM");
         let mut log = String::new();
         self.stderr.read_to_string(&mut log).expect("UTF-8");
         (self.child.wait().expect("the server ends").code(), log)
@@ -175,6 +174,12 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a signal, `INT` or `TERM`.
+pub(crate) fn send(child: &Child, signal: &str) {
+    let [signal, pid] = [format!("-{signal}"), child.id().to_string()];
+    assert!(Command::new("kill").args([signal, pid]).status().expect("kill(1)").success());
 }
 
 /// An HTTP answer.

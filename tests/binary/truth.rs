@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::schema::assert_valid;
-use crate::support::{Ran, classify_json, run, run_with_input, skinclf};
+use crate::support::{Ran, classify_json, run, run_with_input, send, skinclf};
 
 const LABELS: &str = "samples/labels.csv";
 const TRUNCATED: &str = "samples/broken/truncated.jpg";
@@ -379,8 +379,7 @@ fn an_interruption_scores_what_is_done() {
     let mut line = String::new();
     errors.read_line(&mut line).expect("UTF-8");
     assert!(line.starts_with("error: none.jpg: "), "{line}");
-    let pid = child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().expect("kill(1)").success());
+    send(&child, "INT");
     let mut text = String::new();
     child.stdout.take().expect("a pipe").read_to_string(&mut text).expect("UTF-8");
     let scores: Value = serde_json::from_str(&text).expect("a whole object");

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{begin, count, load, ok, total};
 use crate::mock::{Answer, Mock};
-use crate::support::run;
+use crate::support::{run, send};
 
 #[test]
 fn an_interruption_prints_what_was_measured() {
@@ -17,8 +17,7 @@ fn an_interruption_prints_what_was_measured() {
     while server.requests.load(Ordering::Relaxed) < 10 {
         std::thread::yield_now();
     }
-    let pid = bench.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().expect("kill(1)").success());
+    send(&bench, "INT");
     let mut text = String::new();
     bench.stdout.take().expect("a pipe").read_to_string(&mut text).expect("UTF-8");
     let run: Value = serde_json::from_str(&text).expect("JSON");
