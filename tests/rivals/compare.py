@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times one forward pass against ONNX Runtime and OpenVINO: one thread, batch 1, the same ONNX file.
 
-    cargo build --release
+    cargo build --profile dist
     pip install numpy onnxruntime openvino && tests/rivals/compare.py
 
 The engines take turns, because a machine's clock drifts by more than they differ: compare the
@@ -67,7 +67,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--iterations", type=int, default=100, help="forward passes in a round")
-    parser.add_argument("--binary", default=ROOT / "target" / "release" / "skinclf")
+    parser.add_argument("--binary", default=ROOT / "target" / "dist" / "skinclf")
     args = parser.parse_args()
 
     # Two of the engines spread their threads over all cores that the process may use.
