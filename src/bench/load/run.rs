@@ -54,11 +54,8 @@ pub(super) async fn run(
     let started_at = SystemTime::now();
     let start = Instant::now();
     let deadline = start + duration;
-    let ramp_up = match plan.load {
-        Load::Closed { users, spawn_rate, .. } => Duration::from_secs_f64((users - 1) as f64 / spawn_rate),
-        Load::Open { .. } => Duration::ZERO,
-    };
-    let recorder = Recorder::new(plan.mix.len(), setting.servers.len(), start, start + ramp_up, plan.seed);
+    let ramp_end = start + ramp_up(&plan.load);
+    let recorder = Recorder::new(plan.mix.len(), setting.servers.len(), start, ramp_end, plan.seed);
     let test = Rc::new(Test {
         requests,
         check: setting.check.clone(),
@@ -109,6 +106,14 @@ pub(super) async fn run(
     let samples = watches.into_iter().map(|watch| watch.samples.take()).collect();
     let end = End { started_at, at: end, interrupted, cpu_seconds, unfinished, samples };
     Ok(summary::run(setting, planned, test.recorder.into_inner(), end))
+}
+
+/// How long it takes to start all users.
+fn ramp_up(load: &Load) -> Duration {
+    match load {
+        Load::Closed { users, spawn_rate, .. } => Duration::from_secs_f64((users - 1) as f64 / spawn_rate),
+        Load::Open { .. } => Duration::ZERO,
+    }
 }
 
 /// Says what servers refuse for want of a key; ready only when one of them refuses every prediction.
