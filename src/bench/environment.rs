@@ -2,6 +2,8 @@
 
 use skinclf::Classifier;
 
+use super::words::counted;
+
 /// The machine and the build.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub(super) struct Environment {
@@ -15,7 +17,7 @@ pub(super) struct Environment {
     pub(super) os: String,
     pub(super) arch: String,
     pub(super) version: String,
-    /// `release` or `debug`: figures of a debug build say nothing.
+    /// Cargo's profile, `release` or `dist`: figures of a `debug` build say nothing.
     pub(super) build: String,
 }
 
@@ -30,17 +32,27 @@ impl Environment {
             os: std::env::consts::OS.to_owned(),
             arch: std::env::consts::ARCH.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            build: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
+            build: env!("SKINCLF_PROFILE").to_owned(),
         }
     }
 
     /// One line for people.
     pub(super) fn line(&self) -> String {
-        let cores = self.logical_cores.map_or("?".to_owned(), |n| n.to_string());
-        let memory = self.memory_bytes.map_or(String::new(), |b| format!(", {} GiB", b.div_ceil(1 << 30)));
-        let Self { cpu, os, arch, version, build, .. } = self;
         let isa = self.instruction_set.as_ref().map_or(String::new(), |isa| format!(", kernels for {isa}"));
-        format!("{cpu}, {cores} cores{memory}, {os} {arch}{isa}; skinclf {version}, {build} build")
+        format!("{}{isa}; {}", self.machine(), self.program())
+    }
+
+    /// `AMD EPYC, 2 cores, 24 GiB, linux x86_64`
+    pub(super) fn machine(&self) -> String {
+        let cores = self.logical_cores.map_or("? cores".to_owned(), |n| counted(n, "core"));
+        let memory = self.memory_bytes.map_or(String::new(), |b| format!(", {} GiB", b.div_ceil(1 << 30)));
+        let Self { cpu, os, arch, .. } = self;
+        format!("{cpu}, {cores}{memory}, {os} {arch}")
+    }
+
+    /// `skinclf 0.1.0, release build`
+    pub(super) fn program(&self) -> String {
+        format!("skinclf {}, {} build", self.version, self.build)
     }
 }
 

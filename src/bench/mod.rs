@@ -3,6 +3,7 @@
 mod environment;
 pub(crate) mod load;
 mod local;
+mod words;
 
 use crate::cli::BenchArgs;
 use crate::exit::{self, Exit};

@@ -15,7 +15,7 @@ use crate::bench::load::{Arrival, Condition, Mix, PerSecond, Saved, Sweep, Think
           group = ArgGroup::new("runs").multiple(true).args(["urls", "from", "compare"]))]
 pub(crate) struct LoadArgs {
     /// Put load on a server, for example http://localhost:8000; repeat it to spread users over several
-    #[arg(long = "url", value_name = "URL", value_hint = ValueHint::Url,
+    #[arg(long = "url", visible_alias = "host", value_name = "URL", value_hint = ValueHint::Url,
           conflicts_with_all = ["iterations", "warmup", "image"])]
     pub(crate) urls: Vec<Target>,
 
@@ -23,16 +23,18 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_enum, value_name = "NAME", requires = "urls")]
     pub(crate) scenario: Option<Scenario>,
 
-    /// How many users at once (with --rate: most requests in flight) [default: 10, with --rate 1000]
+    /// Concurrent users; with --rate, the maximum number of requests in flight [default: 10, with --rate 1000]
     #[arg(short, long, value_name = "N", requires = "urls", conflicts_with = "scenario")]
     pub(crate) users: Option<NonZeroUsize>,
 
     /// How many users start per second [default: all within the first second]
-    #[arg(long, value_name = "N", requires = "urls", conflicts_with_all = ["scenario", "rate"])]
+    #[arg(long, visible_short_alias = 'r', value_name = "N", requires = "urls",
+          conflicts_with_all = ["scenario", "rate"])]
     pub(crate) spawn_rate: Option<PerSecond>,
 
     /// How long, users' starts included, for example 2m [default: 30s, or as --scenario says]
-    #[arg(long, value_name = "TIME", requires = "urls", value_parser = positive_duration)]
+    #[arg(long, visible_alias = "run-time", visible_short_alias = 't', value_name = "TIME", requires = "urls",
+          value_parser = positive_duration)]
     pub(crate) duration: Option<Duration>,
 
     /// How long a user thinks before each request but the first; 0, and enough users, saturate the server
@@ -75,13 +77,15 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "KEY", env = "SKINCLF_API_KEY", hide_env_values = true)]
     pub(crate) api_key: Option<String>,
 
-    /// Exit with status 3 if a figure is beyond a limit, or not known: p95>500ms, failures>1%, rps<100 or
-    /// predict:p99>1s; of p50, p95, p99, average, max, failures, rps (good
-    /// answers)
+    /// Exit with status 3 if CONDITION holds in the steady state or cannot be evaluated, e.g. p95>500ms, rps<100 (good
+    /// answers) or predict:p99>1s; with one on failures, e.g. failures>1%, fewer failures are no status 1
+    ///
+    /// Figures are p50 (median), p90, p95, p99, p99.9, average (avg), min, max, failures and rps. The steady state, from
+    /// the last user's start on, is what the verdict judges too; a run without one is judged as a whole.
     #[arg(long, value_name = "CONDITION", requires = "urls")]
     pub(crate) fail_if: Vec<Condition>,
 
-    /// Also write a report: FILE.html, a page with charts, or FILE.md, a document
+    /// Also write a report: FILE.html (or .htm), a page with charts, or FILE.md, a document
     #[arg(long, value_name = "FILE", value_parser = clap::builder::PathBufValueParser::new().try_map(report_file),
           value_hint = ValueHint::FilePath, requires = "runs")]
     pub(crate) report: Vec<PathBuf>,
@@ -125,6 +129,10 @@ pub(crate) enum Scenario {
 }
 
 fn report_file(path: PathBuf) -> Result<PathBuf, &'static str> {
-    let known = path.extension().is_some_and(|e| e == "html" || e == "md");
-    if known { Ok(path) } else { Err("the name of a report ends in .html or .md") }
+    let is = |known: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(known));
+    if ["html", "htm", "md"].into_iter().any(is) {
+        Ok(path)
+    } else {
+        Err("the name of a report ends in .html, .htm or .md")
+    }
 }

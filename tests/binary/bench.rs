@@ -29,6 +29,10 @@ fn every_number_of_threads_is_measured_and_stages_make_the_total() {
     assert_eq!(runs[0]["scaling_efficiency"], 1.0);
     assert_eq!(report["model"]["sha256"].as_str().expect("a hash").len(), 64);
     assert_eq!(report["environment"]["version"], env!("CARGO_PKG_VERSION"));
+    // TARGET/PROFILE/skinclf
+    let profile =
+        std::path::Path::new(env!("CARGO_BIN_EXE_skinclf")).parent().and_then(std::path::Path::file_name);
+    assert_eq!(report["environment"]["build"].as_str(), profile.and_then(|name| name.to_str()));
 }
 
 #[test]
@@ -45,6 +49,12 @@ fn the_other_formats_have_every_stage() {
     let named: Vec<_> = csv.lines().skip(1).map(|l| l.split(',').nth(2).expect("a stage")).collect();
     assert_eq!(named, stages);
     assert!(!csv.contains("NaN") && !table.contains("NaN") && !markdown.contains("NaN"));
+}
+
+#[test]
+fn one_classification_is_no_plural() {
+    let table = run(["bench", "--warmup", "0", "--iterations", "1"]).stdout;
+    assert!(table.contains("\n1 classification of ") && table.contains("\n1 thread: "), "{table}");
 }
 
 #[test]

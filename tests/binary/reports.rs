@@ -52,20 +52,20 @@ fn a_saved_run_is_printed_as_if_measured() {
 Test CPU, 2 cores, 8 GiB, linux x86_64, kernels for avx2; skinclf 0.1.0, release build; times in ms
 
 medium: 50 users, all from the first second, for 5s, think time 1s-3s, predict=4,health=1
-┌───────────────────────────────────────────────────────────────────────────────────────────────────────────┐
-│ endpoint          requests   failures   median    p95    p99   p99.9   average    min    max   requests/s │
-╞═══════════════════════════════════════════════════════════════════════════════════════════════════════════╡
-│ /predict               164          4     21.5   23.5   45.0       -      22.2   20.0   46.0         32.8 │
-│ /health                 40          0     0.41   0.44      -       -      0.41   0.40   0.45         8.00 │
-│ Total                  204          4     21.0   23.4   44.0       -      17.9   0.40   46.0         40.8 │
-│ in ramp-up              40          0     21.0   23.4   44.0       -      17.9   0.40   46.0         40.8 │
-│ in steady state        164          4     21.0   23.4   44.0       -      17.9   0.40   46.0         41.0 │
-└───────────────────────────────────────────────────────────────────────────────────────────────────────────┘
+┌──────────────────────────────────────────────────────────────────────────────────────────────────────────────────┐
+│ endpoint          requests   failures   median    p90    p95    p99   p99.9   average    min    max   requests/s │
+╞══════════════════════════════════════════════════════════════════════════════════════════════════════════════════╡
+│ /predict               164          4     21.5   23.0   23.5   45.0       -      22.2   20.0   46.0         32.8 │
+│ /health                 40          0     0.41   0.43   0.44      -       -      0.41   0.40   0.45         8.00 │
+│ Total                  204          4     21.0   22.8   23.4   44.0       -      17.9   0.40   46.0         40.8 │
+│ in ramp-up              40          0     21.0   22.8   23.4   44.0       -      17.9   0.40   46.0         40.8 │
+│ in steady state        164          4     21.0   22.8   23.4   44.0       -      17.9   0.40   46.0         41.0 │
+└──────────────────────────────────────────────────────────────────────────────────────────────────────────────────┘
 Failures of /predict: 3 status_503, 1 timeout.
 VALID: The server was the bottleneck.
 - capacity: 39.8 good answers/s under this mix, p95 23 ms
-kept: p95>500ms (measured 23.4 ms)
-missed: failures>1% (measured 1.96 %)
+kept: p95>500ms (measured 23.4 ms in the steady state)
+missed: failures>1% (measured 2.44 % in the steady state)
 ";
     assert_eq!(ran.stdout, expected);
 }
@@ -88,15 +88,15 @@ fn json_comes_back_as_it_was_saved() {
 fn csv_and_markdown_have_a_row_for_each_endpoint() {
     let csv = bench(&["--from", FIXTURE, "--format", "csv"]).stdout;
     let expected = "\
-run,users,duration_s,verdict,endpoint,method,requests,failures,median_ms,p95_ms,p99_ms,p999_ms,average_ms,min_ms,max_ms,rps,failures_per_s,failures_by_kind,bytes_sent,bytes_received
-medium,50,5,VALID,/predict,POST,164,4,21.5,23.5,45,,22.25,20,46,32.8,0.8,status_503=3;timeout=1,5200000,120000
-medium,50,5,VALID,/health,GET,40,0,0.41,0.44,,,0.415,0.4,0.45,8,0,,0,10000
-medium,50,5,VALID,Total,,204,4,21,23.4,44,,17.9,0.4,46,40.8,0.8,status_503=3;timeout=1,5200000,130000
+run,users,duration_s,verdict,endpoint,method,requests,failures,median_ms,p90_ms,p95_ms,p99_ms,p999_ms,average_ms,min_ms,max_ms,rps,failures_per_s,failures_by_kind,bytes_sent,bytes_received
+medium,50,5,VALID,/predict,POST,164,4,21.5,23,23.5,45,,22.25,20,46,32.8,0.8,status_503=3;timeout=1,5200000,120000
+medium,50,5,VALID,/health,GET,40,0,0.41,0.43,0.44,,,0.415,0.4,0.45,8,0,,0,10000
+medium,50,5,VALID,Total,,204,4,21,22.8,23.4,44,,17.9,0.4,46,40.8,0.8,status_503=3;timeout=1,5200000,130000
 ";
     assert_eq!(csv, expected);
     let markdown = bench(&["--from", FIXTURE, "--format", "markdown"]).stdout;
     assert!(
-        markdown.contains("| Total | 204 | 4 | 21.0 | 23.4 | 44.0 | - | 17.9 | 0.40 | 46.0 | 40.8 |"),
+        markdown.contains("| Total | 204 | 4 | 21.0 | 22.8 | 23.4 | 44.0 | - | 17.9 | 0.40 | 46.0 | 40.8 |"),
         "{markdown}"
     );
     assert!(markdown.contains("**VALID**: The server was the bottleneck."), "{markdown}");
@@ -144,7 +144,7 @@ POST,/predict,timeout,1,2026-11-25T08:00:04Z,2026-11-25T08:00:04Z
 }
 
 #[test]
-fn the_document_leaves_no_blank_and_keeps_its_headings() {
+fn the_document_begins_with_its_results_and_leaves_no_blank() {
     let folder = folder();
     let scenarios: Vec<_> = [("light", 10), ("medium", 50), ("heavy", 100)]
         .map(|(name, users)| {
@@ -159,7 +159,17 @@ fn the_document_leaves_no_blank_and_keeps_its_headings() {
     assert!(!document.contains("FILL"), "{document}");
     let headings: Vec<_> = document.lines().filter(|line| line.starts_with('#')).collect();
     let expected = [
-        "# Load Testing with skinclf and Locust - Instructions and Results",
+        "# Load Testing with skinclf and Locust - Results and Instructions",
+        "## Load Test Results",
+        "### Test Environment",
+        "### Scenario 1: Light Load (10 concurrent users)",
+        "### Scenario 2: Medium Load (50 concurrent users)",
+        "### Scenario 3: Heavy Load (100 concurrent users)",
+        "## Key Findings",
+        "### Performance Bottlenecks",
+        "### Scalability Observations",
+        "### Recommendations",
+        "## Conclusion",
         "## Overview",
         "## Prerequisites",
         "## Running Load Tests",
@@ -168,23 +178,13 @@ fn the_document_leaves_no_blank_and_keeps_its_headings() {
         "### Step 3: Watch",
         "### Step 4: Configure Test Parameters",
         "### Step 5: Run Tests",
+        "### Step 6: Compare Containers",
+        "### Step 7: Take Screenshots",
         "## Test Scenarios",
         "### Scenario 1: Light Load (10 concurrent users)",
         "### Scenario 2: Medium Load (50 concurrent users)",
         "### Scenario 3: Heavy Load (100 concurrent users)",
         "## Expected Metrics to Record",
-        "## Load Test Results",
-        "### Test Environment",
-        "### Scenario 1: Light Load (10 concurrent users)",
-        "### Scenario 2: Medium Load (50 concurrent users)",
-        "### Scenario 3: Heavy Load (100 concurrent users)",
-        "## Docker Container Scaling Tests",
-        "## Key Findings",
-        "### Performance Bottlenecks",
-        "### Scalability Observations",
-        "### Recommendations",
-        "## Screenshots",
-        "## Conclusion",
     ];
     assert_eq!(headings, expected);
     for line in [
@@ -244,7 +244,7 @@ fn sweep(folder: &TempDir, name: &str) -> PathBuf {
         (total["rps"], total["failures_per_s"]) = (json!(users * 100), json!(users * 100 - 30));
         run
     });
-    let knee = json!({"users": 10, "rps": 30.0, "max_rps": 30.0, "reached": true, "predicted_users": null});
+    let knee = json!({"left_out": [1, 40], "users": 10, "rps": 30.0, "max_rps": 30.0, "reached": true, "predicted_users": null});
     let environment = &fixture()["environment"];
     save(folder, name, &json!({"runs": runs, "knee": knee, "command": "", "environment": environment}))
 }
@@ -256,6 +256,7 @@ fn a_sweep_is_drawn_and_told_in_good_answers() {
     let page = report(&[&sweep], "html");
     assert!(page.contains("30.0 good answers per second at the knee of 10 users."), "{page}");
     assert!(page.contains("Knee: 10 users give 30.0 good answers/s"), "{page}");
+    assert!(page.contains("; left out, as their verdicts warn of them: 1 user, 40 users."), "{page}");
     let (_, chart) = page
         .split_once("Good answers per second and response times over the number of users")
         .expect("a chart");
@@ -328,6 +329,7 @@ fn containers_are_compared_with_the_first() {
     let row = "│ two             2      50      20.0   23.4        180.0      0 %         +80 %         0.90     VALID │";
     assert!(ran.stdout.contains(row), "{}", ran.stdout);
     let document = read(document);
+    assert!(document.contains("\n## Docker Container Scaling Tests\n"), "{document}");
     assert!(document.contains("### Two Containers Test (Load Balanced)\n"), "{document}");
     let improvement = "- **Improvement**: 80 % more requests/s than the first, average response time 50 % shorter; efficiency 0.90\n";
     assert!(document.contains(improvement), "{document}");
@@ -338,6 +340,7 @@ fn runs_that_cannot_be_compared_are_called_so() {
     let folder = folder();
     let mut other = fixture();
     other["plan"]["load"]["users"] = json!(51);
+    other["plan"]["load"]["spawn_rate"] = json!(51.0);
     other["plan"]["duration_s"] = json!(50.0);
     other["targets"][0]["model"]["sha256"] = json!("0");
     other["verdict"] = json!("UNSTABLE");
@@ -345,7 +348,8 @@ fn runs_that_cannot_be_compared_are_called_so() {
     let ran = bench(&["--compare", FIXTURE, &other]);
     assert_eq!(ran.code, Some(0));
     for warning in [
-        "not comparable: other differs from run in users, duration, model: not the same test.",
+        "not comparable: other differs from run in users (51, not 50), duration (50s, not 5s), \
+         model (mobilenetv2-ham10000 0.1.0 0, not mobilenetv2-ham10000 0.1.0 368fa4e6e7bb): not the same test.",
         "not comparable: other: UNSTABLE: the figures changed while they were measured.",
     ] {
         assert!(ran.stdout.contains(warning), "{}", ran.stdout);
@@ -360,6 +364,142 @@ fn runs_that_cannot_be_compared_are_called_so() {
     let good = save(&folder, "good.json", &without_failures()).display().to_string();
     let same = bench(&["--compare", &good, &good]);
     assert!(!same.stdout.contains("not comparable"), "{}", same.stdout);
+}
+
+#[test]
+fn what_differs_between_compared_runs_is_said() {
+    let folder = folder();
+    let first = save(&folder, "first.json", &without_failures()).display().to_string();
+    type Change = fn(&mut Value);
+    let cases: [(Change, &str); 13] = [
+        (
+            |run| run["environment"]["cpu"] = json!("Slow CPU"),
+            "machine of the generator (Slow CPU, 2 cores, 8 GiB, linux x86_64, not Test CPU, 2 cores, 8 GiB, linux x86_64)",
+        ),
+        (
+            |run| run["environment"]["logical_cores"] = json!(1),
+            "machine of the generator (Test CPU, 1 core, 8 GiB,",
+        ),
+        (
+            |run| run["environment"]["build"] = json!("debug"),
+            "generator (skinclf 0.1.0, debug build, not skinclf 0.1.0, release build)",
+        ),
+        (|run| run["targets"][0]["version"] = json!("0.2.0"), "server version (0.2.0, not 0.1.0)"),
+        (
+            |run| run["targets"][0]["model"]["version"] = json!("0.4.0"),
+            "model (mobilenetv2-ham10000 0.4.0 368fa4e6e7bb, not mobilenetv2-ham10000 0.1.0 368fa4e6e7bb)",
+        ),
+        (
+            |run| run["targets"][0]["shares_machine"] = json!(false),
+            "place of the servers (elsewhere, not the generator's machine)",
+        ),
+        (|run| run["plan"]["load"]["think_s"] = json!([0.0, 0.0]), "think time (0, not 1s-3s)"),
+        (|run| run["plan"]["load"]["spawn_rate"] = json!(5.0), "spawn rate (5/s, not all at once)"),
+        (|run| run["plan"]["duration_s"] = json!(60.0), "duration (1m, not 5s)"),
+        (
+            |run| run["plan"]["mix"][0]["weight"] = json!(1),
+            "mix (predict=1,health=1, not predict=4,health=1)",
+        ),
+        (|run| run["plan"]["images"] = json!(["a.jpg"]), "images (a.jpg, not lesion-1.jpg)"),
+        (|run| run["plan"]["images"] = json!(["a".repeat(100)]), "in images: not"),
+        (
+            |run| {
+                run["plan"]["load"] =
+                    json!({"kind": "open", "rate": 9.0, "arrival": "poisson", "connections": 50});
+            },
+            "loop (9 starts/s, poisson, not closed), think time (none, not 1s-3s)",
+        ),
+    ];
+    for (change, said) in cases {
+        let mut other = without_failures();
+        change(&mut other);
+        let other = save(&folder, "other.json", &other).display().to_string();
+        let ran = bench(&["--compare", &first, &other]);
+        let line = ran.stdout.lines().find(|line| line.contains("other differs from first in "));
+        assert!(line.is_some_and(|line| line.contains(said)), "{said}: {}", ran.stdout);
+    }
+}
+
+/// While users were being started, answers took a second.
+#[test]
+fn a_run_has_one_p95() {
+    let folder = folder();
+    let mut run = fixture();
+    run["endpoints"][2]["p95_ms"] = json!(987.0);
+    let file = save(&folder, "run.json", &run);
+    let table = bench(&["--from", &file.display().to_string(), FIXTURE]).stdout;
+    let (_, runs) = table.split_once("All endpoints together, in the steady state").expect("a table of runs");
+    assert!(runs.contains(" 23.4 ") && !runs.contains("987"), "{runs}");
+    let page = report(&[&file, Path::new(FIXTURE)], "html");
+    let (_, runs) = page.split_once("All endpoints together, in the steady state").expect("a table of runs");
+    let (runs, run) = runs.split_once("</table>").expect("its end");
+    assert!(runs.contains("<td>23.4</td>") && !runs.contains("987"), "{runs}");
+    assert!(run.contains("23.4 ms</p><p class=\"more\">in the steady state"), "{run}");
+    assert!(run.contains("measured 23.4 ms in the steady state"), "{run}");
+    let document = report(&[&file], "md");
+    assert!(document.contains("| in steady state | 164 | 4 | 21.0 | 23.4 |"), "{document}");
+}
+
+#[test]
+fn verdicts_that_warn_are_explained() {
+    let folder = folder();
+    for (verdict, meaning, advice, compared) in [
+        (
+            "TOO-SHORT",
+            "Too little was measured",
+            "Repeat heavy (TOO-SHORT) with a longer --duration",
+            "TOO-SHORT: too little",
+        ),
+        (
+            "FAILED",
+            "Too many requests failed, or none was answered",
+            "Find out why requests failed",
+            "more than 1 % of the requests failed",
+        ),
+        (
+            "UNSTABLE",
+            "The figures changed",
+            "Repeat heavy (UNSTABLE) on a quiet machine",
+            "UNSTABLE: the figures changed",
+        ),
+    ] {
+        let mut run = fixture();
+        (run["scenario"], run["verdict"]) = (json!("heavy"), json!(verdict));
+        let file = save(&folder, "heavy.json", &run);
+        let page = report(&[&file], "html");
+        assert!(page.contains(&format!("<title>{verdict}: ")) && page.contains("role=\"alert\""), "{page}");
+        assert!(page.contains(meaning), "{page}");
+        assert!(report(&[&file], "md").contains(advice), "{advice}");
+        let name = file.display().to_string();
+        let table = bench(&["--compare", &name, &name]).stdout;
+        assert!(table.contains(&format!("not comparable: heavy, heavy: {compared}")), "{table}");
+    }
+}
+
+#[test]
+fn one_of_something_is_no_plural() {
+    let folder = folder();
+    let mut run = fixture();
+    run["endpoints"][2]["failures"] = json!(1);
+    run["plan"]["load"]["users"] = json!(1);
+    run["environment"]["logical_cores"] = json!(1);
+    let file = save(&folder, "one.json", &run);
+    let page = report(&[&file], "html");
+    for said in ["1 request failed.", "1 of 2 limits was missed.", "1 user, ", "Test CPU, 1 core, "] {
+        assert!(page.contains(said), "no {said:?} in {page}");
+    }
+    let document = report(&[&file], "md");
+    for said in ["(1 concurrent user)", "- **CPU**: Test CPU, 1 core\n"] {
+        assert!(document.contains(said), "no {said:?} in {document}");
+    }
+}
+
+#[test]
+fn the_ending_says_what_a_report_is() {
+    for ending in ["htm", "HTML"] {
+        assert!(report(&[Path::new(FIXTURE)], ending).ends_with("</html>"), "{ending}");
+    }
+    assert!(report(&[Path::new(FIXTURE)], "MD").starts_with("# Load Testing"));
 }
 
 #[test]

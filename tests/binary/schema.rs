@@ -92,4 +92,22 @@ fn load_tests_fit() {
         report["surprise"] = json!(1);
         assert!(!validator.is_valid(&report));
     }
+    assert!(validator.is_valid(&saved_sweep()));
+}
+
+/// A sweep as it is printed again; one that is measured has a knee only where it lasts.
+fn saved_sweep() -> Value {
+    let fixture = std::fs::read_to_string("tests/load/fixtures/run.json").expect("a saved run");
+    let mut one: Value = serde_json::from_str(&fixture).expect("JSON");
+    let environment = one["environment"].take();
+    for of_file in ["environment", "command"] {
+        one.as_object_mut().expect("an object").remove(of_file);
+    }
+    let knee = json!({"left_out": [4], "users": 2, "rps": 1.0, "max_rps": 1.0, "reached": true, "predicted_users": 2.5});
+    let sweep = json!({"runs": [one.clone(), one], "knee": knee, "command": "", "environment": environment});
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("sweep.json");
+    std::fs::write(&file, sweep.to_string()).expect("a file");
+    let args = ["bench", "--from", file.to_str().expect("UTF-8"), "--format", "json"];
+    serde_json::from_str(&run(args).stdout).expect("JSON")
 }

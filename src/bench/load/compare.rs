@@ -5,8 +5,10 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use super::outcome::{Endpoint, Load, Run, Verdict};
+use super::differences::differences;
+use super::outcome::{Endpoint, Run, Verdict};
 use super::verdict::TOLERATED_FAILURES;
+use crate::bench::environment::Environment;
 
 /// A file of `--compare`: `three.json`, or `3=three.json`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,9 +61,17 @@ pub(super) struct Row {
     pub(super) efficiency: Option<f64>,
 }
 
-/// Compares named runs, each with its number of containers, with the first.
-pub(super) fn compare(runs: &[(String, usize, &Run)]) -> Comparison {
-    let mut rows: Vec<_> = runs.iter().map(|(name, containers, run)| row(name, *containers, run)).collect();
+/// A run that is compared.
+pub(super) struct Side<'a> {
+    pub(super) name: &'a str,
+    pub(super) containers: usize,
+    pub(super) run: &'a Run,
+    pub(super) environment: &'a Environment,
+}
+
+/// Compares runs with the first of them.
+pub(super) fn compare(runs: &[Side<'_>]) -> Comparison {
+    let mut rows: Vec<_> = runs.iter().map(row).collect();
     if let Some(first) = rows.first().cloned() {
         for row in rows.iter_mut().skip(1) {
             let speedup = (first.rps > 0.0).then(|| row.rps / first.rps);
@@ -73,11 +83,12 @@ pub(super) fn compare(runs: &[(String, usize, &Run)]) -> Comparison {
     Comparison { rows, warnings: warnings(runs) }
 }
 
-fn row(name: &str, containers: usize, run: &Run) -> Row {
+fn row(side: &Side<'_>) -> Row {
+    let run = side.run;
     let figures = run.steady_total();
     Row {
-        name: name.to_owned(),
-        containers,
+        name: side.name.to_owned(),
+        containers: side.containers,
         users: run.plan.users(),
         duration_s: run.plan.duration_s,
         verdict: run.verdict,
@@ -92,32 +103,28 @@ fn row(name: &str, containers: usize, run: &Run) -> Row {
     }
 }
 
-fn warnings(runs: &[(String, usize, &Run)]) -> Vec<String> {
-    let Some(((first_name, _, first), others)) = runs.split_first() else { return Vec::new() };
+fn warnings(runs: &[Side<'_>]) -> Vec<String> {
+    let Some((first, others)) = runs.split_first() else { return Vec::new() };
     let mut warnings = Vec::new();
-    for (name, _, run) in others {
-        let differing: Vec<_> = [
-            ("users", run.plan.users() != first.plan.users()),
-            ("loop or rate", loop_of(run) != loop_of(first)),
-            ("think time", think(run) != think(first)),
-            ("duration", (run.plan.duration_s / first.plan.duration_s - 1.0).abs() > 0.05),
-            ("mix", run.plan.mix != first.plan.mix),
-            ("images", run.plan.images != first.plan.images),
-            ("model", model(run) != model(first)),
-        ]
-        .into_iter()
-        .filter_map(|(what, differs)| differs.then_some(what))
-        .collect();
+    for other in others {
+        let differing = differences(other, first);
         if !differing.is_empty() {
-            let what = differing.join(", ");
-            warnings.push(format!("{name} differs from {first_name} in {what}: not the same test."));
+            let (name, what) = (other.name, differing.join(", "));
+            warnings.push(format!("{name} differs from {} in {what}: not the same test.", first.name));
         }
     }
+    warnings.extend(doubts(runs));
+    warnings
+}
+
+/// Runs whose figures say less than they seem to.
+fn doubts(runs: &[Side<'_>]) -> Vec<String> {
     let named = |these: &dyn Fn(&Run) -> bool| {
-        let names: Vec<_> =
-            runs.iter().filter(|(_, _, run)| these(run)).map(|(name, _, _)| &**name).collect();
+        let names: Vec<_> = runs.iter().filter(|side| these(side.run)).map(|side| side.name).collect();
         (!names.is_empty()).then(|| names.join(", "))
     };
+    let mostly_failed =
+        |run: &Run| run.steady_total().is_some_and(|t| t.failure_share() > TOLERATED_FAILURES);
     let because = [
         (
             named(&|run| run.verdict == Verdict::NotSaturated),
@@ -132,29 +139,18 @@ fn warnings(runs: &[(String, usize, &Run)]) -> Vec<String> {
             "UNSTABLE: the figures changed while they were measured.",
         ),
         (
-            named(&|run| run.steady_total().is_some_and(|t| t.failure_share() > TOLERATED_FAILURES)),
+            named(&|run| run.verdict == Verdict::TooShort),
+            "TOO-SHORT: too little was measured, so that the figures may be chance.",
+        ),
+        (
+            named(&|run| run.verdict == Verdict::Failed && !mostly_failed(run)),
+            "FAILED: nothing was answered.",
+        ),
+        (
+            named(&mostly_failed),
             "more than 1 % of the requests failed; requests/s are those of good answers.",
         ),
         (named(&|run| run.interrupted), "Interrupted before its time."),
     ];
-    warnings.extend(because.into_iter().filter_map(|(names, why)| Some(format!("{}: {why}", names?))));
-    warnings
-}
-
-fn loop_of(run: &Run) -> Option<(f64, super::Arrival)> {
-    match run.plan.load {
-        Load::Closed { .. } => None,
-        Load::Open { rate, arrival, .. } => Some((rate, arrival)),
-    }
-}
-
-fn think(run: &Run) -> Option<[f64; 2]> {
-    match run.plan.load {
-        Load::Closed { think_s, .. } => Some(think_s),
-        Load::Open { .. } => None,
-    }
-}
-
-fn model(run: &Run) -> Option<&str> {
-    run.targets.first()?.model.as_ref().map(|model| &*model.sha256)
+    because.into_iter().filter_map(|(names, why)| Some(format!("{}: {why}", names?))).collect()
 }

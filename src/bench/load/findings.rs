@@ -3,6 +3,7 @@
 use super::cpu;
 use super::outcome::{Finding, Load, Run, Verdict};
 use super::requests::PREDICT;
+use crate::bench::words::{counted, were};
 
 /// Above this share of all cores, generator and server take time from each other.
 const CONTENDED: f64 = 0.9;
@@ -40,12 +41,18 @@ fn capacity(run: &Run, cores: Option<usize>) -> Option<Finding> {
     let good = total.good_per_s();
     let text = match (run.verdict, &run.plan.load) {
         (Verdict::Valid, Load::Closed { .. }) if run.server_was_full(cores) => {
-            format!("capacity: {good:.1} good answers/s under this mix, p95 {}", ms(total.p95_ms))
+            format!(
+                "capacity: {good:.1} good answers/s under this mix, p95 {}, in the steady state",
+                ms(total.p95_ms)
+            )
         }
         (Verdict::Valid | Verdict::NotSaturated, _) => {
-            format!("capacity is at least the {good:.1} good answers/s of this run, p95 {}", ms(total.p95_ms))
+            format!(
+                "capacity is at least the {good:.1} good answers/s of this run, p95 {}, in the steady state",
+                ms(total.p95_ms)
+            )
         }
-        _ => format!("{good:.1} good answers/s; the verdict says why this is no capacity"),
+        _ => format!("{good:.1} good answers/s: not a capacity figure; see the verdict"),
     };
     Some(finding("capacity", text, &[("good_per_s", good)]))
 }
@@ -63,7 +70,8 @@ fn cpu_cost(run: &Run, cores: Option<usize>) -> Option<Finding> {
     }
     let bound = cores / each_ms * 1e3;
     let text = format!(
-        "the server used {used:.2} of {cores} cores, {each_ms:.1} ms of CPU a request; were all cores its own, they would do for {bound:.0}/s"
+        "the server used {used:.2} of {}, {each_ms:.1} ms of CPU a request; were all cores its own, they would do for {bound:.0}/s",
+        counted(cores, "core")
     );
     let numbers = [("server_cores", used), ("cpu_ms_per_request", each_ms), ("bound_per_s", bound)];
     Some(finding("cpu_cost", text, &numbers))
@@ -80,7 +88,8 @@ fn littles_law(run: &Run) -> Option<Finding> {
         [("throughput_per_s", good), ("response_s", response_s), ("think_s", think_s), ("users", product)];
     let text = match run.plan.load {
         Load::Closed { users, .. } => format!(
-            "Little's law: X (R + Z) = {good:.1}/s ({response_s:.3} s + {think_s:.3} s) = {product:.1} for {users} users"
+            "Little's law: X (R + Z) = {good:.1}/s ({response_s:.3} s + {think_s:.3} s) = {product:.1} for {}",
+            counted(users, "user")
         ),
         Load::Open { .. } => {
             format!(
@@ -125,8 +134,9 @@ fn contention(run: &Run, cores: Option<usize>) -> Option<Finding> {
     let cores = cores? as f64;
     let share = (server + generator) / cores;
     let text = format!(
-        "server ({server:.2}) and generator ({generator:.2}) together used {:.0} % of {cores} cores: a generator on another machine would leave the server more",
-        share * 100.0
+        "server ({server:.2}) and generator ({generator:.2}) together used {:.0} % of {}: a generator on another machine would leave the server more",
+        share * 100.0,
+        counted(cores, "core")
     );
     (share > CONTENDED).then(|| {
         finding(
@@ -143,7 +153,8 @@ fn others(run: &Run, cores: Option<usize>) -> Option<Finding> {
     let others = run.mean_of_steady(|second| second.machine_cpu)? - server - generator;
     let cores = cores? as f64;
     let text = format!(
-        "other processes of this machine, or its hypervisor, took {others:.2} of {cores} cores: on a quiet machine the server would do better"
+        "other processes of this machine, or its hypervisor, took {others:.2} of {}: on a quiet machine the server would do better",
+        counted(cores, "core")
     );
     (others > OTHERS * cores).then(|| finding("other_processes", text, &[("cores", others)]))
 }
@@ -153,9 +164,9 @@ fn failures(run: &Run) -> Option<Finding> {
     let kinds = total.failures_by_kind.iter().map(|(kind, count)| format!("{count} {kind}"));
     let share = total.failure_share();
     let text = format!(
-        "{} of {} requests failed ({:.2} %): {}; latencies are those of the others and of timeouts",
+        "{} of {} failed ({:.2} %): {}; latencies are those of the others and of timeouts",
         total.failures,
-        total.requests,
+        counted(total.requests, "request"),
         share * 100.0,
         kinds.collect::<Vec<_>>().join(", ")
     );
@@ -165,10 +176,11 @@ fn failures(run: &Run) -> Option<Finding> {
 fn dropped(run: &Run) -> Option<Finding> {
     let starts = run.starts.as_ref().filter(|starts| starts.dropped > 0)?;
     let text = format!(
-        "{} of {} starts were dropped with {} requests in flight: the latencies say nothing of them",
+        "{} of {} {} dropped with {} in flight: the latencies say nothing of them",
         starts.dropped,
-        starts.planned,
-        run.plan.users()
+        counted(starts.planned, "start"),
+        were(starts.dropped),
+        counted(run.plan.users(), "request")
     );
     Some(finding(
         "dropped_starts",
@@ -182,8 +194,9 @@ fn unfinished(run: &Run) -> Option<Finding> {
     let oldest_ms = run.unfinished.oldest_ms?;
     let longest_ms = run.endpoints.last()?.max_ms.unwrap_or(0.0);
     let text = format!(
-        "{} requests were in flight at the end and are not counted; the oldest had waited {oldest_ms:.0} ms, longer than any answer took",
-        run.unfinished.requests
+        "{} {} in flight at the end and not counted; the oldest had waited {oldest_ms:.0} ms, longer than any answer took",
+        counted(run.unfinished.requests, "request"),
+        were(run.unfinished.requests)
     );
     let numbers = [("requests", run.unfinished.requests as f64), ("oldest_ms", oldest_ms)];
     (oldest_ms > longest_ms).then(|| finding("unfinished", text, &numbers))

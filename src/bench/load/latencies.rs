@@ -46,7 +46,7 @@ impl Latencies {
         (self.sum_us, self.min_us, self.max_us) = (0, u64::MAX, 0);
     }
 
-    fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.histogram.len() as usize
     }
 
@@ -77,6 +77,12 @@ impl Latencies {
         // The histogram names the upper end of a bucket, which may lie beyond what was measured.
         let us = self.histogram.value_at_quantile(quantile).clamp(self.min_us, self.max_us);
         Some(us as f64 / 1e3)
+    }
+
+    /// How many are larger, as far as three digits tell.
+    pub(super) fn beyond(&self, ms: f64) -> usize {
+        let us = (ms * 1e3).round() as u64;
+        self.count() - self.histogram.count_between(0, us) as usize
     }
 
     /// At [`PERCENTILES`].
@@ -120,6 +126,7 @@ mod tests {
         assert_eq!(latencies.average_ms(), Some(500.0));
         let bins = latencies.bins();
         assert_eq!(bins.iter().map(|b| b.count).sum::<u64>(), 999);
+        assert_eq!([0.5, 500.0, 999.0].map(|ms| latencies.beyond(ms)), [999, 499, 0]);
         assert!(bins.is_sorted_by(|a, b| a.to_ms <= b.from_ms));
         latencies.clear();
         assert_eq!((latencies.percentile_ms(50.0), latencies.average_ms()), (None, None));

@@ -8,6 +8,8 @@ use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::outcome::Second;
 use super::tally::Tally;
+use crate::bench::words::counted;
+use crate::terminal::note;
 
 /// A block on standard error; nothing where that is no terminal.
 pub(super) struct Live {
@@ -38,13 +40,19 @@ impl Live {
         let left = HumanDuration(self.duration.saturating_sub(elapsed));
         self.bar.set_prefix(self.name.clone());
         self.bar.set_message(format!(
-            "{left} left\n{users:>6} users  {rps:>8.1} requests/s  p50 {:>10}  p95 {:>10}  {} failed of {}",
+            "{left} left\n{:>12}  {rps:>8.1} requests/s  p50 {:>10}  p95 {:>10}  {} failed of {}",
+            counted(*users, "user"),
             ms(recent.p50_ms),
             ms(recent.p95_ms),
             so_far.failures(),
             so_far.requests,
         ));
         self.bar.set_position(elapsed.as_secs());
+    }
+
+    /// Says something on standard error, above the block.
+    pub(super) fn say(&self, text: &str) {
+        self.bar.suspend(|| note(text));
     }
 }
 

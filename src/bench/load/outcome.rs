@@ -159,6 +159,7 @@ pub(crate) struct Endpoint {
     /// `connect`, `timeout`, `reset`, `status_503` …, `wrong_answer`, `bad_response`.
     pub(crate) failures_by_kind: BTreeMap<String, u64>,
     pub(crate) median_ms: Option<f64>,
+    pub(crate) p90_ms: Option<f64>,
     pub(crate) p95_ms: Option<f64>,
     pub(crate) p99_ms: Option<f64>,
     pub(crate) p999_ms: Option<f64>,
@@ -222,6 +223,10 @@ pub(crate) enum Verdict {
     NotSaturated,
     /// They changed while they were measured.
     Unstable,
+    /// They may be chance: too little was measured.
+    TooShort,
+    /// Requests failed, too many for the others to stand for all.
+    Failed,
 }
 
 /// Something worth knowing, and the numbers behind it.
@@ -282,8 +287,8 @@ pub(crate) struct SoFar {
 /// A part of a request's time, from `Server-Timing`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Stage {
-    /// `queue`, `decode`, `preprocess`, `inference`; `other` is the rest of the latency: network,
-    /// upload, HTTP.
+    /// `queue`, `decode`, `preprocess`, `inference`; `other` is the rest of the time from sending a request
+    /// to the end of its answer: network, upload, HTTP.
     pub(crate) name: String,
     pub(crate) mean_ms: Option<f64>,
     pub(crate) p50_ms: Option<f64>,
@@ -385,7 +390,7 @@ pub(crate) struct Starts {
     pub(crate) late_max_ms: Option<f64>,
 }
 
-/// One `--fail-if` and what was measured.
+/// One `--fail-if` and what was measured in the steady state; in the whole run, where it has none.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Threshold {
     /// As given: `p95>500ms`.
@@ -396,9 +401,11 @@ pub(crate) struct Threshold {
     pub(crate) missed: bool,
 }
 
-/// Where more users stop giving more throughput.
+/// Where more users stop giving more throughput, among runs whose verdict is VALID or NOT-SATURATED.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Knee {
+    /// The users of the other runs.
+    pub(crate) left_out: Vec<usize>,
     /// The fewest users that give 95 % of the largest throughput.
     pub(crate) users: usize,
     pub(crate) rps: f64,

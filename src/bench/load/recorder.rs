@@ -60,7 +60,12 @@ pub(super) struct Starts {
 
 /// A request in flight.
 #[derive(Clone, Copy)]
-pub(super) struct Ticket(Instant, u64);
+pub(super) struct Ticket {
+    /// From when its latency counts.
+    since: Instant,
+    sent: Instant,
+    number: u64,
+}
 
 impl Recorder {
     pub(super) fn new(
@@ -107,8 +112,8 @@ impl Recorder {
     /// A request begins; its latency counts from `since`.
     pub(super) fn begin(&mut self, since: Instant, now: Instant) -> Ticket {
         self.begun += 1;
-        let ticket = Ticket(since, self.begun);
-        self.in_flight.insert((ticket.0, ticket.1));
+        let ticket = Ticket { since, sent: now, number: self.begun };
+        self.in_flight.insert((ticket.since, ticket.number));
         self.gaps.sent(now);
         ticket
     }
@@ -137,7 +142,7 @@ impl Recorder {
         ended: &Ended,
         server_timing: Option<&str>,
     ) {
-        self.in_flight.remove(&(ticket.0, ticket.1));
+        self.in_flight.remove(&(ticket.since, ticket.number));
         if !self.is_steady && now >= self.ramp_end {
             self.is_steady = true;
             self.gaps.restart(now);
@@ -152,7 +157,8 @@ impl Recorder {
             self.failures.entry((endpoint, kind)).or_insert((now, now)).1 = now;
         }
         if let Some(field) = server_timing.filter(|_| self.is_steady) {
-            self.stages.record(ended.latency, field);
+            // Not from when it should have been sent: that it was late is no stage of the server or the network.
+            self.stages.record(now.saturating_duration_since(ticket.sent), field);
         }
     }
 
@@ -212,5 +218,32 @@ impl Recorder {
 
     pub(super) fn so_far(&self) -> &Tally {
         &self.so_far
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_start_is_in_the_latency_and_in_no_stage() {
+        let start = Instant::now();
+        let mut recorder = Recorder::new(1, 1, start, start, 1);
+        for n in 0..20 {
+            let intended = start + Duration::from_millis(100 * n);
+            let sent = intended + Duration::from_millis(50);
+            let ticket = recorder.begin(intended, sent);
+            let now = sent + Duration::from_millis(10);
+            let latency = now.saturating_duration_since(intended);
+            let ended = Ended { latency, failure: None, bytes_sent: 1, bytes_received: 1 };
+            recorder.end(ticket, 0, 0, now, &ended, Some("inference;dur=8"));
+        }
+        let mean = |stages: &[crate::bench::load::outcome::Stage], name: &str| {
+            stages.iter().find(|s| s.name == name).and_then(|s| s.mean_ms).expect("a stage")
+        };
+        assert_eq!(recorder.so_far().latencies.average_ms(), Some(60.0));
+        let stages = recorder.stages.summary();
+        assert!((mean(&stages, "other") - 2.0).abs() < 1e-3, "{stages:?}");
+        assert!((mean(&stages, "inference") - 8.0).abs() < 1e-3, "{stages:?}");
     }
 }

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
+use anyhow::anyhow;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
@@ -11,6 +13,7 @@ use tokio::time::sleep_until;
 use super::check::Check;
 use super::cpu::CpuTime;
 use super::images::Image;
+use super::keys::{Keys, Refusal};
 use super::live::Live;
 use super::outcome::{Load, Run};
 use super::plan::Planned;
@@ -28,16 +31,21 @@ pub(super) struct Setting {
     pub(super) images: Vec<Image>,
     pub(super) check: Option<Rc<Check>>,
     pub(super) api_key: Option<String>,
+    pub(super) keys: Rc<Keys>,
     /// Cores of this machine.
     pub(super) cores: Option<usize>,
 }
 
 /// Puts the planned load on the servers. It ends at its time, whatever the servers do: what is in
 /// flight then is cut off and counted apart.
+///
+/// # Errors
+/// When a server refuses every prediction for want of a key.
 pub(super) async fn run(
     setting: &Setting,
     planned: &Planned,
     mut stop: watch::Receiver<bool>,
+    refused: &mut UnboundedReceiver<Refusal>,
 ) -> anyhow::Result<Run> {
     let plan = &planned.plan;
     let targets: Vec<_> = setting.servers.iter().map(|s| &s.target).collect();
@@ -46,15 +54,13 @@ pub(super) async fn run(
     let started_at = SystemTime::now();
     let start = Instant::now();
     let deadline = start + duration;
-    let ramp_up = match plan.load {
-        Load::Closed { users, spawn_rate, .. } => Duration::from_secs_f64((users - 1) as f64 / spawn_rate),
-        Load::Open { .. } => Duration::ZERO,
-    };
-    let recorder = Recorder::new(plan.mix.len(), setting.servers.len(), start, start + ramp_up, plan.seed);
+    let ramp_end = start + ramp_up(&plan.load);
+    let recorder = Recorder::new(plan.mix.len(), setting.servers.len(), start, ramp_end, plan.seed);
     let test = Rc::new(Test {
         requests,
         check: setting.check.clone(),
         timeout: Duration::from_secs_f64(plan.timeout_s),
+        keys: setting.keys.clone(),
         recorder: RefCell::new(recorder),
     });
 
@@ -72,6 +78,7 @@ pub(super) async fn run(
         tokio::select! {
             () = sleep_until(next.into()) => {}
             _ = stop.changed() => interrupted = true,
+            error = hopeless(setting, planned, refused, &live) => return Err(error),
         }
         let mut recorder = test.recorder.borrow_mut();
         recorder.close_second(Instant::now());
@@ -99,6 +106,33 @@ pub(super) async fn run(
     let samples = watches.into_iter().map(|watch| watch.samples.take()).collect();
     let end = End { started_at, at: end, interrupted, cpu_seconds, unfinished, samples };
     Ok(summary::run(setting, planned, test.recorder.into_inner(), end))
+}
+
+/// How long it takes to start all users.
+fn ramp_up(load: &Load) -> Duration {
+    match load {
+        Load::Closed { users, spawn_rate, .. } => Duration::from_secs_f64((users - 1) as f64 / spawn_rate),
+        Load::Open { .. } => Duration::ZERO,
+    }
+}
+
+/// Says what servers refuse for want of a key; ready only when one of them refuses every prediction.
+async fn hopeless(
+    setting: &Setting,
+    planned: &Planned,
+    refused: &mut UnboundedReceiver<Refusal>,
+    live: &Live,
+) -> anyhow::Error {
+    while let Some(refusal) = refused.recv().await {
+        let url = &setting.servers[refusal.server].target.url;
+        let endpoint = &planned.plan.mix[refusal.endpoint].endpoint;
+        let text = refusal.text(url, endpoint, setting.api_key.is_some());
+        if refusal.is_hopeless {
+            return anyhow!(text);
+        }
+        live.say(&format!("warning: {text}"));
+    }
+    std::future::pending().await
 }
 
 /// Begins to look at each server's `/metrics`.

@@ -5,9 +5,10 @@ use std::path::Path;
 use anyhow::{Context as _, ensure};
 
 use super::command;
-use super::compare::{Comparison, Saved, compare};
+use super::compare::{Comparison, Saved, Side, compare};
 use super::outcome::{Report, Run};
 use super::report::Outputs;
+use crate::bench::words::counted;
 use crate::cli::BenchArgs;
 use crate::exit::Exit;
 
@@ -51,18 +52,19 @@ fn read_all(paths: &[impl AsRef<Path>]) -> anyhow::Result<Report> {
 /// The runs of `--compare`, named as their files are, and what they say beside each other; `None` without files.
 pub(super) fn compared(files: &[Saved]) -> anyhow::Result<Option<(Report, Comparison)>> {
     let mut all: Option<Report> = None;
-    let mut containers = Vec::new();
+    let (mut containers, mut environments) = (Vec::new(), Vec::new());
     for (index, file) in files.iter().enumerate() {
         let mut report = read("--compare", &file.path)?;
         let count = report.runs.len();
         let shown = file.path.display();
-        ensure!(count == 1, "--compare {shown}: {count} runs; compare files with one run each");
+        ensure!(count == 1, "--compare {shown}: {}; compare files with one run each", counted(count, "run"));
         if let Some(stem) = file.path.file_stem() {
             report.runs[0].scenario = stem.to_string_lossy().into_owned();
         }
         // A sweep of one run has one, which says nothing of these.
         report.knee = None;
         containers.push(file.containers.unwrap_or(index + 1));
+        environments.push(report.environment.clone());
         match &mut all {
             Some(all) => append(all, report),
             None => all = Some(report),
@@ -70,9 +72,14 @@ pub(super) fn compared(files: &[Saved]) -> anyhow::Result<Option<(Report, Compar
     }
     let Some(mut all) = all else { return Ok(None) };
     all.command = format!("{}\n{}", all.command, command::line());
-    let named: Vec<_> =
-        all.runs.iter().zip(&containers).map(|(run, n)| (run.scenario.clone(), *n, run)).collect();
-    let comparison = compare(&named);
+    let sides: Vec<_> = all
+        .runs
+        .iter()
+        .zip(containers)
+        .zip(&environments)
+        .map(|((run, containers), environment)| Side { name: &run.scenario, containers, run, environment })
+        .collect();
+    let comparison = compare(&sides);
     Ok(Some((all, comparison)))
 }
 

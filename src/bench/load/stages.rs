@@ -10,19 +10,19 @@ const NAMES: [&str; 4] = ["queue", "decode", "preprocess", "inference"];
 /// Above this many, a random choice of predictions stands for all.
 const KEPT: usize = 200_000;
 
-/// One prediction, in ms: the whole, then the parts in the order of [`NAMES`].
+/// One prediction, in ms: from when it was sent to the end of its answer, then the parts in the order of [`NAMES`].
 #[derive(Clone, Copy)]
 struct Sample {
-    latency: f32,
+    whole: f32,
     parts: [f32; NAMES.len()],
 }
 
 impl Sample {
-    /// The parts, and what they leave of the latency: network, upload, HTTP.
+    /// The parts, and what they leave of the whole: network, upload, HTTP.
     fn with_rest(&self) -> [f64; NAMES.len() + 1] {
         let [queue, decode, preprocess, inference] = self.parts.map(f64::from);
         let named = queue + decode + preprocess + inference;
-        [queue, decode, preprocess, inference, (f64::from(self.latency) - named).max(0.0)]
+        [queue, decode, preprocess, inference, (f64::from(self.whole) - named).max(0.0)]
     }
 }
 
@@ -38,11 +38,11 @@ impl Stages {
         Self { samples: Vec::new(), seen: 0, random: fastrand::Rng::with_seed(seed) }
     }
 
-    /// Takes a `Server-Timing` field (<https://www.w3.org/TR/server-timing/>); one without the known
-    /// names is passed over.
-    pub(super) fn record(&mut self, latency: std::time::Duration, server_timing: &str) {
+    /// Takes the time from sending a request to the end of its answer, and its `Server-Timing` field
+    /// (<https://www.w3.org/TR/server-timing/>); one without the known names is passed over.
+    pub(super) fn record(&mut self, whole: std::time::Duration, server_timing: &str) {
         let Some(parts) = parse(server_timing) else { return };
-        let sample = Sample { latency: latency.as_secs_f32() * 1e3, parts };
+        let sample = Sample { whole: whole.as_secs_f32() * 1e3, parts };
         self.seen += 1;
         if self.samples.len() < KEPT {
             self.samples.push(sample);
@@ -56,7 +56,7 @@ impl Stages {
         if self.samples.is_empty() {
             return Vec::new();
         }
-        self.samples.sort_by(|a, b| a.latency.total_cmp(&b.latency));
+        self.samples.sort_by(|a, b| a.whole.total_cmp(&b.whole));
         let count = self.samples.len();
         let typical = mean_shares(&self.samples[count * 2 / 5..(count * 3).div_ceil(5)]);
         let slowest = (count >= 100).then(|| mean_shares(&self.samples[count - count / 100..]));

@@ -91,7 +91,7 @@ pub(super) fn run(setting: &Setting, planned: &Planned, mut recorder: Recorder, 
     };
     run.generator.cpu_share = run.mean_of_steady(|second| second.generator_cpu);
     let other_model = setting.check.as_ref().is_some_and(|check| check.met_other_model.get());
-    (run.verdict, run.verdict_reasons) = verdict::judge(&run, recorder.thirds.p95_ms(), setting.cores);
+    (run.verdict, run.verdict_reasons) = verdict::judge(&run, recorder.thirds.tails(), setting.cores);
     run.findings = findings::of(&run, setting.cores, other_model);
     run
 }

@@ -83,6 +83,7 @@ impl Tally {
             failures: self.failures(),
             failures_by_kind: self.kinds.iter().map(|(kind, count)| (kind.to_string(), *count)).collect(),
             median_ms: latencies.percentile_ms(50.0),
+            p90_ms: latencies.percentile_ms(90.0),
             p95_ms: latencies.percentile_ms(95.0),
             p99_ms: latencies.percentile_ms(99.0),
             p999_ms: latencies.percentile_ms(99.9),

@@ -11,6 +11,7 @@ use hyper::body::Body as _;
 
 use super::check::Check;
 use super::http::{Client, Reply};
+use super::keys::Keys;
 use super::kind::Kind;
 use super::recorder::Recorder;
 use super::requests::Requests;
@@ -21,6 +22,7 @@ pub(super) struct Test {
     pub(super) requests: Requests,
     pub(super) check: Option<Rc<Check>>,
     pub(super) timeout: Duration,
+    pub(super) keys: Rc<Keys>,
     pub(super) recorder: RefCell<Recorder>,
 }
 
@@ -66,7 +68,9 @@ impl Test {
             bytes_sent,
             bytes_received: reply.as_ref().map_or(0, |r| r.bytes),
         };
-        let explained = failure.is_none() && self.requests.is_prediction(endpoint);
+        let is_prediction = self.requests.is_prediction(endpoint);
+        self.keys.hear(user.server, endpoint, is_prediction, failure);
+        let explained = failure.is_none() && is_prediction;
         let timing = reply.as_ref().filter(|_| explained).and_then(|r| r.headers.get("server-timing"));
         let timing = timing.and_then(|value| value.to_str().ok());
         self.recorder.borrow_mut().end(ticket, endpoint, user.server, now, &ended, timing);

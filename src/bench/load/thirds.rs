@@ -35,12 +35,29 @@ impl Thirds {
         self.seconds_each *= 2;
     }
 
-    /// Of the first and of the last; `None` where too few latencies stand behind one.
-    pub(super) fn p95_ms(&self) -> Option<[f64; 2]> {
+    /// `None` where too few latencies stand behind a p95.
+    pub(super) fn tails(&self) -> Option<Tails> {
         let (slices, third) = (&self.slices, self.slices.len() / 3);
-        let p95_ms = |slices| sum(slices).percentile_ms(95.0);
-        Some([p95_ms(&slices[..third])?, p95_ms(&slices[slices.len() - third..])?])
+        let thirds = [sum(&slices[..third]), sum(&slices[slices.len() - third..])];
+        let [first, last] = [&thirds[0], &thirds[1]].map(|third| third.percentile_ms(95.0));
+        let p95_ms = [first?, last?];
+        let lower = p95_ms[0].min(p95_ms[1]);
+        Some(Tails {
+            p95_ms,
+            counts: thirds.each_ref().map(Latencies::count),
+            beyond: thirds.each_ref().map(|third| third.beyond(lower)),
+        })
     }
+}
+
+/// The slowest latencies of the first and of the last third.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Tails {
+    pub(super) p95_ms: [f64; 2],
+    /// All latencies of each.
+    pub(super) counts: [usize; 2],
+    /// How many of each are larger than the lower p95.
+    pub(super) beyond: [usize; 2],
 }
 
 fn sum(slices: &[Latencies]) -> Latencies {
@@ -72,7 +89,7 @@ mod tests {
         for seconds in [60, 96, 97, 1000] {
             let thirds = run(seconds, |second| 100 + second);
             assert!(thirds.slices.len() <= MOST);
-            let [first, last] = thirds.p95_ms().expect("at least 20 requests a third");
+            let [first, last] = thirds.tails().expect("at least 20 requests a third").p95_ms;
             let (middle, end) = (100.0 + seconds as f64 / 3.0, 100.0 + seconds as f64);
             assert!(first < middle && first > 0.8 * middle, "{seconds}: {first}");
             assert!(last < end && last > 0.95 * end, "{seconds}: {last}");
@@ -81,8 +98,19 @@ mod tests {
 
     #[test]
     fn too_few_requests_have_no_p95() {
-        assert_eq!(run(59, |_| 5).p95_ms(), None);
-        assert_eq!(run(60, |_| 5).p95_ms(), Some([5.0, 5.0]));
-        assert_eq!(run(0, |_| 5).p95_ms(), None);
+        assert_eq!(run(59, |_| 5).tails(), None);
+        assert_eq!(run(60, |_| 5).tails().map(|tails| tails.p95_ms), Some([5.0, 5.0]));
+        assert_eq!(run(0, |_| 5).tails(), None);
+    }
+
+    #[test]
+    fn what_is_beyond_the_lower_p95_is_counted() {
+        let became_slow = run(60, |second| if second < 40 { 5 } else { second }).tails().expect("a p95");
+        assert_eq!((became_slow.counts, became_slow.beyond), ([20, 20], [0, 20]));
+        let became_quick =
+            run(60, |second| if second < 20 { 60 - second } else { 5 }).tails().expect("a p95");
+        assert_eq!((became_quick.counts, became_quick.beyond), ([20, 20], [20, 0]));
+        let alike = run(60, |second| 1 + second % 20).tails().expect("a p95");
+        assert_eq!((alike.counts, alike.beyond), ([20, 20], [1, 1]));
     }
 }

@@ -11,6 +11,7 @@ use indicatif::ProgressBar;
 use skinclf::stats::Summary;
 use skinclf::{Classifier, Options, Prediction, Timings};
 
+use crate::bench::words::counted;
 use crate::interrupt;
 
 /// Answers of one build on one machine are equal; this much is left for another order of sums.
@@ -99,8 +100,9 @@ pub(super) fn measure(work: &Work<'_>, threads: usize, bar: &ProgressBar) -> any
         let workers: io::Result<Vec<_>> = (0..threads).map(start).collect();
         // At the start line those that did start would wait for ever for one that did not.
         all_started.get_or_init(|| workers.is_ok());
-        let workers =
-            workers.with_context(|| format!("{threads} threads cannot be started; try fewer --threads"))?;
+        let workers = workers.with_context(|| {
+            format!("{} cannot be started; try fewer --threads", counted(threads, "thread"))
+        })?;
         let join = |worker: ScopedJoinHandle<'_, _>| worker.join().expect("a worker does not panic");
         let measured = workers.into_iter().map(join).collect::<anyhow::Result<Vec<_>>>()?;
         anyhow::Ok((measured, Instant::now()))

@@ -1,7 +1,7 @@
 //! Exit statuses, and what is refused before anything is measured.
 
 use std::io::Read as _;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
@@ -64,18 +64,69 @@ fn a_threshold_that_was_not_measured_is_missed() {
     assert_eq!(ran.code, Some(3));
     let said: Vec<_> = ran.stderr.lines().collect();
     let [p99, max, rps] = said[..] else { panic!("p95 was kept: {said:?}") };
-    let answers = count(&total(&run)["requests"]);
+    let answers = count(&run["steady_state"]["endpoints"][1]["requests"]);
     assert_eq!(
         p99,
         format!(
-            "error: 3 users: --fail-if 'p99>10s': not known: {answers} answers, a p99 needs 100; give a longer --duration"
+            "error: 3 users: --fail-if 'p99>10s': not known: {answers} answers in the steady state, a p99 needs 100; give a longer --duration"
         )
     );
-    assert!(
-        max.starts_with("error: 3 users: --fail-if 'max>0ms': measured ") && max.ends_with(" ms"),
-        "{max}"
-    );
-    assert!(rps.ends_with("/s"), "{rps}");
+    let measured = max.strip_prefix("error: 3 users: --fail-if 'max>0ms': measured ").expect("a figure");
+    assert!(measured.ends_with(" ms in the steady state"), "{max}");
+    assert!(rps.ends_with("/s in the steady state"), "{rps}");
+}
+
+#[test]
+fn a_condition_on_failures_decides_whether_they_are_one() {
+    let server = Mock::start(|path| {
+        let status = if path == "/bad" { 500 } else { 200 };
+        Answer::Whole(status, String::new())
+    });
+    let common = ["--users", "2", "--think", "20ms", "--mix", "good=1,bad=1", "--duration", "1500ms"];
+    for (conditions, code) in [
+        (&["failures>95%"][..], 0),
+        (&["bad:failures>100%"], 0),
+        (&["failures>95%", "p50>10s"], 0),
+        (&["failures>95%", "good:failures>0%", "bad:failures>50%"], 3),
+        (&["good:failures>0%"], 1),
+        (&["p90>10s", "p50>10s", "avg>10s", "median>10s", "min>10s"], 1),
+    ] {
+        let conditions: Vec<_> = conditions.iter().flat_map(|c| ["--fail-if", c]).collect();
+        let (ran, run) = load(&server.url, &[&common[..], &conditions].concat());
+        assert_eq!(ran.code, Some(code), "{conditions:?} {}", run["thresholds"]);
+    }
+}
+
+/// The first requests fail, long before the last user starts.
+#[test]
+fn limits_and_verdict_judge_the_same_part_of_a_run() {
+    let asked = AtomicUsize::new(0);
+    let server = Mock::start(move |path| {
+        let is_early = path == "/ping" && asked.fetch_add(1, Ordering::Relaxed) < 10;
+        Answer::Whole(if is_early { 500 } else { 200 }, String::new())
+    });
+    let args =
+        ["--users", "4", "--spawn-rate", "1", "--think", "50ms", "--mix", "ping=1", "--duration", "4s"];
+    let (ran, run) = load(&server.url, &[&args[..], &["--fail-if", "failures>1%"]].concat());
+    assert!(count(&total(&run)["failures"]) * 100 > count(&total(&run)["requests"]), "{}", total(&run));
+    assert_eq!((ran.code, &run["thresholds"][0]["measured"]), (Some(0), &0.0.into()), "{}", ran.stderr);
+    assert_ne!(run["verdict"], "FAILED", "{}", run["verdict_reasons"]);
+}
+
+#[test]
+fn locusts_flags_are_understood() {
+    let server = Mock::start(ok);
+    let args =
+        ["--host", &server.url, "-u", "3", "-r", "2.5", "-t", "300ms", "--mix", "ping=1", "--format", "json"];
+    let plan = |args: &[&str]| -> Value {
+        let ran = run(["bench"].iter().chain(args));
+        let run: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {}", ran.stderr));
+        run["plan"].clone()
+    };
+    let short = plan(&args);
+    assert_eq!(short["duration_s"], 0.3);
+    assert_eq!((&short["load"]["users"], &short["load"]["spawn_rate"]), (&3.into(), &2.5.into()));
+    assert_eq!(plan(&args.map(|arg| if arg == "-t" { "--run-time" } else { arg })), short);
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! Requests that fail, each in its way.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::{begin, count, endpoint, finish, load, reasons, total};
 use crate::mock::{Answer, Mock};
-use crate::support::{Server, classify_json};
+use crate::support::{Server, classify_json, run};
 
 #[test]
 fn failures_are_counted_by_kind() {
@@ -118,13 +119,51 @@ fn a_key_is_sent_and_not_written_down() {
     assert!(
         !ran.stdout.contains("sesame") && run["command"].as_str().expect("a line").contains("--api-key KEY")
     );
+}
+
+#[test]
+fn a_server_that_asks_for_a_key_ends_the_test_at_the_first_401() {
+    let server = Server::start(&["--api-key", "sesame"]);
+    for (key, said) in
+        [(&[][..], "give it with --api-key KEY"), (&["--api-key", "barley"], "refuses the key")]
+    {
+        let args = ["bench", "--url", &server.url, "--users", "4", "--duration", "20s", "--format", "json"];
+        let ran = run(args.iter().chain(key));
+        assert_eq!(ran.stdout, "", "nothing was measured");
+        assert_ne!(ran.code, Some(0));
+        let expected = format!("error: --url {}: /predict answers 401: ", server.url);
+        assert!(ran.stderr.starts_with(&expected) && ran.stderr.contains(said), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("barley"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_key_that_is_refused_later_is_said_once_and_ends_nothing() {
+    let asked = AtomicUsize::new(0);
+    let server = Mock::start(move |path| {
+        let is_late = path == "/predict" && asked.fetch_add(1, Ordering::Relaxed) > 5;
+        Answer::Whole(if is_late { 401 } else { 200 }, String::new())
+    });
+    let args = ["--users", "1", "--think", "10ms", "--mix", "predict=1", "--duration", "1s", "--no-check"];
     let (ran, run) = load(&server.url, &args);
-    assert_eq!(ran.code, Some(1));
-    let total = total(&run);
-    assert!(count(&total["failures_by_kind"]["status_401"]) > 0, "{total}");
-    assert_eq!(run["verdict"], "UNSTABLE", "{}", reasons(&run));
-    assert!(reasons(&run).contains("requests failed (100.0 %)"), "{}", reasons(&run));
-    assert_eq!(total["failures"], total["requests"]);
+    assert_eq!((ran.code, &run["verdict"]), (Some(1), &"FAILED".into()), "{}", reasons(&run));
+    assert!(count(&total(&run)["failures_by_kind"]["status_401"]) > 1, "{}", total(&run));
+    let warnings: Vec<_> = ran.stderr.lines().collect();
+    assert!(
+        matches!(warnings[..], [one] if one.contains("401") && one.contains("--api-key")),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_run_that_mostly_failed_is_called_so() {
+    let server = Mock::start(|_| Answer::Whole(503, String::new()));
+    let args = ["--users", "2", "--think", "20ms", "--mix", "ping=1", "--duration", "900ms"];
+    let (ran, run) = load(&server.url, &args);
+    assert_eq!((ran.code, &run["verdict"]), (Some(1), &"FAILED".into()), "{}", reasons(&run));
+    assert!(reasons(&run).contains("failed (100.0 %)"), "{}", reasons(&run));
+    assert_eq!(total(&run)["failures"], total(&run)["requests"]);
 }
 
 #[test]
@@ -153,7 +192,7 @@ fn a_server_that_answers_nothing_is_no_valid_run() {
         let server = frozen();
         let (ran, run) =
             load(&server.url, &[&load_of[..], &["--mix", "ping=1", "--duration", "1500ms"]].concat());
-        assert_eq!((ran.code, &run["verdict"]), (Some(1), &"UNSTABLE".into()), "{}", reasons(&run));
+        assert_eq!((ran.code, &run["verdict"]), (Some(1), &"FAILED".into()), "{}", reasons(&run));
         assert!(reasons(&run).contains("nothing was answered"), "{}", reasons(&run));
         assert_eq!(count(&total(&run)["requests"]), 0);
     }

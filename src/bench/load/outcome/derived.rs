@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Endpoint, Load, Run, Second};
+use super::{Endpoint, Load, Run, Second, Verdict};
 
 /// Share of all cores from which on a server counts as busy.
 const BUSY_SERVER: f64 = 0.85;
@@ -25,14 +25,28 @@ impl fmt::Display for Load {
     }
 }
 
+impl Verdict {
+    /// Whether the figures are not to be relied on.
+    pub(crate) fn spoils_figures(self) -> bool {
+        match self {
+            Self::Valid | Self::NotSaturated => false,
+            Self::ClientSaturated | Self::Unstable | Self::TooShort | Self::Failed => true,
+        }
+    }
+}
+
 impl Run {
     pub(crate) fn name(&self) -> String {
         self.plan.load.named(&self.scenario)
     }
 
-    /// The total of the steady state; of the whole run, where it has none.
+    /// The endpoints and the total of the steady state; of the whole run, where it has none.
+    pub(crate) fn steady_endpoints(&self) -> &[Endpoint] {
+        self.steady_state.as_ref().map_or(&self.endpoints, |phase| &phase.endpoints)
+    }
+
     pub(crate) fn steady_total(&self) -> Option<&Endpoint> {
-        self.steady_state.as_ref().map_or(&self.endpoints, |phase| &phase.endpoints).last()
+        self.steady_endpoints().last()
     }
 
     /// Whole seconds of the steady state.

@@ -2,16 +2,18 @@
 
 use super::{describe, figures};
 use crate::bench::load::outcome::{Endpoint, Run, Threshold};
+use crate::bench::words::{counted, were};
 
 /// Title and text.
 pub(super) type Column<T> = (&'static str, fn(&T) -> String);
 
 /// Of an endpoint; times in ms.
-pub(super) const ENDPOINT: [Column<Endpoint>; 11] = [
+pub(super) const ENDPOINT: [Column<Endpoint>; 12] = [
     ("endpoint", |e| e.name.clone()),
     ("requests", |e| e.requests.to_string()),
     ("failures", |e| e.failures.to_string()),
     ("median", |e| figures::ms(e.median_ms)),
+    ("p90", |e| figures::ms(e.p90_ms)),
     ("p95", |e| figures::ms(e.p95_ms)),
     ("p99", |e| figures::ms(e.p99_ms)),
     ("p99.9", |e| figures::ms(e.p999_ms)),
@@ -21,7 +23,7 @@ pub(super) const ENDPOINT: [Column<Endpoint>; 11] = [
     ("requests/s", |e| figures::rate(e.rps)),
 ];
 
-/// Of a run, all endpoints together; times in ms.
+/// Of a run, all endpoints together, as [`OF_RUNS`] says; times in ms.
 pub(super) const RUN: [Column<Run>; 9] = [
     ("run", Run::name),
     ("users", |r| r.plan.users().to_string()),
@@ -34,8 +36,12 @@ pub(super) const RUN: [Column<Run>; 9] = [
     ("verdict", |r| describe::word(r.verdict).to_owned()),
 ];
 
+/// What the rows of [`RUN`] are figures of.
+pub(super) const OF_RUNS: &str =
+    "All endpoints together, in the steady state (the whole run where it has none); times in ms.";
+
 fn of_total(run: &Run, shown: fn(&Endpoint) -> String) -> String {
-    figures::total(run).map_or("-".to_owned(), shown)
+    run.steady_total().map_or("-".to_owned(), shown)
 }
 
 /// The rows of a run's table: each endpoint, the total, then the total's parts by phase.
@@ -63,10 +69,12 @@ pub(super) fn notes(run: &Run) -> Vec<String> {
     }
     if let Some(starts) = &run.starts {
         notes.push(format!(
-            "Of {} planned starts {} were dropped because every connection was busy and {} were late by more than 10 ms (p99 {}, at most {}).",
-            starts.planned,
+            "Of {} {} {} dropped because every connection was busy and {} {} late by more than 10 ms (p99 {}, at most {}).",
+            counted(starts.planned, "planned start"),
             starts.dropped,
+            were(starts.dropped),
             starts.late,
+            were(starts.late),
             figures::latency(starts.late_p99_ms),
             figures::latency(starts.late_max_ms),
         ));
@@ -74,7 +82,7 @@ pub(super) fn notes(run: &Run) -> Vec<String> {
     notes
 }
 
-/// `missed: p95>500ms (measured 612 ms)`
+/// `missed: p95>500ms (measured 612 ms in the steady state)`
 pub(super) fn threshold(run: &Run, threshold: &Threshold) -> String {
     let outcome = if threshold.missed { "missed" } else { "kept" };
     format!("{outcome}: {} ({})", threshold.condition, threshold.result(run))

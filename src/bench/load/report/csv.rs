@@ -7,12 +7,13 @@ use crate::bench::load::report::describe;
 
 type Column = (&'static str, fn(&Endpoint) -> String);
 
-const COLUMNS: [Column; 16] = [
+const COLUMNS: [Column; 17] = [
     ("endpoint", |e| e.name.clone()),
     ("method", |e| e.method.clone()),
     ("requests", |e| e.requests.to_string()),
     ("failures", |e| e.failures.to_string()),
     ("median_ms", |e| cell(e.median_ms)),
+    ("p90_ms", |e| cell(e.p90_ms)),
     ("p95_ms", |e| cell(e.p95_ms)),
     ("p99_ms", |e| cell(e.p99_ms)),
     ("p999_ms", |e| cell(e.p999_ms)),

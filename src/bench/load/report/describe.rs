@@ -1,7 +1,8 @@
 //! What was done and what is to be thought of it, in words.
 
-use super::figures::{duration, rate};
+use super::figures::{self, rate};
 use crate::bench::load::outcome::{Knee, Load, Plan, Run, Verdict};
+use crate::bench::words::counted;
 
 /// The word of the wire format.
 pub(super) fn word(verdict: Verdict) -> &'static str {
@@ -10,6 +11,8 @@ pub(super) fn word(verdict: Verdict) -> &'static str {
         Verdict::ClientSaturated => "CLIENT-SATURATED",
         Verdict::NotSaturated => "NOT-SATURATED",
         Verdict::Unstable => "UNSTABLE",
+        Verdict::TooShort => "TOO-SHORT",
+        Verdict::Failed => "FAILED",
     }
 }
 
@@ -26,12 +29,16 @@ pub(super) fn meaning(verdict: Verdict) -> &'static str {
         Verdict::Unstable => {
             "The figures changed while they were measured: averages and percentiles mix different states."
         }
+        Verdict::TooShort => "Too little was measured to judge it: the figures may be chance.",
+        Verdict::Failed => {
+            "Too many requests failed, or none was answered: the figures describe only the good answers."
+        }
     }
 }
 
 /// Whether a reader is to be stopped before the figures.
 pub(super) fn is_warning(verdict: Verdict) -> bool {
-    matches!(verdict, Verdict::ClientSaturated | Verdict::Unstable)
+    verdict.spoils_figures()
 }
 
 /// `light: 10 users, …`; a run without a name starts with what is done.
@@ -41,10 +48,10 @@ pub(super) fn heading(run: &Run) -> String {
 
 /// `50 users, 5 more each second, for 3m, think time 1s-3s, predict=4,health=1`
 pub(super) fn plan(plan: &Plan) -> String {
-    let time = duration(plan.duration_s);
+    let time = duration(plan);
     let load = match &plan.load {
         Load::Closed { users, spawn_rate, think_s } => {
-            let who = if *users == 1 { "1 user".to_owned() } else { format!("{users} users") };
+            let who = counted(*users, "user");
             let starts = if *spawn_rate >= *users as f64 {
                 "all from the first second".to_owned()
             } else {
@@ -61,14 +68,19 @@ pub(super) fn plan(plan: &Plan) -> String {
     format!("{load}, {}", mix(plan))
 }
 
+/// `2m`
+pub(in crate::bench::load) fn duration(plan: &Plan) -> String {
+    figures::duration(plan.duration_s)
+}
+
 /// `predict=4,health=1`
-pub(super) fn mix(plan: &Plan) -> String {
+pub(in crate::bench::load) fn mix(plan: &Plan) -> String {
     let weights = plan.mix.iter().map(|w| format!("{}={}", w.endpoint.trim_start_matches('/'), w.weight));
     weights.collect::<Vec<_>>().join(",")
 }
 
 /// `1s-3s`, or `0`: as `--think` takes it.
-pub(super) fn think([min, max]: [f64; 2]) -> String {
+pub(in crate::bench::load) fn think([min, max]: [f64; 2]) -> String {
     let side = |seconds: f64| {
         let time =
             humantime::format_duration(std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default());
@@ -114,19 +126,24 @@ pub(super) fn sentence(text: &str) -> String {
 }
 
 pub(super) fn knee(knee: &Knee) -> String {
-    let Knee { users, .. } = knee;
-    let users = if *users == 1 { "1 user gives".to_owned() } else { format!("{users} users give") };
+    let users = counted(knee.users, "user");
     let predicted = knee
         .predicted_users
         .map_or(String::new(), |n| format!("; the asymptotes of throughput cross at {n:.1} users"));
+    let others: Vec<_> = knee.left_out.iter().map(|users| counted(*users, "user")).collect();
+    let left_out = match &others[..] {
+        [] => String::new(),
+        others => format!("; left out, as their verdicts warn of them: {}", others.join(", ")),
+    };
     if !knee.reached {
         return format!(
-            "Knee: not reached; the most users of the sweep still gave more good answers/s, {}{predicted}.",
+            "Knee: not reached; more users still gave more good answers/s, up to {} with {users}{predicted}{left_out}.",
             rate(knee.rps)
         );
     }
+    let gives = if knee.users == 1 { "gives" } else { "give" };
     format!(
-        "Knee: {users} {} good answers/s, at least 95 % of the most that was seen, {}{predicted}.",
+        "Knee: {users} {gives} {} good answers/s, at least 95 % of the most that was seen, {}{predicted}{left_out}.",
         rate(knee.rps),
         rate(knee.max_rps)
     )

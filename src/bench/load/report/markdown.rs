@@ -9,7 +9,7 @@ use crate::bench::load::outcome::{Report, Run};
 pub(super) fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     writeln!(out, "{}; times in ms", escaped(&report.environment.line()))?;
     if report.runs.len() > 1 {
-        writeln!(out)?;
+        writeln!(out, "\n{}\n", columns::OF_RUNS)?;
         table(out, &columns::RUN, &report.runs)?;
     }
     if let Some(knee) = &report.knee {

@@ -3,7 +3,7 @@
 mod columns;
 mod comparison;
 mod csv;
-mod describe;
+pub(super) mod describe;
 mod document;
 mod figures;
 mod html;
@@ -42,7 +42,8 @@ impl Outputs {
     /// Opens the files of runs with these names, all of them, so that a wrong name costs no measuring.
     pub(super) fn open(args: &BenchArgs, runs: &[String]) -> anyhow::Result<Self> {
         let report = |path: &PathBuf| {
-            let kind = if path.extension().is_some_and(|e| e == "md") { Kind::Document } else { Kind::Page };
+            let is_document = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("md"));
+            let kind = if is_document { Kind::Document } else { Kind::Page };
             Ok((kind, Destination::create("--report", path)?))
         };
         Ok(Self {

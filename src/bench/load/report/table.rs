@@ -19,7 +19,7 @@ pub(super) fn write(out: &mut dyn Write, report: &Report, colored: bool) -> io::
             true if colored => cell.add_attribute(Attribute::Bold).fg(Color::Red),
             _ => cell,
         };
-        writeln!(out, "\n{}", rows(&columns::RUN, &report.runs, colored, verdict))?;
+        writeln!(out, "\n{}\n{}", columns::OF_RUNS, rows(&columns::RUN, &report.runs, colored, verdict))?;
     }
     if let Some(knee) = &report.knee {
         writeln!(out, "{}", describe::knee(knee))?;

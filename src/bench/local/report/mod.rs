@@ -6,6 +6,8 @@ pub(super) mod table;
 
 use skinclf::stats::Summary;
 
+use crate::bench::words::counted;
+
 /// Title and value.
 type Column = (&'static str, fn(&Summary) -> Option<f64>);
 
@@ -29,7 +31,7 @@ fn shown(value: Option<f64>) -> String {
 
 /// `2 threads: 151.3 images/s, 97 % of perfect scaling`
 fn headline(run: &super::Run) -> String {
-    let threads = if run.threads == 1 { "1 thread".to_owned() } else { format!("{} threads", run.threads) };
+    let threads = counted(run.threads, "thread");
     let scaling = run.scaling_efficiency.filter(|_| run.threads > 1);
     let scaling = scaling.map_or(String::new(), |e| format!(", {:.0} % of perfect scaling", e * 100.0));
     format!("{threads}: {:.1} images/s{scaling}", run.images_per_second)
@@ -41,6 +43,7 @@ fn method(report: &super::Report<'_>) -> String {
     let super::Image { name, bytes, width, height } = &report.image;
     let warmup = report.warmup;
     format!(
-        "{count} classifications of {name} ({width}x{height}, {bytes} bytes) after {warmup} on each thread that do not count; times in ms"
+        "{} of {name} ({width}x{height}, {bytes} bytes), after a warm-up of {warmup} on each thread; times in ms",
+        counted(count, "classification")
     )
 }

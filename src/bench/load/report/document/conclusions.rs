@@ -4,6 +4,7 @@ use super::containers;
 use crate::bench::load::compare::Comparison;
 use crate::bench::load::outcome::{Endpoint, Load, Report, Run, Stage, Verdict};
 use crate::bench::load::report::{describe, figures};
+use crate::bench::words::counted;
 
 /// Above this share of the time, a stage is worth a sentence of its own.
 const LARGE: f64 = 0.3;
@@ -35,7 +36,8 @@ pub(super) fn bottlenecks(report: &Report) -> Vec<String> {
         let generator =
             run.generator.cpu_share.map_or(String::new(), |g| format!("; the load generator took {g:.2}"));
         said.push(format!(
-            "The server used {used:.2} of {cores} cores under that load ({}){generator}.",
+            "The server used {used:.2} of {} under that load ({}){generator}.",
+            counted(cores, "core"),
             figures::percent(used / cores as f64)
         ));
     }
@@ -44,9 +46,9 @@ pub(super) fn bottlenecks(report: &Report) -> Vec<String> {
     for run in &failed {
         let Some(total) = figures::total(run) else { continue };
         said.push(format!(
-            "{} of {} requests failed in {}: {}.",
+            "{} of {} failed in {}: {}.",
             total.failures,
-            total.requests,
+            counted(total.requests, "request"),
             run.name(),
             figures::failures_by_kind(total)
         ));
@@ -102,18 +104,23 @@ pub(super) fn scalability(report: &Report, comparison: Option<&Comparison>) -> V
         ),
     }
     for row in comparison.iter().flat_map(|c| c.rows.iter().skip(1)) {
-        said.push(format!("{} containers: {}.", row.containers, containers::improvement(row)));
+        said.push(format!("{}: {}.", counted(row.containers, "container"), containers::improvement(row)));
     }
     said
 }
 
 pub(super) fn recommendations(report: &Report) -> Vec<String> {
     let mut said = Vec::new();
-    let warned = report.runs.iter().filter(|run| describe::is_warning(run.verdict));
-    let warned: Vec<_> =
-        warned.map(|run| format!("{} ({})", run.name(), describe::word(run.verdict))).collect();
-    if !warned.is_empty() {
-        let names = warned.join(", ");
+    let names_of = |verdicts: &[Verdict]| {
+        let these = report.runs.iter().filter(|run| verdicts.contains(&run.verdict));
+        let names: Vec<_> =
+            these.map(|run| format!("{} ({})", run.name(), describe::word(run.verdict))).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    };
+    if let Some(names) = names_of(&[Verdict::TooShort]) {
+        said.push(format!("Repeat {names} with a longer --duration before quoting the figures."));
+    }
+    if let Some(names) = names_of(&[Verdict::ClientSaturated, Verdict::Unstable]) {
         said.push(format!("Repeat {names} on a quiet machine before quoting the figures."));
     }
     if report.runs.iter().filter_map(figures::total).any(|total| total.failures > 0) {
@@ -125,7 +132,7 @@ pub(super) fn recommendations(report: &Report) -> Vec<String> {
         let planned = per_second * PLANNED;
         let users = relaxed(report).map_or(String::new(), |(think_s, response_s)| {
             let users = planned * (think_s + response_s);
-            format!(", about {users:.0} users who think {think_s:.1} s between requests")
+            format!(", about {} who think {think_s:.1} s between requests", counted(users.round(), "user"))
         });
         said.push(format!(
             "Plan for {} requests/s ({}) to a server like this, {} of its capacity of {}{}/s{users}; add servers behind a load balancer beyond that.",
@@ -171,13 +178,13 @@ pub(super) fn recommendations(report: &Report) -> Vec<String> {
 }
 
 pub(super) fn conclusion(report: &Report) -> String {
-    let runs = report.runs.iter().filter_map(|run| Some((run, figures::total(run)?)));
+    let runs = report.runs.iter().filter_map(|run| Some((run, figures::total(run)?.failures)));
     let (good, bad): (Vec<_>, Vec<_>) = runs
         .filter(|(run, _)| run.scenario != "custom" || report.runs.len() == 1)
-        .partition(|(run, total)| {
-            total.failures == 0
+        .partition(|(run, failures)| {
+            *failures == 0
                 && !describe::is_warning(run.verdict)
-                && total.p95_ms.is_some_and(|p95| p95 < FAST_MS)
+                && run.steady_total().and_then(|total| total.p95_ms).is_some_and(|p95| p95 < FAST_MS)
         });
     let names = |runs: &[(&Run, _)]| runs.iter().map(|(run, _)| run.name()).collect::<Vec<_>>().join(", ");
     let mut said = Vec::new();
@@ -190,7 +197,7 @@ pub(super) fn conclusion(report: &Report) -> String {
     }
     if !bad.is_empty() {
         said.push(format!(
-            "Not shown for {}: failures, an unsteady run, too few requests for a p95, or a p95 of {} and more.",
+            "Not shown for {}: failures, a run that is unsteady or too short, too few requests for a p95, or a p95 of {} and more.",
             names(&bad),
             figures::latency(Some(FAST_MS))
         ));

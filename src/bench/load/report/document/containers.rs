@@ -6,13 +6,8 @@ use crate::bench::load::compare::{Comparison, Row};
 use crate::bench::load::report::markdown::escaped;
 use crate::bench::load::report::{comparison, describe, figures};
 
-const HOW: &str = "Not part of these runs. To make it, run the same load against one, two and three containers behind their load balancer, \
-                   saving each with `--format json --output one.json` and so on, and give `--compare one.json two.json three.json` \
-                   together with `--report`.";
-
-pub(super) fn write(out: &mut dyn Write, comparison: Option<&Comparison>) -> io::Result<()> {
+pub(super) fn write(out: &mut dyn Write, comparison: &Comparison) -> io::Result<()> {
     writeln!(out, "## Docker Container Scaling Tests\n")?;
-    let Some(comparison) = comparison else { return writeln!(out, "{HOW}\n\n---\n") };
     for (index, row) in comparison.rows.iter().enumerate() {
         one(out, row, index == 0)?;
     }

@@ -1,5 +1,4 @@
-//! `--report FILE.md`: instructions and results of a load test as one document, every sentence of the
-//! results made from figures.
+//! `--report FILE.md`: results of a load test, every sentence made from figures, and how to make them, as one document.
 
 mod conclusions;
 mod containers;
@@ -11,6 +10,7 @@ use super::markdown::{self, escaped};
 use super::{columns, describe, figures};
 use crate::bench::load::compare::Comparison;
 use crate::bench::load::outcome::{Report, Run, Target};
+use crate::bench::words::counted;
 
 const INSTRUCTIONS: &str = include_str!("instructions.md");
 
@@ -19,9 +19,8 @@ pub(in crate::bench::load::report) fn write(
     report: &Report,
     comparison: Option<&Comparison>,
 ) -> io::Result<()> {
-    writeln!(out, "# Load Testing with skinclf and Locust - Instructions and Results\n")?;
-    writeln!(out, "Made by:\n\n```\n{}\n```\n", report.command.replace("```", "'''"))?;
-    writeln!(out, "{INSTRUCTIONS}\n## Load Test Results\n")?;
+    writeln!(out, "# Load Testing with skinclf and Locust - Results and Instructions\n")?;
+    writeln!(out, "## Load Test Results\n")?;
     environment(out, report)?;
 
     let (scenarios, further) = parted(&report.runs);
@@ -31,10 +30,13 @@ pub(in crate::bench::load::report) fn write(
     if !further.is_empty() {
         further_runs(out, report, &further)?;
     }
-    containers::write(out, comparison)?;
+    if let Some(comparison) = comparison {
+        containers::write(out, comparison)?;
+    }
     key_findings(out, report, comparison)?;
-    screenshots(out)?;
-    writeln!(out, "## Conclusion\n{}", escaped(&conclusions::conclusion(report)))
+    writeln!(out, "## Conclusion\n{}\n", escaped(&conclusions::conclusion(report)))?;
+    writeln!(out, "Made by:\n\n```\n{}\n```\n\n---\n", report.command.replace("```", "'''"))?;
+    write!(out, "{INSTRUCTIONS}")
 }
 
 /// The scenarios, and what was run beside them; without scenarios each run is one.
@@ -46,13 +48,13 @@ fn parted(runs: &[Run]) -> (Vec<&Run>, Vec<&Run>) {
 fn environment(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let environment = &report.environment;
     let unknown = || "unknown".to_owned();
-    let cores = environment.logical_cores.map_or_else(unknown, |n| n.to_string());
+    let cores = environment.logical_cores.map_or("? cores".to_owned(), |n| counted(n, "core"));
     let memory = environment.memory_bytes.map_or_else(unknown, |b| format!("{} GiB", b.div_ceil(1 << 30)));
     let date = report.runs.first().map_or_else(unknown, |run| figures::date(&run.started_at));
     writeln!(out, "### Test Environment")?;
     writeln!(out, "- **Date**: {}", escaped(&date))?;
     writeln!(out, "- **System**: {} {}", escaped(&environment.os), escaped(&environment.arch))?;
-    writeln!(out, "- **CPU**: {}, {cores} cores", escaped(&environment.cpu))?;
+    writeln!(out, "- **CPU**: {}, {cores}", escaped(&environment.cpu))?;
     writeln!(out, "- **RAM**: {memory}")?;
     let targets: Vec<_> = report.runs.iter().flat_map(|run| &run.targets).collect();
     writeln!(out, "- **Model**: {}", escaped(&each(&targets, model)))?;
@@ -61,7 +63,7 @@ fn environment(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let here = targets.iter().all(|target| target.shares_machine);
     let generator =
         if here { "on the same machine as the server" } else { "on the machine above; servers elsewhere" };
-    writeln!(out, "- **Load generator**: skinclf {}, {generator}\n\n---\n", escaped(&environment.version))
+    writeln!(out, "- **Load generator**: {}, {generator}\n\n---\n", escaped(&environment.program()))
 }
 
 /// What is said of each target, once.
@@ -88,7 +90,7 @@ fn server(target: &Target) -> String {
 
 /// Runs that are not scenarios: those that seek the limit.
 fn further_runs(out: &mut dyn Write, report: &Report, runs: &[&Run]) -> io::Result<()> {
-    writeln!(out, "### Further Runs\n\nTimes in ms, all endpoints together.\n")?;
+    writeln!(out, "### Further Runs\n\n{}\n", columns::OF_RUNS)?;
     let runs: Vec<_> = runs.iter().map(|run| (*run).clone()).collect();
     markdown::table(out, &columns::RUN, &runs)?;
     let about = |run: &Run| {
@@ -120,12 +122,4 @@ fn key_findings(out: &mut dyn Write, report: &Report, comparison: Option<&Compar
         }
     }
     writeln!(out, "\n---\n")
-}
-
-fn screenshots(out: &mut dyn Write) -> io::Result<()> {
-    writeln!(
-        out,
-        "## Screenshots\n`skinclf bench --report FILE.html` makes one page with the statistics, response times and requests/s over time, \
-         histograms, stages, and CPU, memory and queue of the server. `skinclf serve` logs each request on standard error.\n\n---\n"
-    )
 }

@@ -6,6 +6,7 @@ use crate::bench::load::outcome::{Endpoint, Load, Run};
 use crate::bench::load::report::columns::{self, Column};
 use crate::bench::load::report::markdown::{self, escaped};
 use crate::bench::load::report::{describe, figures};
+use crate::bench::words::counted;
 
 /// Times in ms.
 const COLUMNS: [Column<Endpoint>; 8] = [
@@ -47,11 +48,11 @@ pub(super) fn write(out: &mut dyn Write, number: usize, run: &Run) -> io::Result
     writeln!(out, "- Duration: {}", figures::duration(plan.duration_s))?;
     writeln!(out, "- Mix: {}", escaped(&describe::mix(plan)))?;
     writeln!(out, "- Test Date: {}\n\n**Results:**\n", escaped(&figures::date(&run.started_at)))?;
-    let bold = |endpoint: &Endpoint| match &*endpoint.name {
-        "Total" => Endpoint { name: "**Total**".to_owned(), ..endpoint.clone() },
-        _ => endpoint.clone(),
+    let bold = |endpoint: Endpoint| match &*endpoint.name {
+        "Total" => Endpoint { name: "**Total**".to_owned(), ..endpoint },
+        _ => endpoint,
     };
-    markdown::table(out, &COLUMNS, &run.endpoints.iter().map(bold).collect::<Vec<_>>())?;
+    markdown::table(out, &COLUMNS, &columns::rows(run).into_iter().map(bold).collect::<Vec<_>>())?;
     writeln!(out, "\n**Analysis:**\n")?;
     writeln!(out, "- Verdict: **{}**. {}", describe::word(run.verdict), escaped(&describe::reasons(run)))?;
     for sentence in analysis(run) {
@@ -62,7 +63,7 @@ pub(super) fn write(out: &mut dyn Write, number: usize, run: &Run) -> io::Result
 
 fn load(run: &Run) -> String {
     match &run.plan.load {
-        Load::Closed { users, .. } => format!("{users} concurrent users"),
+        Load::Closed { users, .. } => counted(*users, "concurrent user"),
         open @ Load::Open { .. } => open.to_string(),
     }
 }
@@ -121,10 +122,14 @@ fn answers(run: &Run, total: &Endpoint) -> String {
         known.map(|(part, time)| format!("{part} within {}", figures::latency(time))).collect();
     let times = if times.is_empty() { "too few for percentiles".to_owned() } else { times.join(", ") };
     match total.failures {
-        0 => format!("All {} requests were answered well{checked}: {times}.", total.requests),
+        0 if total.requests == 0 => "No request was answered.".to_owned(),
+        0 => format!(
+            "{} in the whole run, all answered well{checked}: {times}.",
+            counted(total.requests, "request")
+        ),
         n => format!(
-            "{n} of {} requests failed ({}): {}. Of the others {times}.",
-            total.requests,
+            "{n} of {} failed ({}): {}. Of the others {times}.",
+            counted(total.requests, "request"),
             figures::percent(total.failure_share()),
             figures::failures_by_kind(total),
         ),

@@ -2,6 +2,7 @@
 
 use crate::bench::load::outcome::{Endpoint, Knee, Load, Recent, Run, Second, Target, UsageSample};
 use crate::bench::load::report::figures;
+use crate::bench::words::counted;
 use crate::report::chart::{Axis, Chart, HALF, Mark, Panel, Readout, Series, Shade, Shape, WIDE};
 use crate::report::scale::{log_ticks, ticks, time_ticks};
 
@@ -53,12 +54,12 @@ pub(super) fn timeline(run: &Run) -> Chart {
     });
     let total = figures::total(run);
     let description = format!(
-        "Over {}: median {}, 95th percentile {}, {} requests per second, {} failures.",
+        "Over {}: median {}, 95th percentile {}, {} requests per second, {}.",
         figures::duration(run.elapsed_s),
         figures::latency(total.and_then(|t| t.median_ms)),
         figures::latency(total.and_then(|t| t.p95_ms)),
         figures::rate(total.map_or(0.0, |t| t.rps)),
-        total.map_or(0, |t| t.failures),
+        counted(total.map_or(0, |t| t.failures), "failure"),
     );
     Chart {
         title: "Response times, requests per second and users over time".to_owned(),
@@ -95,11 +96,11 @@ fn readouts(run: &Run) -> Vec<Readout> {
         let start = std::mem::replace(&mut from, second.at_s);
         let Recent { p50_ms, p95_ms, p99_ms } = shown(second);
         let text = format!(
-            "{}: {} users, {} requests/s, {} failures, p50 {}, p95 {}, p99 {}",
+            "{}: {}, {} requests/s, {}, p50 {}, p95 {}, p99 {}",
             figures::clock(second.at_s),
-            second.users,
+            counted(second.users, "user"),
             figures::rate(second.rps),
-            second.failures,
+            counted(second.failures, "failure"),
             figures::latency(p50_ms),
             figures::latency(p95_ms),
             figures::latency(p99_ms),
@@ -235,9 +236,9 @@ pub(super) fn sweep(runs: &[Run], knee: &Knee) -> Chart {
     Chart {
         title: "Good answers per second and response times over the number of users".to_owned(),
         description: format!(
-            "{} good answers per second at the knee of {} users.",
+            "{} good answers per second at the knee of {}.",
             figures::rate(knee.rps),
-            knee.users
+            counted(knee.users, "user")
         ),
         width: WIDE,
         x: Axis {
@@ -259,7 +260,7 @@ pub(super) fn sweep(runs: &[Run], knee: &Knee) -> Chart {
             },
         ],
         shaded: Vec::new(),
-        marks: vec![Mark { at: knee.users as f64, label: format!("knee: {} users", knee.users) }],
+        marks: vec![Mark { at: knee.users as f64, label: format!("knee: {}", counted(knee.users, "user")) }],
         readouts: Vec::new(),
     }
 }

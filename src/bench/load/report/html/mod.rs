@@ -12,6 +12,7 @@ use super::columns::{self, Column};
 use super::{comparison, describe, figures};
 use crate::bench::load::compare::Comparison;
 use crate::bench::load::outcome::{Report, Run, Verdict};
+use crate::bench::words::{counted, were};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -60,13 +61,12 @@ fn targets(report: &Report) -> String {
     match urls.len() {
         0 => "nothing".to_owned(),
         1..=3 => urls.join(", "),
-        n => format!("{n} servers"),
+        n => counted(n, "server"),
     }
 }
 
 fn when(report: &Report) -> String {
-    let runs =
-        if report.runs.len() == 1 { "1 run".to_owned() } else { format!("{} runs", report.runs.len()) };
+    let runs = counted(report.runs.len(), "run");
     match report.runs.first() {
         Some(first) => format!("{runs} from {}", figures::date(&first.started_at)),
         None => runs,
@@ -76,21 +76,22 @@ fn when(report: &Report) -> String {
 /// The verdict before any figure. One that spoils the figures is stated across the page.
 fn headline(report: &Report, warned: &[&Run]) -> Markup {
     let failed: u64 = report.runs.iter().filter_map(figures::total).map(|t| t.failures).sum();
-    let missed = report.runs.iter().flat_map(|r| &r.thresholds).filter(|t| t.missed).count();
+    let limits: Vec<_> = report.runs.iter().flat_map(|run| &run.thresholds).collect();
+    let missed = limits.iter().filter(|limit| limit.missed).count();
     html! {
         @if !warned.is_empty() {
             div.alarm role="alert" {
-                @for kind in [Verdict::ClientSaturated, Verdict::Unstable] {
+                @for kind in [Verdict::Failed, Verdict::TooShort, Verdict::ClientSaturated, Verdict::Unstable] {
                     @let these: Vec<_> = warned.iter().filter(|run| run.verdict == kind).collect();
                     @if !these.is_empty() { (alarm(kind, &these, report.runs.len() == 1)) }
                 }
             }
         }
         @if failed > 0 {
-            p.bad { strong { (failed) " requests failed." } " Latencies are those of good answers and of timeouts." }
+            p.bad { strong { (counted(failed, "request")) " failed." } " Latencies are those of good answers and of timeouts." }
         }
         @if missed > 0 {
-            p.bad { strong { (missed) " of the limits set were missed." } }
+            p.bad { strong { (missed) " of " (counted(limits.len(), "limit")) " " (were(missed)) " missed." } }
         }
     }
 }
@@ -113,7 +114,7 @@ fn verdict(run: &Run) -> Markup {
     let class = match run.verdict {
         Verdict::Valid => "verdict valid",
         Verdict::NotSaturated => "verdict capped",
-        Verdict::ClientSaturated | Verdict::Unstable => "verdict warning",
+        _ => "verdict warning",
     };
     html! {
         div class=(class) {
@@ -128,7 +129,7 @@ fn summary(report: &Report) -> Markup {
     html! {
         section {
             h2 { "All runs" }
-            p.soft { "All endpoints together, each run as a whole; times in ms." }
+            p.soft { (columns::OF_RUNS) }
             div.wide { table {
                 thead { tr { @for (title, _) in &columns::RUN { th scope="col" { (title) } } } }
                 tbody {

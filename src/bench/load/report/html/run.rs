@@ -64,7 +64,7 @@ pub(super) fn section(index: usize, run: &Run, alone: bool) -> Markup {
             div.pair {
                 @for (endpoint, chart) in charts::histograms(run) {
                     @let title = format!("Response times of {endpoint}");
-                    (figure(&title, "How many answers took how long, on a logarithmic axis.", chart.svg()))
+                    (figure(&title, "How many answers of the whole run took how long, on a logarithmic axis.", chart.svg()))
                 }
             }
             @if !run.stages.is_empty() {
@@ -81,7 +81,7 @@ pub(super) fn section(index: usize, run: &Run, alone: bool) -> Markup {
 fn tiles(run: &Run) -> Markup {
     let steady = figures::phase_total(run.steady_state.as_ref());
     let Some(total) = steady.or(figures::total(run)) else { return html! {} };
-    let of = if steady.is_some() { "steady state" } else { "whole run" };
+    let of = if steady.is_some() { "in the steady state" } else { "in the whole run" };
     let whole = figures::total(run).unwrap_or(total);
     html! {
         div.tiles {
@@ -89,7 +89,7 @@ fn tiles(run: &Run) -> Markup {
             (tile("median", &figures::latency(total.median_ms), of, false))
             (tile("p95", &figures::latency(total.p95_ms), of, false))
             (tile("p99", &figures::latency(total.p99_ms), of, false))
-            @let counts = format!("{} of {}", whole.failures, whole.requests);
+            @let counts = format!("{} of {} in the whole run", whole.failures, whole.requests);
             (tile("failed", &figures::percent(whole.failure_share()), &counts, whole.failures > 0))
             @if let Some(starts) = &run.starts {
                 @let counts = format!("of {}, {} late", starts.planned, starts.late);
@@ -140,7 +140,7 @@ fn endpoints(run: &Run) -> Markup {
     let shown = columns::rows(run);
     html! {
         div.wide { table {
-            caption { "Times in ms." }
+            caption { "Times in ms; endpoints and total of the whole run." }
             thead { tr { @for (title, _) in &columns::ENDPOINT { th scope="col" { (title) } } } }
             tbody {
                 @for endpoint in &shown {
@@ -193,6 +193,7 @@ fn servers(run: &Run) -> Markup {
         @if let Some(chart) = charts::usage(run) {
             (figure("What the servers used", "From their /metrics.", chart.svg()))
         }
+        p.soft { "Requests and response times (ms) of the whole run, CPU on average in the steady state." }
         (table(&TARGET, &run.targets))
         @if let Some(share) = run.generator.cpu_share {
             p.soft {

@@ -9,7 +9,8 @@ use crate::bench::load::report::figures;
 use crate::report::chart::WIDE;
 
 pub(super) const METHOD: &str = "From Server-Timing, in the steady state: the share of each stage in typical answers \
-                                 (between p40 and p60) and in the slowest 1 %. Other is network, upload and HTTP.";
+                                 (between p40 and p60) and in the slowest 1 %. Other is network, upload and HTTP, \
+                                 from when the request was sent.";
 
 const COLUMNS: [Column<Stage>; 7] = [
     ("stage", |s| s.name.clone()),
