@@ -1,17 +1,28 @@
-//! When to use colour, and what tables and progress bars look like.
+//! When to use colour, how wide the terminal is, and what progress bars look like.
+
+mod table;
+mod text;
 
 use std::fmt;
-use std::io::{self, IsTerminal, Write as _};
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use comfy_table::{Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+pub(crate) use self::table::{Cell, Kind, Table};
+pub(crate) use self::text::Wrapping;
+
+/// A terminal with fewer columns gets no bar.
+const LEAST_FOR_BAR: u16 = 20;
+
+/// With fewer columns, a bar is only its figures.
+const LEAST_FOR_WIDE_BAR: u16 = 50;
 
 /// When to colour the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum ColorChoice {
-    /// On a terminal, unless NO_COLOR is set.
+    /// On a terminal, unless NO_COLOR is set or TERM is dumb.
     Auto,
     Always,
     Never,
@@ -26,25 +37,51 @@ impl ColorChoice {
     }
 }
 
-/// Whether to colour what goes to a stream.
-pub(crate) fn colored(stream_is_terminal: bool) -> bool {
+fn colored(stream_is_terminal: bool) -> bool {
     match CHOICE.load(Ordering::Relaxed) {
         choice if choice == ColorChoice::Always as u8 => true,
         choice if choice == ColorChoice::Never as u8 => false,
-        _ => stream_is_terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+        _ => {
+            let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+            stream_is_terminal && !is_dumb && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+        }
     }
 }
 
-/// An empty table in the program's look.
-pub(crate) fn table(colored: bool) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY);
-    if colored {
-        table.enforce_styling();
-    } else {
-        table.force_no_tty();
+/// How to write for people: with colours or without, and how wide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Look {
+    pub(crate) colored: bool,
+    /// Columns that lines are to fit into; without, they are as long as they need.
+    pub(crate) width: Option<u16>,
+}
+
+impl Look {
+    /// The look of standard output, or of a file in its place.
+    pub(crate) fn of_output(is_terminal: bool) -> Self {
+        Self { colored: colored(is_terminal), width: if is_terminal { width() } else { None } }
     }
-    table
+
+    /// Writes lines that fit.
+    pub(crate) fn wrapping<W: Write>(self, out: W) -> Wrapping<W> {
+        Wrapping::new(out, self.width)
+    }
+}
+
+/// Columns of the terminal that standard output is; `None` if it is none, or one that does not say.
+pub(crate) fn width() -> Option<u16> {
+    columns(io::stdout())
+}
+
+#[cfg(unix)]
+fn columns(stream: impl std::os::fd::AsFd) -> Option<u16> {
+    // A terminal on a serial line says 0.
+    rustix::termios::tcgetwinsize(stream).ok().map(|size| size.ws_col).filter(|columns| *columns > 0)
+}
+
+#[cfg(not(unix))]
+fn columns<S>(_: S) -> Option<u16> {
+    None
 }
 
 /// A word not to be overlooked, outside a table.
@@ -67,11 +104,19 @@ pub(crate) fn complain(name: &str, problem: &str) {
     note(format_args!("error: {}: {}", printable(name), printable(problem)));
 }
 
-/// A progress bar on stderr; invisible when `quiet` or when stderr is no terminal.
-pub(crate) fn progress(quiet: bool) -> ProgressBar {
+/// A bar on standard error; invisible when `quiet`, or where that is no terminal, a dumb one, or one with few columns.
+pub(crate) fn bar(quiet: bool) -> ProgressBar {
     let bar = ProgressBar::no_length();
-    if quiet || !std::io::stderr().is_terminal() {
+    if quiet || columns(io::stderr()).is_none_or(|columns| columns < LEAST_FOR_BAR) {
         bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    bar
+}
+
+/// A bar that counts images.
+pub(crate) fn progress(quiet: bool) -> ProgressBar {
+    let bar = bar(quiet);
+    if bar.is_hidden() {
         return bar;
     }
     bar.set_style(style("{spinner} {pos} images  {per_sec}  {elapsed}"));
@@ -79,12 +124,20 @@ pub(crate) fn progress(quiet: bool) -> ProgressBar {
     bar
 }
 
-/// Gives a progress bar its length and with it an estimate of the time left.
+/// Gives a bar that counts images its length and with it an estimate of the time left.
 pub(crate) fn set_length(bar: &ProgressBar, total: u64) {
     bar.set_length(total);
-    bar.set_style(style("{bar:32} {pos}/{len} images  {per_sec}  {eta} left"));
+    let is_wide = columns(io::stderr()).is_some_and(|columns| columns >= LEAST_FOR_WIDE_BAR);
+    let wide = "{wide_bar} {pos}/{len} images  {per_sec}  {eta} left";
+    bar.set_style(style(if is_wide { wide } else { "{pos}/{len} images  {eta} left" }));
 }
 
-fn style(template: &str) -> ProgressStyle {
+/// The look of a bar, in the language of `indicatif`.
+pub(crate) fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// As many of the parts of a line on standard error, from the first, as fit side by side.
+pub(crate) fn fitting(parts: &[String]) -> String {
+    text::fitting(parts, columns(io::stderr()).map_or(usize::MAX, usize::from))
 }

@@ -20,6 +20,7 @@ use self::truth::Scoring;
 use crate::cli::{ClassifyArgs, Format};
 use crate::exit::Exit;
 use crate::output::{self, Destination, Failure, Heatmap, Layout, Record, Sink, Subject};
+use crate::terminal::Look;
 use crate::{interrupt, terminal};
 
 type Outcome = Result<(Prediction, Timings), Failure>;
@@ -100,7 +101,7 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
 
 fn layout(format: Format, on_terminal: bool) -> Layout {
     match format {
-        Format::Table => Layout::Table { colored: terminal::colored(on_terminal), terminal: on_terminal },
+        Format::Table => Layout::Table(Look::of_output(on_terminal)),
         Format::Json => Layout::Json,
         Format::Jsonl => Layout::JsonLines,
         Format::Csv => Layout::Csv,

@@ -7,6 +7,7 @@
 mod bootstrap;
 mod calibration;
 mod confusion;
+mod flag;
 mod prepared;
 mod roc;
 mod scores;
@@ -15,8 +16,9 @@ use crate::spec::ModelSpec;
 
 pub use calibration::{BINS, Bin};
 pub use confusion::Confusion;
+pub use flag::Flagged;
 pub use roc::Point;
-pub use scores::{Estimate, Overall, PerClass, Scores};
+pub use scores::{AtThreshold, Estimate, Overall, PerClass, Scores};
 
 /// Classified images whose class is known. Of each it holds the class, the decision and one number a class.
 pub struct Sample<'s> {
@@ -84,16 +86,23 @@ impl<'s> Sample<'s> {
         let values = prepared.figures(&as_they_are);
         let intervals =
             bootstrap::intervals(&self.units, resamples, seed, |weights| prepared.figures(weights));
-        let estimates = values.into_iter().zip(intervals).map(|(value, interval)| {
+        let mut estimates = values.into_iter().zip(intervals).map(|(value, interval)| {
             // A broken model may give probabilities that are no numbers.
             let value = value.filter(|v| v.is_finite());
             Estimate { value, ci95: interval.filter(|_| value.is_some()) }
         });
-        let (overall, per_class) = scores::unflatten(estimates, self.classes());
+        let (overall, per_class, [sensitivity, specificity]) =
+            scores::unflatten(&mut estimates, self.classes());
         Scores {
             overall,
             melanoma: prepared.melanoma(),
             per_class,
+            at_threshold: self.spec.malignancy_threshold.map(|threshold| AtThreshold {
+                threshold,
+                sensitivity,
+                specificity,
+                images: prepared.flagged(&as_they_are),
+            }),
             confusion: prepared.confusion(&as_they_are),
             reliability: prepared.reliability(&as_they_are),
             malignant_roc: prepared.malignant_roc(&as_they_are),

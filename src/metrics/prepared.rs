@@ -1,6 +1,7 @@
 //! A sample made ready to be scored under many weights.
 
 use super::calibration::Calibration;
+use super::flag::{Flagged, Flags};
 use super::roc::Ranking;
 use super::scores::{Overall, PerClass};
 use super::{Bin, Confusion, Point, Sample};
@@ -15,6 +16,8 @@ pub(super) struct Prepared<'a> {
     /// By the probability of each class.
     by_class: Vec<Ranking>,
     by_malignancy: Ranking,
+    /// By the model's own threshold; without one, none is flagged.
+    flags: Flags,
     calibration: Calibration,
 }
 
@@ -27,11 +30,14 @@ impl<'a> Prepared<'a> {
         };
         let malignant: Vec<f32> = sample.rows().map(|row| sample.spec.malignant_probability(row)).collect();
         let is_malignant = |image: usize| labels[sample.truths[image]].group == Group::Malignant;
+        let flags =
+            |(image, p): (usize, &f32)| (is_malignant(image), sample.spec.is_flagged(*p) == Some(true));
         Self {
             sample,
             melanoma: labels.iter().position(|l| l.code.eq_ignore_ascii_case(MELANOMA)),
             by_class: (0..labels.len()).map(of_class).collect(),
             by_malignancy: Ranking::new(&malignant, is_malignant),
+            flags: Flags(malignant.iter().enumerate().map(flags).collect()),
             calibration: Calibration::new(sample.rows().zip(sample.truths.iter().copied())),
         }
     }
@@ -40,7 +46,7 @@ impl<'a> Prepared<'a> {
         self.melanoma
     }
 
-    /// All figures in one row: those of [`Overall`], then those of each class.
+    /// All figures in one row: those of [`Overall`], those of each class, and those at the model's threshold.
     pub(super) fn figures(&self, weights: &[u32]) -> Vec<Option<f64>> {
         let confusion = self.confusion(weights);
         let aurocs: Vec<_> = self.by_class.iter().map(|ranking| ranking.auroc(weights)).collect();
@@ -67,7 +73,9 @@ impl<'a> Prepared<'a> {
             };
             figures.into_array()
         });
-        overall.into_array().into_iter().chain(per_class).collect()
+        let flagged = self.flagged(weights);
+        let at_threshold = [flagged.sensitivity(), flagged.specificity()];
+        overall.into_array().into_iter().chain(per_class).chain(at_threshold).collect()
     }
 
     pub(super) fn confusion(&self, weights: &[u32]) -> Confusion {
@@ -77,6 +85,10 @@ impl<'a> Prepared<'a> {
             confusion.count(*truth, *decision, *weight);
         }
         confusion
+    }
+
+    pub(super) fn flagged(&self, weights: &[u32]) -> Flagged {
+        self.flags.count(weights)
     }
 
     pub(super) fn reliability(&self, weights: &[u32]) -> Vec<Bin> {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Bin, Confusion, Point};
+use super::{Bin, Confusion, Flagged, Point};
 
 /// A figure of a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -53,6 +53,20 @@ pub struct PerClass<T> {
     pub auroc: T,
 }
 
+/// The decision to flag an image, which is the model's own threshold of the malignant probability.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct AtThreshold {
+    /// The least malignant probability that is flagged.
+    pub threshold: f32,
+    /// Share of the malignant images that are flagged.
+    pub sensitivity: Estimate,
+    /// Share of the benign images that are not.
+    pub specificity: Estimate,
+    /// What was counted.
+    #[serde(flatten)]
+    pub images: Flagged,
+}
+
 /// All about a sample.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scores {
@@ -62,6 +76,8 @@ pub struct Scores {
     pub melanoma: Option<usize>,
     /// In the order of the labels.
     pub per_class: Vec<PerClass<Estimate>>,
+    /// `None` for a model without a threshold.
+    pub at_threshold: Option<AtThreshold>,
     /// What was decided for what.
     pub confusion: Confusion,
     /// How often the largest probability is right, by its size.
@@ -115,13 +131,13 @@ impl<T> PerClass<T> {
     }
 }
 
-/// From one row of figures, first those of [`Overall`], then each class's.
+/// From one row of figures, first those of [`Overall`], then each class's, then the two at the model's threshold.
 pub(super) fn unflatten<T>(
-    mut figures: impl Iterator<Item = T>,
+    figures: &mut impl Iterator<Item = T>,
     classes: usize,
-) -> (Overall<T>, Vec<PerClass<T>>) {
+) -> (Overall<T>, Vec<PerClass<T>>, [T; 2]) {
     let mut next = || figures.next().expect("a figure for each name");
     let overall = Overall::from_figures(&mut next);
     let per_class = (0..classes).map(|_| PerClass::from_figures(&mut next)).collect();
-    (overall, per_class)
+    (overall, per_class, [next(), next()])
 }

@@ -12,6 +12,8 @@ use std::io::{self, Write};
 
 use skinclf::ModelSpec;
 
+use crate::terminal::Look;
+
 pub(crate) use destination::{Destination, loss};
 pub(crate) use record::{Failure, Heatmap, ModelId, Record, Subject};
 pub(crate) use table::NOTICE;
@@ -35,7 +37,7 @@ fn io_error(error: ::csv::Error) -> io::Error {
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Layout {
-    Table { colored: bool, terminal: bool },
+    Table(Look),
     Json,
     JsonLines,
     Csv,
@@ -52,7 +54,7 @@ pub(crate) fn sink<'w>(
     out: Box<dyn Write + 'w>,
 ) -> Result<Box<dyn Sink + 'w>, String> {
     Ok(match layout {
-        Layout::Table { colored, terminal } => Box::new(table::Table::new(spec, out, colored, terminal)),
+        Layout::Table(look) => Box::new(table::Table::new(spec, out, look)),
         Layout::Json => Box::new(json::Array::new(out)),
         Layout::JsonLines => Box::new(json::Lines::new(out)),
         Layout::Csv => Box::new(csv::Csv::new(spec, out)),

@@ -2,105 +2,137 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement};
-use skinclf::{Group, ModelSpec, Prediction};
+use comfy_table::Color;
+use skinclf::{Decision, Group, ModelSpec, Prediction};
 
 use super::{Record, Sink};
-use crate::terminal::{self, printable};
+use crate::terminal::{self, Cell, Kind, Look, Wrapping, printable};
 
 pub(crate) const NOTICE: &str =
     "Research software, not a medical device: this is not a diagnosis. See a doctor about a skin change.";
 
-/// Rows to a table: a long run prints several, so that memory stays bounded.
-const ROWS: usize = 1000;
+/// Images to a table: a long run prints several, so that memory stays bounded.
+const IMAGES: usize = 1000;
 
-pub(super) struct Table<'s, W> {
+pub(super) struct Table<'s, W: Write> {
     spec: &'s ModelSpec,
-    out: W,
-    colored: bool,
-    terminal: bool,
+    out: Wrapping<W>,
+    look: Look,
+    /// Of how many images the rows are.
+    images: usize,
     rows: Vec<Vec<Cell>>,
     any: bool,
     any_flagged: bool,
+    /// For some image another class is more probable than the one named.
+    any_beaten: bool,
+    /// What classes are ranked by is not their probability, and is shown.
+    with_scores: bool,
 }
 
 impl<'s, W: Write> Table<'s, W> {
-    pub(super) fn new(spec: &'s ModelSpec, out: W, colored: bool, terminal: bool) -> Self {
-        Self { spec, out, colored, terminal, rows: Vec::new(), any: false, any_flagged: false }
-    }
-
-    fn paint(&self, cell: Cell, color: Color) -> Cell {
-        if self.colored { cell.fg(color) } else { cell }
-    }
-
-    fn row(&mut self, name: Cell, record: &Record<'_>, prediction: &Prediction) -> Vec<Cell> {
-        let shown: Vec<_> = record.ranked(prediction).into_iter().take(record.top_k.unwrap_or(1)).collect();
-        let lines =
-            |of: &dyn Fn(&(usize, f32)) -> String| shown.iter().map(of).collect::<Vec<_>>().join("\n");
-        let mut class = lines(&|(class, _)| {
-            let label = &self.spec.labels[*class];
-            format!("{} ({})", label.name, label.code)
-        });
-        let mut color = match self.spec.labels[prediction.class].group {
-            Group::Malignant => Color::Red,
-            Group::Benign => Color::Green,
-        };
-        if !prediction.is_usable() {
-            let reasons: Vec<_> = prediction.reasons.iter().map(|reason| reason.words()).collect();
-            class = format!("{class}\nnot usable: {}", reasons.join(", "));
-            color = Color::Yellow;
+    pub(super) fn new(spec: &'s ModelSpec, out: W, look: Look) -> Self {
+        Self {
+            spec,
+            out: look.wrapping(out),
+            look,
+            images: 0,
+            rows: Vec::new(),
+            any: false,
+            any_flagged: false,
+            any_beaten: false,
+            with_scores: false,
         }
+    }
+
+    /// A row for each class that is listed, so that its figures stay beside its name.
+    fn add_rows(&mut self, name: String, record: &Record<'_>, prediction: &Prediction) {
+        let spec = self.spec;
+        let listed = record.ranked(prediction).into_iter().take(record.top_k.unwrap_or(1));
+        let scores = spec.scores(&prediction.probabilities);
+        let usable = prediction.is_usable();
+        let own = prediction.probabilities[prediction.class];
+        let beaten = prediction.probabilities.iter().any(|other| *other > own);
+        self.any_beaten |= beaten;
+        for (rank, (class, probability)) in listed.enumerate() {
+            let label = &spec.labels[class];
+            let mark = if rank == 0 && beaten { " *" } else { "" };
+            let color = match label.group {
+                _ if !usable => Color::Yellow,
+                Group::Malignant => Color::Red,
+                Group::Benign => Color::Green,
+            };
+            let text = Cell::from(format!("{} ({}){mark}", label.name, label.code)).color(color);
+            let name = if rank == 0 { name.clone() } else { String::new() };
+            let malignant = if rank == 0 { self.malignant(prediction) } else { Cell::default() };
+            self.add_row(name, text, percent(probability), percent(scores[class]), malignant);
+        }
+        if !usable {
+            let reasons: Vec<_> = prediction.reasons.iter().map(|reason| reason.words()).collect();
+            let text = Cell::from(format!("not usable: {}", reasons.join(", "))).color(Color::Yellow);
+            self.add_row(String::new(), text, String::new(), String::new(), Cell::default());
+        }
+    }
+
+    fn malignant(&mut self, prediction: &Prediction) -> Cell {
         let malignant = self.spec.malignant_probability(&prediction.probabilities);
-        let flagged = self.spec.is_flagged(malignant) == Some(true);
-        self.any_flagged |= flagged;
-        let mark = if flagged { " flagged" } else { "" };
-        let malignant = Cell::new(format!("{}{mark}", percent(malignant)));
-        let malignant = if flagged { self.paint(malignant, Color::Red) } else { malignant };
-        vec![name, self.paint(Cell::new(class), color), Cell::new(lines(&|(_, p)| percent(*p))), malignant]
+        if self.spec.is_flagged(malignant) == Some(true) {
+            self.any_flagged = true;
+            return Cell::from(format!("{} flagged", percent(malignant))).color(Color::Red);
+        }
+        percent(malignant).into()
+    }
+
+    fn add_row(&mut self, name: String, class: Cell, probability: String, score: String, malignant: Cell) {
+        let score = self.with_scores.then(|| score.into());
+        let row = [name.into(), class, probability.into()].into_iter().chain(score).chain([malignant]);
+        self.rows.push(row.collect());
     }
 
     fn write_rows(&mut self) -> io::Result<()> {
+        self.images = 0;
         if self.rows.is_empty() {
             return Ok(());
         }
-        let mut table = terminal::table(self.colored);
-        let dynamic = if self.terminal { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
-        table.set_content_arrangement(dynamic);
-        let header = ["image", "class", "probability", "malignant"].map(|title| {
-            let cell = Cell::new(title);
-            if self.colored { cell.add_attribute(Attribute::Bold) } else { cell }
-        });
-        table.set_header(header);
-        table.add_rows(self.rows.drain(..));
-        for column in 2..4 {
-            table.column_mut(column).expect("four columns").set_cell_alignment(CellAlignment::Right);
-        }
+        let score = self.with_scores.then_some(("score", Kind::Figure));
+        let titles = [("image", Kind::Name), ("class", Kind::Text), ("probability", Kind::Figure)];
+        let titles = titles.into_iter().chain(score).chain([("malignant", Kind::Figure)]);
+        let mut table = terminal::Table::new(self.look, titles, &[]);
+        self.rows.drain(..).for_each(|row| table.add_row(row));
         writeln!(self.out, "{table}")
     }
 }
 
 impl<W: Write> Sink for Table<'_, W> {
     fn push(&mut self, record: &Record<'_>) -> io::Result<()> {
-        let name = Cell::new(printable(record.subject.name()));
-        let row = match &record.outcome {
-            Ok((prediction, _)) => self.row(name, record, prediction),
+        self.with_scores = record.top_k.is_some() && self.spec.decision == Decision::BalancedArgmax;
+        let name = printable(record.subject.name());
+        match &record.outcome {
+            Ok((prediction, _)) => self.add_rows(name, record, prediction),
             Err(failure) => {
-                let message = format!("error: {}", failure.message);
-                vec![
-                    name,
-                    self.paint(Cell::new(printable(&message)), Color::Yellow),
-                    Cell::new(""),
-                    Cell::new(""),
-                ]
+                let message = Cell::from(printable(&format!("error: {}", failure.message)));
+                let message = message.color(Color::Yellow);
+                self.add_row(name, message, String::new(), String::new(), Cell::default());
             }
-        };
-        self.rows.push(row);
+        }
         self.any = true;
-        if self.rows.len() == ROWS { self.write_rows() } else { Ok(()) }
+        self.images += 1;
+        if self.images == IMAGES { self.write_rows() } else { Ok(()) }
     }
 
     fn finish(&mut self) -> io::Result<()> {
         self.write_rows()?;
+        if self.any_beaten {
+            writeln!(
+                self.out,
+                "*: not the most probable class, but the one whose probability is highest relative to how common it is"
+            )?;
+        }
+        if self.any && self.with_scores {
+            writeln!(
+                self.out,
+                "score: what the classes are ranked by, the probability if all classes were equally common"
+            )?;
+        }
         if let Some(threshold) = self.spec.malignancy_threshold.filter(|_| self.any_flagged) {
             let threshold = percent(threshold);
             writeln!(

@@ -10,6 +10,7 @@ mod reports;
 mod schema;
 mod serve;
 mod support;
+mod terminal;
 mod truth;
 mod tta;
 mod usable;

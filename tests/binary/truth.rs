@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::schema::assert_valid;
-use crate::support::{Ran, classify_json, run, run_with_input, send, skinclf};
+use crate::support::{Ran, classify_json, embedded_but, run, run_with_input, send, skinclf};
 
 const LABELS: &str = "samples/labels.csv";
 const TRUNCATED: &str = "samples/broken/truncated.jpg";
@@ -63,6 +63,21 @@ const OVERALL: [(&str, &str); 10] = [
     ("Brier score", "brier"),
 ];
 
+/// The same of the embedded model's own threshold.
+const AT_THRESHOLD: [(&str, &str); 2] = [
+    ("sensitivity, malignant, flagged (at least 5.3 %)", "sensitivity"),
+    ("specificity, malignant, flagged (at least 5.3 %)", "specificity"),
+];
+
+/// The sentence with its counts.
+fn flagged(scores: &Value) -> String {
+    let at = &scores["at_threshold"];
+    format!(
+        "Flagged (malignant probability at least 5.3 %): {} of {} malignant images and {} of {} benign ones.",
+        at["malignant_flagged"], at["malignant"], at["benign_flagged"], at["benign"]
+    )
+}
+
 /// The same of each class.
 const PER_CLASS: ([&str; 5], [&str; 5]) = (
     ["recall", "precision", "specificity", "F1", "AUROC"],
@@ -96,6 +111,8 @@ fn scores_follow_from_the_results_of_the_images() {
     let mut confusion = vec![vec![0_u64; 7]; 7];
     let mut squares = 0.0;
     let mut unusable = 0;
+    // Of images, and of those flagged: benign, malignant.
+    let mut flags = [[0_u64; 2]; 2];
     let results = classify_json(&["samples"]);
     for result in results.iter().filter(|r| r["error"].is_null()) {
         let path = PathBuf::from(result["path"].as_str().expect("a path"));
@@ -104,6 +121,9 @@ fn scores_follow_from_the_results_of_the_images() {
             truths().into_iter().find(|(image, _)| image == stem).expect("a label of each sample");
         let class = CODES.iter().position(|code| *code == truth).expect("a class");
         unusable += u64::from(result["usable"] == false);
+        let of_group = &mut flags[usize::from(["akiec", "bcc", "mel"].contains(&&*truth))];
+        of_group[0] += 1;
+        of_group[1] += u64::from(result["flagged"] == true);
         confusion[class][result["predicted_class"].as_u64().expect("an index") as usize] += 1;
         for code in CODES {
             let p = result["probabilities"][code].as_f64().expect("a number");
@@ -129,6 +149,26 @@ fn scores_follow_from_the_results_of_the_images() {
         assert_eq!(of_class["recall"]["value"].is_null(), n == 0);
     }
     assert_eq!(scores["model"], results[0]["model"]);
+    let at = &scores["at_threshold"];
+    let counted = ["benign", "benign_flagged", "malignant", "malignant_flagged"].map(|key| at[key].as_u64());
+    let [[benign, false_alarms], [malignant, found]] = flags;
+    assert_eq!(counted, [benign, false_alarms, malignant, found].map(Some));
+    assert_eq!(at["sensitivity"]["value"], json!(found as f64 / malignant as f64));
+    assert_eq!(at["specificity"]["value"], json!((benign - false_alarms) as f64 / benign as f64));
+    let spec: Value =
+        serde_json::from_slice(&std::fs::read("models/mobilenetv2.json").expect("the spec")).expect("JSON");
+    assert_eq!(at["threshold"], spec["malignancy_threshold"]);
+}
+
+#[test]
+fn a_model_without_a_threshold_has_no_figures_at_it() {
+    let (_folder, model) = embedded_but(|_| ());
+    let model = model.to_str().expect("UTF-8");
+    let scores = scores(&score(LABELS, &["-f", "json", "--model", model, "samples"]));
+    assert_valid("scores", &scores);
+    assert_eq!(scores["at_threshold"], Value::Null);
+    let table = score(LABELS, &["--model", model, "samples"]).stdout;
+    assert!(table.contains("at 80 % specificity") && !table.to_lowercase().contains("flagged"), "{table}");
 }
 
 #[test]
@@ -193,6 +233,11 @@ fn tables_hold_the_numbers_of_the_json() {
         let row = rows.iter().find(|row| row[0] == title).unwrap_or_else(|| panic!("no {title}: {table}"));
         assert_eq!(row[1..], shown(&scores["metrics"][key]), "{title}");
     }
+    for (title, key) in AT_THRESHOLD {
+        let row = rows.iter().find(|row| row[0] == title).unwrap_or_else(|| panic!("no {title}: {table}"));
+        assert_eq!(row[1..], shown(&scores["at_threshold"][key]), "{title}");
+    }
+    assert!(table.contains(&flagged(&scores)), "{table}");
     let (titles, keys) = PER_CLASS;
     let header = rows.iter().position(|row| row[0] == "class").expect("a header");
     assert_eq!(rows[header][1..], [&["n"], &titles[..]].concat());
@@ -236,6 +281,12 @@ fn the_report_needs_nothing_else_and_has_the_numbers_of_the_json() {
         let row = format!("<th scope=\"row\">{title}</th><td>{value}</td><td>{interval}</td>");
         assert!(html.contains(&row), "{row}");
     }
+    for (title, key) in AT_THRESHOLD {
+        let [value, interval] = shown(&scores["at_threshold"][key]);
+        let row = format!("<th scope=\"row\">{title}</th><td>{value}</td><td>{interval}</td>");
+        assert!(html.contains(&row), "{row}");
+    }
+    assert!(html.contains(&flagged(&scores)));
     for (code, of_class) in scores["per_class"].as_object().expect("an object") {
         let cells = PER_CLASS.1.map(|key| match shown(&of_class[key]) {
             [value, interval] if interval == "-" => format!("<td>{value}</td>"),

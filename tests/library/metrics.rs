@@ -33,7 +33,9 @@ fn fixture() -> Fixture {
 }
 
 fn spec() -> ModelSpec {
-    ModelSpec::parse(include_bytes!("../../models/mobilenetv2.json")).expect("a spec")
+    let spec = ModelSpec::parse(include_bytes!("../../models/mobilenetv2.json")).expect("a spec");
+    // As in the fixture.
+    ModelSpec { malignancy_threshold: Some(0.25), ..spec }
 }
 
 impl Fixture {
@@ -80,11 +82,18 @@ fn values(scores: &Scores) -> Value {
         of_class["n"] = scores.confusion.occurrences(class).into();
         per_class[&label.code] = of_class;
     }
-    json!({ "metrics": metrics, "per_class": per_class, "confusion": scores.confusion.rows().collect::<Vec<_>>() })
+    let mut at_threshold = serde_json::to_value(scores.at_threshold).expect("JSON");
+    strip(&mut at_threshold);
+    json!({
+        "metrics": metrics,
+        "at_threshold": at_threshold,
+        "per_class": per_class,
+        "confusion": scores.confusion.rows().collect::<Vec<_>>(),
+    })
 }
 
 fn strip(estimates: &mut Value) {
-    for estimate in estimates.as_object_mut().expect("an object").values_mut() {
+    for estimate in estimates.as_object_mut().expect("an object").values_mut().filter(|v| v.is_object()) {
         *estimate = estimate["value"].take();
     }
 }

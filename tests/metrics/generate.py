@@ -16,6 +16,8 @@ MELANOMA = 4
 # Probabilities are whole numbers of parts, so that 32 and 64 bits hold the same value, sums are exactly 1, and ties abound.
 PARTS = 1024
 BINS = 15
+# Of the malignant probability, in parts; with ties, as all parts come by sixteens.
+THRESHOLD = 256
 
 
 def draw(random, images: int, frequencies, skill: float, decide) -> dict:
@@ -55,6 +57,22 @@ def ece(probabilities: np.ndarray, truths: np.ndarray) -> float:
     edges = np.linspace(0, 1, BINS + 1)
     inside = [(confidence > low) & (confidence <= high) for low, high in zip(edges[:-1], edges[1:])]
     return sum(b.mean() * abs(right[b].mean() - confidence[b].mean()) for b in inside if b.any())
+
+
+def at_threshold(truths: np.ndarray, malignant_parts: np.ndarray) -> dict:
+    """What the threshold flags: what lies at it, too."""
+    flagged = malignant_parts >= THRESHOLD
+    scores = {"zero_division": np.nan}
+    (kept, false_alarms), (missed, found) = metrics.confusion_matrix(truths, flagged, labels=[False, True]).tolist()
+    return {
+        "threshold": THRESHOLD / PARTS,
+        "sensitivity": number(metrics.recall_score(truths, flagged, **scores)),
+        "specificity": number(metrics.recall_score(~truths, ~flagged, **scores)),
+        "malignant": missed + found,
+        "malignant_flagged": found,
+        "benign": kept + false_alarms,
+        "benign_flagged": false_alarms,
+    }
 
 
 def number(value):
@@ -98,6 +116,7 @@ def expected(case: dict) -> dict:
             "ece": ece(probabilities, truths),
             "brier": direct,
         },
+        "at_threshold": at_threshold(malignant, case["parts"][:, MALIGNANT].sum(axis=1)),
         "per_class": per_class,
         "confusion": metrics.confusion_matrix(truths, decisions, labels=range(7)).tolist(),
     }

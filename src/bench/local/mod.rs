@@ -12,6 +12,7 @@ use super::environment::Environment;
 use crate::cli::{BenchArgs, BenchFormat};
 use crate::exit::Exit;
 use crate::output::{Destination, ModelId};
+use crate::terminal::Look;
 use crate::{interrupt, terminal};
 
 /// 600x450, like the pictures of HAM10000.
@@ -84,7 +85,7 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
 fn write(format: BenchFormat, report: &Report<'_>, destination: Destination) -> anyhow::Result<()> {
     let Destination { writer: mut out, is_terminal, .. } = destination;
     match format {
-        BenchFormat::Table => report::table::write(&mut out, report, terminal::colored(is_terminal))?,
+        BenchFormat::Table => report::table::write(&mut out, report, Look::of_output(is_terminal))?,
         BenchFormat::Json => {
             serde_json::to_writer_pretty(&mut out, report)?;
             writeln!(out)?;

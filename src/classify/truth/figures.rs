@@ -1,11 +1,11 @@
 //! The figures by name, and how people read them.
 
-use skinclf::metrics::{Estimate, Overall, PerClass};
+use skinclf::metrics::{Estimate, Overall, PerClass, Scores};
 
 /// A figure's name and where it is.
 pub(super) type Figure<T> = (&'static str, fn(&T) -> Estimate);
 
-pub(super) const OVERALL: [Figure<Overall<Estimate>>; 10] = [
+const OVERALL: [Figure<Overall<Estimate>>; 10] = [
     ("accuracy", |o| o.accuracy),
     ("balanced accuracy", |o| o.balanced_accuracy),
     ("AUROC, mean of classes", |o| o.macro_auroc),
@@ -18,6 +18,22 @@ pub(super) const OVERALL: [Figure<Overall<Estimate>>; 10] = [
     ("Brier score", |o| o.brier),
 ];
 
+/// Before so many of these stand the figures at the model's own threshold.
+const AFTER_OWN_THRESHOLD: usize = 5;
+
+/// What there is to say of all classes together, by name.
+pub(super) fn overall(scores: &Scores) -> Vec<(String, Estimate)> {
+    let figures = OVERALL.iter().map(|(name, figure)| ((*name).to_owned(), figure(&scores.overall)));
+    let mut figures: Vec<_> = figures.collect();
+    if let Some(at) = &scores.at_threshold {
+        let name = |what| format!("{what}, malignant, flagged (at least {})", percent(at.threshold));
+        let own = [(name("sensitivity"), at.sensitivity), (name("specificity"), at.specificity)];
+        let place = figures.len() - AFTER_OWN_THRESHOLD;
+        figures.splice(place..place, own);
+    }
+    figures
+}
+
 pub(super) const PER_CLASS: [Figure<PerClass<Estimate>>; 5] = [
     ("recall", |c| c.recall),
     ("precision", |c| c.precision),
@@ -25,6 +41,11 @@ pub(super) const PER_CLASS: [Figure<PerClass<Estimate>>; 5] = [
     ("F1", |c| c.f1),
     ("AUROC", |c| c.auroc),
 ];
+
+/// `5.3 %`
+pub(super) fn percent(share: f32) -> String {
+    format!("{:.1} %", share * 100.0)
+}
 
 /// `0.813`, or a dash.
 pub(super) fn value(estimate: Estimate) -> String {

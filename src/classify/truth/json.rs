@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use serde::ser::Serializer;
-use skinclf::metrics::{Estimate, Overall, PerClass};
+use skinclf::metrics::{AtThreshold, Estimate, Overall, PerClass};
 
 use super::RESAMPLES;
 use super::report::Report;
@@ -23,6 +23,7 @@ pub(super) fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> 
         model: report.spec.into(),
         resamples: RESAMPLES,
         metrics: report.scores.overall,
+        at_threshold: report.scores.at_threshold,
         per_class: ByCode(report),
         labels: report.spec.labels.iter().map(|l| l.code.as_str()).collect(),
         confusion: report.scores.confusion.rows().collect(),
@@ -44,6 +45,7 @@ struct Document<'a> {
     model: ModelId<'a>,
     resamples: usize,
     metrics: Overall<Estimate>,
+    at_threshold: Option<AtThreshold>,
     per_class: ByCode<'a>,
     labels: Vec<&'a str>,
     confusion: Vec<&'a [u64]>,

@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 
 use skinclf::ModelSpec;
-use skinclf::metrics::Scores;
+use skinclf::metrics::{Flagged, Scores};
 
+use super::figures::percent;
 use super::{RESAMPLES, json, table};
 use crate::output::Layout;
 
@@ -36,7 +37,7 @@ pub(super) struct LeftOut {
 impl Report<'_> {
     pub(super) fn print(&self, layout: Layout, out: &mut dyn Write) -> io::Result<()> {
         match layout {
-            Layout::Table { colored, .. } => table::write(out, self, colored)?,
+            Layout::Table(look) => table::write(out, self, look)?,
             // The command line lets no other through.
             _ => json::write(out, self)?,
         }
@@ -63,6 +64,17 @@ impl Report<'_> {
         let unusable = unusable.unwrap_or_default();
         let rest = if left_out.is_empty() { String::new() } else { format!("; {}", left_out.join(", ")) };
         format!("{} {images}{lesions} scored against {}{unusable}{rest}", self.images, self.file)
+    }
+
+    /// What the model's own threshold makes of the images, if it has one.
+    pub(super) fn flagged(&self) -> Option<String> {
+        let at = self.scores.at_threshold?;
+        let Flagged { malignant, malignant_flagged, benign, benign_flagged } = at.images;
+        Some(format!(
+            "Flagged (malignant probability at least {}): {malignant_flagged} of {malignant} malignant images and \
+             {benign_flagged} of {benign} benign ones.",
+            percent(at.threshold)
+        ))
     }
 
     /// How the intervals are made.

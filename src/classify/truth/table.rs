@@ -2,34 +2,42 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{Attribute, Cell, CellAlignment, Table};
-
-use super::figures::{OVERALL, PER_CLASS, interval, value};
+use super::figures::{self, PER_CLASS, interval, value};
 use super::report::Report;
-use crate::{output, terminal};
+use crate::output;
+use crate::terminal::{Cell, Kind, Look, Table};
 
-pub(super) fn write(out: &mut dyn Write, report: &Report<'_>, colored: bool) -> io::Result<()> {
+/// Of the figures of each class, those that say least beside the others first.
+const SPARE: [&str; 4] = ["specificity", "F1", "precision", "AUROC"];
+
+pub(super) fn write(out: &mut dyn Write, report: &Report<'_>, look: Look) -> io::Result<()> {
+    let mut out = look.wrapping(out);
     writeln!(out, "{}\n", report.summary())?;
-    writeln!(out, "{}\n", overall(report, colored))?;
-    writeln!(out, "By class, against all others:\n{}\n", per_class(report, colored))?;
-    writeln!(out, "Images by true class (rows) and decision (columns):\n{}\n", confusion(report, colored))?;
+    writeln!(out, "{}", overall(report, look))?;
+    if let Some(flagged) = report.flagged() {
+        writeln!(out, "{flagged}")?;
+    }
+    writeln!(out, "\nBy class, against all others:\n{}\n", per_class(report, look))?;
+    writeln!(out, "Images by true class (rows) and decision (columns):\n{}\n", confusion(report, look))?;
     writeln!(out, "{}", report.method())?;
-    writeln!(out, "{}", output::NOTICE)
+    writeln!(out, "{}", output::NOTICE)?;
+    out.flush()
 }
 
-fn overall(report: &Report<'_>, colored: bool) -> Table {
-    let mut table = with_header(colored, ["", "value", "95 % interval"].map(str::to_owned));
-    for (name, figure) in &OVERALL {
-        let estimate = figure(&report.scores.overall);
-        table.add_row([name.to_string(), value(estimate), interval(estimate)]);
+fn overall(report: &Report<'_>, look: Look) -> Table {
+    let titles = [("", Kind::Text), ("value", Kind::Figure), ("95 % interval", Kind::Figure)];
+    let mut table = Table::new(look, titles, &[]);
+    for (name, estimate) in figures::overall(&report.scores) {
+        table.add_row([name, value(estimate), interval(estimate)]);
     }
-    to_the_right(table)
+    table
 }
 
 /// Each figure above its interval, which side by side would be wider than most terminals.
-fn per_class(report: &Report<'_>, colored: bool) -> Table {
-    let titles = ["class", "n"].into_iter().chain(PER_CLASS.iter().map(|(name, _)| *name));
-    let mut table = with_header(colored, titles.map(str::to_owned));
+fn per_class(report: &Report<'_>, look: Look) -> Table {
+    let figures = PER_CLASS.iter().map(|(name, _)| (*name, Kind::Figure));
+    let titles = [("class", Kind::Name), ("n", Kind::Figure)].into_iter().chain(figures);
+    let mut table = Table::new(look, titles, &SPARE);
     for (class, (label, scores)) in report.spec.labels.iter().zip(&report.scores.per_class).enumerate() {
         let n = report.scores.confusion.occurrences(class).to_string();
         let figures = PER_CLASS.iter().map(|(_, figure)| {
@@ -41,35 +49,19 @@ fn per_class(report: &Report<'_>, colored: bool) -> Table {
         });
         table.add_row([label.code.clone(), n].into_iter().chain(figures));
     }
-    to_the_right(table)
-}
-
-fn confusion(report: &Report<'_>, colored: bool) -> Table {
-    let codes = || report.spec.labels.iter().map(|l| l.code.clone());
-    let mut table = with_header(colored, std::iter::once(String::new()).chain(codes()));
-    for (class, (code, row)) in codes().zip(report.scores.confusion.rows()).enumerate() {
-        let counts = row.iter().enumerate().map(|(decision, count)| {
-            let cell = Cell::new(count);
-            if colored && decision == class { cell.add_attribute(Attribute::Bold) } else { cell }
-        });
-        table.add_row(std::iter::once(Cell::new(code)).chain(counts));
-    }
-    to_the_right(table)
-}
-
-fn with_header(colored: bool, titles: impl IntoIterator<Item = String>) -> Table {
-    let mut table = terminal::table(colored);
-    table.set_header(titles.into_iter().map(|title| {
-        let cell = Cell::new(title);
-        if colored { cell.add_attribute(Attribute::Bold) } else { cell }
-    }));
     table
 }
 
-/// All columns but the first.
-fn to_the_right(mut table: Table) -> Table {
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
+fn confusion(report: &Report<'_>, look: Look) -> Table {
+    let codes = || report.spec.labels.iter().map(|l| l.code.as_str());
+    let decisions = codes().map(|code| (code, Kind::Count));
+    let mut table = Table::new(look, std::iter::once(("", Kind::Name)).chain(decisions), &[]);
+    for (class, (code, row)) in codes().zip(report.scores.confusion.rows()).enumerate() {
+        let counts = row.iter().enumerate().map(|(decision, count)| {
+            let cell = Cell::from(count.to_string());
+            if decision == class { cell.bold() } else { cell }
+        });
+        table.add_row(std::iter::once(code.into()).chain(counts));
     }
     table
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::columns::Column;
 use super::{describe, figures, markdown, table};
 use crate::bench::load::compare::{Comparison, Row};
-use crate::terminal;
+use crate::terminal::{self, Look};
 
 /// For people; times in ms.
 pub(super) const COLUMNS: [Column<Row>; 10] = [
@@ -24,13 +24,17 @@ pub(super) const COLUMNS: [Column<Row>; 10] = [
 pub(super) const METHOD: &str = "All endpoints in steady state, times in ms. Improvement: requests/s above the first run's. \
                       Efficiency: (X_n / X_1) / n, 1 where each container adds as much as the first.";
 
-pub(super) fn write_table(out: &mut dyn Write, comparison: &Comparison, colored: bool) -> io::Result<()> {
-    writeln!(out, "{}", table::rows(&COLUMNS, &comparison.rows, colored, |_, cell| cell))?;
+/// What the terminal's table can do without, the least important first; warnings below it tell verdicts.
+const SPARE: [&str; 7] = ["users", "average", "verdict", "failed", "efficiency", "containers", "p95"];
+
+pub(super) fn write_table(out: &mut dyn Write, comparison: &Comparison, look: Look) -> io::Result<()> {
+    let mut out = look.wrapping(out);
+    writeln!(out, "{}", table::rows(&COLUMNS, &SPARE, &comparison.rows, look, |_, cell| cell))?;
     writeln!(out, "{METHOD}")?;
     for warning in &comparison.warnings {
-        writeln!(out, "{} {warning}", terminal::alarming("not comparable:", colored))?;
+        writeln!(out, "{} {warning}", terminal::alarming("not comparable:", look.colored))?;
     }
-    Ok(())
+    out.flush()
 }
 
 pub(super) fn write_markdown(out: &mut dyn Write, comparison: &Comparison) -> io::Result<()> {

@@ -20,7 +20,7 @@ use super::compare::Comparison;
 use super::outcome::Report;
 use crate::cli::{BenchArgs, BenchFormat};
 use crate::output::Destination;
-use crate::terminal;
+use crate::terminal::Look;
 
 /// Everything that figures are to be written to.
 pub(super) struct Outputs {
@@ -69,7 +69,7 @@ impl Outputs {
     fn write_figures(self, report: &Report) -> anyhow::Result<()> {
         let Destination { writer: mut out, is_terminal, .. } = self.figures;
         match self.format {
-            BenchFormat::Table => table::write(&mut out, report, terminal::colored(is_terminal))?,
+            BenchFormat::Table => table::write(&mut out, report, Look::of_output(is_terminal))?,
             BenchFormat::Json => {
                 serde_json::to_writer_pretty(&mut out, report)?;
                 writeln!(out)?;
@@ -84,7 +84,7 @@ impl Outputs {
         let Destination { writer: mut out, is_terminal, .. } = self.figures;
         match self.format {
             BenchFormat::Table => {
-                comparison::write_table(&mut out, comparison, terminal::colored(is_terminal))?;
+                comparison::write_table(&mut out, comparison, Look::of_output(is_terminal))?;
             }
             BenchFormat::Json => {
                 serde_json::to_writer_pretty(&mut out, comparison)?;

@@ -2,44 +2,48 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{Attribute, Cell, CellAlignment, Color};
+use comfy_table::Color;
 
 use super::columns::{self, Column};
 use super::describe;
-use crate::bench::load::outcome::{Report, Run};
-use crate::terminal;
+use crate::bench::load::outcome::{Endpoint, Report, Run};
+use crate::terminal::{self, Cell, Kind, Look, Table};
 
-pub(super) fn write(out: &mut dyn Write, report: &Report, colored: bool) -> io::Result<()> {
+/// Columns that a terminal may have no room for, those that say least beside the others first.
+const SPARE_OF_ENDPOINT: [&str; 9] =
+    ["p99.9", "min", "average", "p90", "max", "p99", "failures", "requests", "median"];
+const SPARE_OF_RUN: [&str; 6] = ["p99", "requests", "median", "failures", "users", "p95"];
+
+pub(super) fn write(out: &mut dyn Write, report: &Report, look: Look) -> io::Result<()> {
+    let out = &mut look.wrapping(out);
     writeln!(out, "{}; times in ms", report.environment.line())?;
     for run in &report.runs {
-        write_run(out, run, colored)?;
+        write_run(out, run, look)?;
     }
     if report.runs.len() > 1 {
         let verdict = |run: &Run, cell: Cell| match describe::is_warning(run.verdict) {
-            true if colored => cell.add_attribute(Attribute::Bold).fg(Color::Red),
-            _ => cell,
+            true => cell.bold().color(Color::Red),
+            false => cell,
         };
-        writeln!(out, "\n{}\n{}", columns::OF_RUNS, rows(&columns::RUN, &report.runs, colored, verdict))?;
+        let table = rows(&columns::RUN, &SPARE_OF_RUN, &report.runs, look, verdict);
+        writeln!(out, "\n{}\n{table}", columns::OF_RUNS)?;
     }
     if let Some(knee) = &report.knee {
         writeln!(out, "{}", describe::knee(knee))?;
     }
-    Ok(())
+    out.flush()
 }
 
-fn write_run(out: &mut dyn Write, run: &Run, colored: bool) -> io::Result<()> {
+fn write_run(out: &mut dyn Write, run: &Run, look: Look) -> io::Result<()> {
     writeln!(out, "\n{}", describe::heading(run))?;
-    let total = |endpoint: &_, cell: Cell| {
-        let endpoint: &crate::bench::load::outcome::Endpoint = endpoint;
-        if colored && endpoint.name == "Total" { cell.add_attribute(Attribute::Bold) } else { cell }
-    };
-    writeln!(out, "{}", rows(&columns::ENDPOINT, &columns::rows(run), colored, total))?;
+    let total = |endpoint: &Endpoint, cell: Cell| if endpoint.name == "Total" { cell.bold() } else { cell };
+    writeln!(out, "{}", rows(&columns::ENDPOINT, &SPARE_OF_ENDPOINT, &columns::rows(run), look, total))?;
     for note in columns::failures(run).into_iter().chain(columns::notes(run)) {
         writeln!(out, "{note}")?;
     }
     let word = describe::word(run.verdict);
     let word =
-        if describe::is_warning(run.verdict) { terminal::alarming(word, colored) } else { word.into() };
+        if describe::is_warning(run.verdict) { terminal::alarming(word, look.colored) } else { word.into() };
     writeln!(out, "{word}: {}", describe::reasons(run))?;
     for finding in &run.findings {
         writeln!(out, "- {}", finding.text)?;
@@ -53,15 +57,16 @@ fn write_run(out: &mut dyn Write, run: &Run, colored: bool) -> io::Result<()> {
 /// A table of names and figures.
 pub(super) fn rows<T>(
     columns: &[Column<T>],
+    spare: &'static [&'static str],
     rows: &[T],
-    colored: bool,
+    look: Look,
     paint: impl Fn(&T, Cell) -> Cell,
-) -> comfy_table::Table {
-    let mut table = terminal::table(colored);
-    table.set_header(columns.iter().map(|(title, _)| title));
+) -> Table {
+    let kinds = std::iter::once(Kind::Name).chain(std::iter::repeat(Kind::Figure));
+    let titles = columns.iter().map(|(title, _)| *title).zip(kinds);
+    let mut table = Table::new(look, titles, spare);
     for row in rows {
-        table.add_row(columns.iter().map(|(_, shown)| paint(row, Cell::new(shown(row)))));
+        table.add_row(columns.iter().map(|(_, shown)| paint(row, shown(row).into())));
     }
-    table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
     table
 }

@@ -2,32 +2,27 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{Attribute, Cell, CellAlignment};
-
 use super::{COLUMNS, headline, method, shown};
 use crate::bench::local::Report;
-use crate::terminal;
+use crate::terminal::{Cell, Kind, Look, Table};
 
-pub(in crate::bench::local) fn write(
-    out: &mut dyn Write,
-    report: &Report<'_>,
-    colored: bool,
-) -> io::Result<()> {
+/// Columns that may be left out, those that say least first.
+const SPARE: [&str; 8] = ["p99.9", "stddev", "min", "p90", "max", "mean", "p99", "p95"];
+
+pub(in crate::bench::local) fn write(out: &mut dyn Write, report: &Report<'_>, look: Look) -> io::Result<()> {
+    let mut out = look.wrapping(out);
     writeln!(out, "{}", report.environment.line())?;
     writeln!(out, "{}", method(report))?;
     for run in &report.runs {
         writeln!(out, "\n{}", headline(run))?;
-        let mut table = terminal::table(colored);
-        table.set_header(["stage"].into_iter().chain(COLUMNS.map(|c| c.0)));
+        let figures = COLUMNS.map(|(title, _)| (title, Kind::Figure));
+        let mut table = Table::new(look, [("stage", Kind::Name)].into_iter().chain(figures), &SPARE);
         for (name, summary) in run.stages.named() {
-            let total = name == "total";
-            let cells =
-                std::iter::once(name.to_owned()).chain(COLUMNS.map(|(_, value)| shown(value(summary))));
-            let bold = |cell: Cell| if colored && total { cell.add_attribute(Attribute::Bold) } else { cell };
-            table.add_row(cells.map(|text| bold(Cell::new(text))));
+            let figures = COLUMNS.map(|(_, value)| shown(value(summary)));
+            let cells = std::iter::once(name.to_owned()).chain(figures).map(Cell::from);
+            table.add_row(cells.map(|cell| if name == "total" { cell.bold() } else { cell }));
         }
-        table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
         writeln!(out, "{table}")?;
     }
-    Ok(())
+    out.flush()
 }

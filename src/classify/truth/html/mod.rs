@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use maud::{Markup, html};
 
-use super::figures::{OVERALL, PER_CLASS, interval, value};
+use super::figures::{self, PER_CLASS, interval, value};
 use super::report::Report;
 use crate::output;
 
@@ -65,12 +65,12 @@ fn overall(report: &Report<'_>) -> Markup {
             div.wide { table {
                 thead { tr { th scope="col" { "figure" } th scope="col" { "value" } th scope="col" { "95 % interval" } } }
                 tbody {
-                    @for (name, figure) in &OVERALL {
-                        @let estimate = figure(&report.scores.overall);
+                    @for (name, estimate) in figures::overall(&report.scores) {
                         tr { th scope="row" { (name) } td { (value(estimate)) } td { (interval(estimate)) } }
                     }
                 }
             } }
+            @if let Some(flagged) = report.flagged() { p { (flagged) } }
             p.note {
                 "Balanced accuracy is the mean recall of the classes that occur. AUROC is the probability that, of an image "
                 "of what is sought and one of anything else, the former has the larger probability. The calibration error is "
