@@ -129,7 +129,7 @@ fn convert<const BYTES: usize>(
         Channels::Rgb => each(samples, to, |rgb: [_; 3]| rgb.map(eight)),
         Channels::Rgba => each(samples, to, |[r, g, b, a]| [r, g, b].map(|v| on_white(eight(v), eight(a)))),
         Channels::Cmyk => {
-            each(samples, to, |[c, m, y, k]| [c, m, y].map(|ink| without_ink(eight(ink), eight(k))))
+            each(samples, to, |[c, m, y, k]| [c, m, y].map(|ink| without_ink(eight(ink), eight(k))));
         }
     }
 }

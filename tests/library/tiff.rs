@@ -151,14 +151,15 @@ fn strips_tiles_and_planes_hold_the_same_picture() {
 #[test]
 fn wide_samples_of_either_byte_order_become_8_bits() {
     for big_endian in [false, true] {
-        let deep = picture().iter().flat_map(|v| {
+        let picture = picture();
+        let deep = picture.iter().flat_map(|v| {
             let wide = u16::from(*v) * 257;
             if big_endian { wide.to_be_bytes() } else { wide.to_le_bytes() }
         });
         let fields: &[(u16, &[u32])] =
             &[(BITS, &[16; 3]), (PHOTOMETRIC, &[2]), (SAMPLES, &[3]), (ROWS_PER_STRIP, &[HEIGHT])];
         let file = Tiff { big_endian, ..tiff(fields, vec![deep.collect()]) };
-        assert!(decode(&file.bytes(), SIDE).expect("a picture").rgb == picture());
+        assert!(decode(&file.bytes(), SIDE).expect("a picture").rgb == picture);
     }
     let numbers = picture().iter().flat_map(|v| (f32::from(*v) / 255.0).to_le_bytes()).collect();
     let fields: &[(u16, &[u32])] = &[
