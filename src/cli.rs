@@ -100,6 +100,10 @@ pub(crate) struct ClassifyArgs {
     #[arg(long)]
     pub(crate) strict: bool,
 
+    /// Largest image file to read, and most to read from standard input
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = body_size)]
+    pub(crate) max_file: bytesize::ByteSize,
+
     /// How many images to work on at once [default: all cores]
     #[arg(short = 'j', long, value_name = "N", env = "SKINCLF_THREADS")]
     pub(crate) threads: Option<NonZeroUsize>,

@@ -28,6 +28,7 @@ pub mod image;
 mod mean;
 pub mod metrics;
 mod model;
+pub mod panics;
 mod quality;
 mod spec;
 pub mod stats;

@@ -1,6 +1,7 @@
 //! `skinclf`: classify dermoscopic images, measure how fast, and serve it over HTTP.
 
 mod bench;
+mod bounded;
 mod classify;
 mod cli;
 mod exit;
@@ -20,6 +21,7 @@ use crate::cli::{Cli, Command};
 use crate::exit::Exit;
 
 fn main() -> std::process::ExitCode {
+    skinclf::panics::silence_caught();
     let cli = Cli::parse();
     cli.color.apply();
     let exit = match cli.command {

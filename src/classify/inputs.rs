@@ -3,14 +3,16 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use bytesize::ByteSize;
 use skinclf::image::has_image_extension;
 use walkdir::WalkDir;
 
+use crate::bounded;
 use crate::output::Failure;
 
 /// One image to classify, or what stands in for one that cannot be.
@@ -18,7 +20,7 @@ use crate::output::Failure;
 pub(super) enum Input {
     File(PathBuf),
     /// What standard input held.
-    Stdin(Vec<u8>),
+    Stdin(io::Result<Vec<u8>>),
     Unreadable(PathBuf, String),
 }
 
@@ -30,14 +32,22 @@ impl Input {
         }
     }
 
-    /// The encoded image.
-    pub(super) fn read(self) -> Result<Vec<u8>, Failure> {
-        let unreadable = |message: String| Failure { code: "read_failed", message };
+    /// The encoded image, of at most so many bytes.
+    pub(super) fn read(self, max_file: ByteSize) -> Result<Vec<u8>, Failure> {
         match self {
-            Self::File(path) => std::fs::read(path).map_err(|e| unreadable(format!("cannot be read: {e}"))),
-            Self::Stdin(bytes) => Ok(bytes),
-            Self::Unreadable(_, message) => Err(unreadable(message)),
+            Self::File(path) => bounded::read_file(&path, max_file).map_err(|e| unread(&e)),
+            Self::Stdin(read) => read.map_err(|e| unread(&e)),
+            Self::Unreadable(_, message) => Err(Failure::new("read_failed", message)),
         }
+    }
+}
+
+fn unread(error: &io::Error) -> Failure {
+    match error.kind() {
+        ErrorKind::FileTooLarge => {
+            Failure::new("file_too_large", format_args!("{error}; raise --max-file to read it"))
+        }
+        _ => Failure::new("read_failed", format_args!("cannot be read: {error}")),
     }
 }
 
@@ -49,15 +59,17 @@ pub(super) struct Inputs {
     directory: Option<walkdir::IntoIter>,
     skipped: Option<PathBuf>,
     stdin: Box<dyn Read + Send>,
+    max_file: ByteSize,
 }
 
 impl Inputs {
     /// Directories are searched for images, but for those right in `skipped`, a canonical path that the run itself writes
-    /// to.
+    /// to. Of standard input at most `max_file` is read.
     pub(super) fn new(
         arguments: &[PathBuf],
         files_from: Option<&Path>,
         skipped: Option<&Path>,
+        max_file: ByteSize,
     ) -> anyhow::Result<Self> {
         let list = files_from.map(PathList::open).transpose()?;
         Ok(Self {
@@ -67,17 +79,18 @@ impl Inputs {
             directory: None,
             skipped: skipped.map(Path::to_owned),
             stdin: Box::new(io::stdin()),
+            max_file,
         })
     }
 
     /// The same inputs from the start, if they can be gone through twice; to be counted, for standard input is empty.
     pub(super) fn reopen(&self) -> Option<Self> {
         let list_source = self.list_source.as_deref();
-        if list_source.is_some_and(|path| !path.is_file()) {
+        if list_source.is_some_and(|path| is_stdin(path) || !path.is_file()) {
             return None;
         }
         let arguments: Vec<_> = self.arguments.iter().cloned().collect();
-        let again = Self::new(&arguments, list_source, self.skipped.as_deref()).ok()?;
+        let again = Self::new(&arguments, list_source, self.skipped.as_deref(), self.max_file).ok()?;
         Some(Self { stdin: Box::new(io::empty()), ..again })
     }
 
@@ -89,11 +102,7 @@ impl Inputs {
 
     /// Read here and not by a worker: an interruption waits for workers, but not for what may never come.
     fn read_stdin(&mut self) -> Input {
-        let mut bytes = Vec::new();
-        match self.stdin.read_to_end(&mut bytes) {
-            Ok(_) => Input::Stdin(bytes),
-            Err(e) => Input::Unreadable("-".into(), format!("standard input cannot be read: {e}")),
-        }
+        Input::Stdin(bounded::read(&mut self.stdin, 0, self.max_file))
     }
 
     fn next_named(&mut self) -> Option<io::Result<PathBuf>> {
@@ -134,7 +143,8 @@ impl Iterator for Inputs {
 
 fn image_of_entry(entry: walkdir::Result<walkdir::DirEntry>) -> Option<Input> {
     match entry {
-        Ok(entry) if entry.file_type().is_dir() || !has_image_extension(entry.path()) => None,
+        // Links are followed, so this is what they lead to.
+        Ok(entry) if !entry.file_type().is_file() || !has_image_extension(entry.path()) => None,
         Ok(entry) => Some(Input::File(entry.into_path())),
         Err(e) => {
             let path = e.path().unwrap_or(Path::new("")).to_owned();
@@ -145,13 +155,16 @@ fn image_of_entry(entry: walkdir::Result<walkdir::DirEntry>) -> Option<Input> {
 
 /// Whether a path that a flag or a list names stands for standard input, or for standard output.
 pub(super) fn is_stdin(path: &Path) -> bool {
-    path.as_os_str() == "-"
+    path.as_os_str() == "-" || path == Path::new("/dev/stdin")
 }
 
 /// A file that a flag names, or standard input.
 pub(super) fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
     Ok(if is_stdin(path) { Box::new(io::stdin()) } else { Box::new(File::open(path)?) })
 }
+
+/// Far longer than those of any file system. What has no separators is no list.
+const LONGEST_PATH: u64 = 1 << 16;
 
 /// Paths from a file or standard input, separated by NUL if the first block holds one, otherwise
 /// one a line.
@@ -173,8 +186,13 @@ impl PathList {
         };
         loop {
             let mut name = Vec::new();
-            if self.reader.read_until(separator, &mut name)? == 0 {
+            let mut rest = self.reader.by_ref().take(LONGEST_PATH);
+            if rest.read_until(separator, &mut name)? == 0 {
                 return Ok(None);
+            }
+            if rest.limit() == 0 && name.last() != Some(&separator) {
+                let what = format!("a path in it is longer than {LONGEST_PATH} bytes");
+                return Err(io::Error::new(ErrorKind::InvalidData, what));
             }
             name.pop_if(|last| *last == separator);
             if separator == b'\n' {

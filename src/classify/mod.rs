@@ -10,9 +10,10 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
+use bytesize::ByteSize;
 use indicatif::{HumanCount, HumanDuration, ProgressBar};
 use skinclf::image::EXTENSIONS;
-use skinclf::{Classifier, Options, Prediction, Timings};
+use skinclf::{Classifier, Options, Prediction, Timings, panics};
 
 use self::heatmaps::Heatmaps;
 use self::inputs::{Input, Inputs};
@@ -47,12 +48,14 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
 
     interrupt::on_signal(|| {})?;
     let bar = terminal::progress(args.quiet);
-    let inputs =
-        Inputs::new(&args.paths, args.files_from.as_deref(), heatmaps.as_ref().map(Heatmaps::resolved))?;
+    let skipped = heatmaps.as_ref().map(Heatmaps::resolved);
+    let inputs = Inputs::new(&args.paths, args.files_from.as_deref(), skipped, args.max_file)?;
     count_in_background(&bar, &inputs);
     let worker = classifier.clone();
     let options = Options { tta: args.tta, explain: heatmaps.is_some(), strict: args.strict };
-    let outcomes = ordered::map(threads(args)?, inputs, move |input| classify_one(&worker, options, input))?;
+    let max_file = args.max_file;
+    let classify = move |input| classify_one(&worker, options, max_file, input);
+    let outcomes = ordered::map(threads(args)?, inputs, classify)?;
 
     let mut tally = Tally::default();
     for (name, outcome, png) in outcomes {
@@ -122,14 +125,27 @@ fn threads(args: &ClassifyArgs) -> anyhow::Result<usize> {
 fn classify_one(
     classifier: &Classifier,
     options: Options,
+    max_file: ByteSize,
     input: Input,
 ) -> (String, Outcome, Option<Vec<u8>>) {
     let name = input.name();
-    let bytes = input.read();
-    let mut outcome =
-        bytes.and_then(|bytes| classifier.classify_timed(&bytes, options).map_err(Failure::from));
-    let explanation = outcome.as_mut().ok().and_then(|(prediction, _)| prediction.explanation.take());
-    (name, outcome, explanation.map(|explanation| output::heatmap::png(&explanation)))
+    let classified = guarded(|| {
+        let (mut prediction, timings) = classifier.classify_timed(&input.read(max_file)?, options)?;
+        let explanation = prediction.explanation.take();
+        let png = explanation.map(|explanation| output::heatmap::png(&explanation));
+        Ok((prediction, timings, png))
+    });
+    match classified {
+        Ok((prediction, timings, png)) => (name, Ok((prediction, timings)), png),
+        Err(failure) => (name, Err(failure), None),
+    }
+}
+
+/// A panic, which is a bug, costs the image that met it and not the run.
+fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    panics::catch(work).unwrap_or_else(|panic| {
+        Err(Failure::new("internal", format_args!("internal error: {panic}; please report this bug")))
+    })
 }
 
 /// The bar gets its length, and so an estimate of the time left, once all inputs are counted.
@@ -184,5 +200,20 @@ impl Tally {
         } else {
             Exit::Done
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_costs_its_image_and_no_other() {
+        let work = |n| guarded(|| if n == 1 { panic!("this panic is part of a test") } else { Ok(n) });
+        let results: Vec<_> = ordered::map(2, 0..3, work).expect("threads").collect();
+        assert_eq!([&results[0], &results[2]], [&Ok(0), &Ok(2)]);
+        let failure = results[1].as_ref().expect_err("a panic is a failure");
+        assert_eq!(failure.code, "internal");
+        assert!(failure.message.contains("this panic is part of a test"), "{}", failure.message);
     }
 }

@@ -1,7 +1,7 @@
 //! A parallel map that yields in input order and holds a bounded number of items.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
@@ -13,11 +13,15 @@ const AHEAD: usize = 8;
 /// How often a wait looks whether the user interrupted.
 const POLL: Duration = Duration::from_millis(50);
 
+/// How long after an interruption the next result is waited for: a worker may be stuck in a read that never returns, as
+/// from a file system on a network that is gone.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// Runs `f` over `inputs` on `threads` threads.
 ///
 /// One thread takes the inputs and gives each a slot in a bounded queue; its result comes back
 /// through that slot, so reading the slots in turn restores the order. After an interruption no
-/// further input is taken, and what is being worked on is still yielded.
+/// further input is taken. What is being worked on is still yielded, unless none of it is done for [`GRACE`].
 pub(super) fn map<I, T, F>(threads: usize, inputs: I, f: F) -> anyhow::Result<Ordered<T>>
 where
     I: Iterator + Send + 'static,
@@ -38,7 +42,7 @@ where
             pool.spawn(move || send_unless_gone(&done, f(input)));
         }
     });
-    Ok(Ordered(ordered))
+    Ok(Ordered { slots: ordered, interrupted: interrupt::requested, waiting_since: None })
 }
 
 fn send_unless_gone<T>(done: &SyncSender<T>, result: T) {
@@ -47,19 +51,51 @@ fn send_unless_gone<T>(done: &SyncSender<T>, result: T) {
 }
 
 /// The results of [`map`], in input order.
-pub(super) struct Ordered<T>(Receiver<Receiver<T>>);
+pub(super) struct Ordered<T> {
+    slots: Receiver<Receiver<T>>,
+    interrupted: fn() -> bool,
+    /// When the interruption was noticed, or after it the last result came.
+    waiting_since: Option<Instant>,
+}
 
 impl<T> Iterator for Ordered<T> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
         loop {
-            match self.0.recv_timeout(POLL) {
-                Ok(slot) => return slot.recv().ok(),
+            let slot = match self.slots.recv_timeout(POLL) {
+                Ok(slot) => slot,
                 // The thread that takes inputs may be stuck in a read; do not wait for it.
-                Err(RecvTimeoutError::Timeout) if interrupt::requested() => return None,
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) if (self.interrupted)() => return None,
+                Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => return None,
+            };
+            // Without a result its worker is stuck; later ones may be done.
+            if let Some(result) = self.wait_for(&slot) {
+                return Some(result);
+            }
+        }
+    }
+}
+
+impl<T> Ordered<T> {
+    fn wait_for(&mut self, slot: &Receiver<T>) -> Option<T> {
+        loop {
+            let left = match self.waiting_since {
+                Some(since) => GRACE.saturating_sub(since.elapsed()),
+                None => POLL,
+            };
+            match slot.recv_timeout(left.min(POLL)) {
+                Ok(result) => {
+                    self.waiting_since = self.waiting_since.map(|_| Instant::now());
+                    return Some(result);
+                }
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) if left.is_zero() => return None,
+                Err(RecvTimeoutError::Timeout) if (self.interrupted)() => {
+                    self.waiting_since.get_or_insert_with(Instant::now);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
             }
         }
     }
@@ -67,7 +103,7 @@ impl<T> Iterator for Ordered<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::map;
+    use super::*;
 
     #[test]
     fn order_is_kept_though_early_items_finish_last() {
@@ -90,5 +126,21 @@ mod tests {
         assert_eq!(results.next(), Some(0));
         drop(results); // ends the taking thread, so that counting below ends too
         assert!(count.iter().count() < 100);
+    }
+
+    #[test]
+    fn after_an_interruption_a_stuck_worker_is_not_waited_for() {
+        let (slots, ordered) = sync_channel(3);
+        let (_stuck, slot) = sync_channel(1);
+        slots.send(slot).expect("there is room");
+        for result in [1, 2] {
+            let (done, slot) = sync_channel(1);
+            done.send(result).expect("there is room");
+            slots.send(slot).expect("there is room");
+        }
+        // No more inputs come, and the thread that takes them is stuck, too.
+        let results = Ordered { slots: ordered, interrupted: || true, waiting_since: None };
+        assert!(results.eq([1, 2]));
+        drop(slots);
     }
 }

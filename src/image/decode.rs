@@ -1,20 +1,28 @@
 //! Encoded bytes to 8-bit RGB.
 
 use std::io::Cursor;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use image::error::ImageError;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
+use image::{ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
+use super::memory;
+use super::rgb::Samples;
+use super::tiff::Tiff;
 use super::{completeness, reduced};
+use crate::panics;
 
 /// Pictures with more pixels are refused from their header alone: 64 megapixels.
 pub const MAX_PIXELS: u64 = 64_000_000;
 
-/// What a decoder may allocate for one picture: 512 MiB, enough for [`MAX_PIXELS`] in 16-bit RGBA.
-pub const MAX_DECODED_BYTES: u64 = 512 << 20;
+/// Pictures that take more memory to decode, with the RGB that is made of them, are refused from their headers: 400 MiB.
+///
+/// With 8 bits to a sample nearly everything of [`MAX_PIXELS`] takes less, with 16 bits at least 35 megapixels do.
+pub const MAX_MEMORY: u64 = 400 << 20;
+
+/// What a header may take beside the pixels: colour profiles and the like.
+const MAX_METADATA: u64 = 32 << 20;
 
 /// What files of the formats that [`decode`] reads are called.
 pub const EXTENSIONS: [&str; 10] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "tif", "tiff", "gif"];
@@ -64,7 +72,7 @@ pub enum DecodeError {
     /// A picture, of a format or variant that is not read.
     #[error("unsupported image: {0}")]
     Unsupported(String),
-    /// Beyond [`MAX_PIXELS`] or [`MAX_DECODED_BYTES`].
+    /// Beyond [`MAX_PIXELS`] or [`MAX_MEMORY`].
     #[error("image too large: {0}")]
     TooLarge(String),
     /// The file ends before the picture does. A decoder could fill in gray; a classifier must not.
@@ -97,65 +105,123 @@ impl DecodeError {
 /// # Errors
 /// See [`DecodeError`]. A picture beyond the limits is refused before its pixels are read.
 pub fn decode(encoded: &[u8], side: usize) -> Result<Pixels, DecodeError> {
-    // A decoder that panics on hostile bytes is a bug of that decoder, and costs this image only.
-    let decoded = catch_unwind(AssertUnwindSafe(|| decode_unguarded(encoded, side)));
-    decoded.unwrap_or_else(|_| Err(DecodeError::Damaged("its decoder gave up".to_owned())))
+    guarded(encoded, || Picture::open(encoded)?.decode(encoded, side))
 }
 
-fn decode_unguarded(encoded: &[u8], side: usize) -> Result<Pixels, DecodeError> {
-    if encoded.is_empty() {
-        return Err(DecodeError::Empty);
-    }
-    let mut reader = ImageReader::new(Cursor::new(encoded));
-    let format = image::guess_format(encoded).map_err(|_| DecodeError::NotAnImage)?;
-    reader.set_format(format);
-    let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(MAX_DECODED_BYTES);
-    reader.limits(limits);
-    let mut decoder = reader.into_decoder()?;
+/// About how many bytes [`decode`] holds at most at once for a picture, and at most [`MAX_MEMORY`]. Told by its
+/// headers; no pixel is decoded.
+///
+/// # Errors
+/// As [`decode`] for a picture beyond the limits, or one whose header is damaged.
+pub fn peak_memory(encoded: &[u8]) -> Result<u64, DecodeError> {
+    guarded(encoded, || Picture::open(encoded).map(|picture| picture.memory))
+}
 
-    let (width, height) = decoder.dimensions();
+/// A decoder that panics on hostile bytes has a bug, which costs this image only.
+fn guarded<T>(encoded: &[u8], work: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, DecodeError> {
+    panics::catch(work).unwrap_or_else(|panic| {
+        let format =
+            image::guess_format(encoded).map_or_else(|_| String::new(), |format| format!("{format:?} "));
+        Err(DecodeError::Damaged(format!("the {format}decoder gave up on it ({panic})")))
+    })
+}
+
+/// A picture within the limits, of which no pixel is decoded.
+struct Picture<'a> {
+    format: ImageFormat,
+    size: (u32, u32),
+    memory: u64,
+    source: Source<'a>,
+}
+
+enum Source<'a> {
+    Tiff(Box<Tiff<'a>>),
+    Other(Box<dyn ImageDecoder + 'a>, Samples),
+}
+
+impl<'a> Picture<'a> {
+    fn open(encoded: &'a [u8]) -> Result<Self, DecodeError> {
+        if encoded.is_empty() {
+            return Err(DecodeError::Empty);
+        }
+        let format = image::guess_format(encoded).map_err(|_| DecodeError::NotAnImage)?;
+        let (size, memory, source) = if format == ImageFormat::Tiff {
+            let tiff = Tiff::open(encoded)?;
+            ((tiff.width, tiff.height), tiff.memory, Source::Tiff(Box::new(tiff)))
+        } else {
+            let mut reader = ImageReader::with_format(Cursor::new(encoded), format);
+            let mut limits = Limits::no_limits();
+            limits.max_alloc = Some(MAX_METADATA);
+            reader.limits(limits);
+            let decoder = Box::new(reader.into_decoder()?);
+            let samples = Samples::of(decoder.color_type());
+            let samples = samples.ok_or_else(|| {
+                DecodeError::Unsupported(format!("{format:?} with the colours {:?}", decoder.color_type()))
+            })?;
+            let size = decoder.dimensions();
+            (size, memory::of(encoded, format, size, samples)?, Source::Other(decoder, samples))
+        };
+        refuse_size(size, memory)?;
+        Ok(Self { format, size, memory, source })
+    }
+
+    fn decode(self, encoded: &[u8], side: usize) -> Result<Pixels, DecodeError> {
+        // The JPEG decoder fills what is missing with gray instead of saying so.
+        if completeness::is_jpeg_cut_short(encoded) {
+            return Err(DecodeError::Truncated);
+        }
+        let (rgb, orientation) = match self.source {
+            Source::Tiff(tiff) => {
+                let orientation = tiff.orientation;
+                (tiff.read()?, orientation)
+            }
+            Source::Other(mut decoder, samples) => {
+                // A damaged EXIF block must not cost the picture.
+                let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+                let reduced =
+                    (self.format == ImageFormat::Jpeg).then(|| reduced::decode(encoded, side)).flatten();
+                let rgb = match reduced {
+                    Some(rgb) => rgb,
+                    None => whole(decoder, self.size, samples)?,
+                };
+                (rgb, orientation)
+            }
+        };
+        Ok(Pixels { rgb, stored_size: self.size, orientation })
+    }
+}
+
+fn refuse_size((width, height): (u32, u32), memory: u64) -> Result<(), DecodeError> {
     let pixels = u64::from(width) * u64::from(height);
     if pixels > MAX_PIXELS {
         let limit = MAX_PIXELS / 1_000_000;
         return Err(DecodeError::TooLarge(format!("{width}x{height}; at most {limit} megapixels are read")));
     }
-    if decoder.total_bytes() > MAX_DECODED_BYTES {
-        return Err(DecodeError::TooLarge(format!("{width}x{height} needs {} bytes", decoder.total_bytes())));
+    if memory > MAX_MEMORY {
+        let [needed, limit] = [memory.div_ceil(1 << 20), MAX_MEMORY >> 20];
+        let what =
+            format!("decoding its {width}x{height} pixels takes {needed} MiB; at most {limit} MiB are used");
+        return Err(DecodeError::TooLarge(what));
     }
     if pixels == 0 {
         return Err(DecodeError::Damaged(format!("{width}x{height} pixels")));
     }
-    // The JPEG decoder fills what is missing with gray instead of saying so.
-    if completeness::is_jpeg_cut_short(encoded) {
-        return Err(DecodeError::Truncated);
-    }
-    // A damaged EXIF block must not cost the picture.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let reduced = (format == ImageFormat::Jpeg).then(|| reduced::decode(encoded, side)).flatten();
-    let rgb = match reduced {
-        Some(rgb) => rgb,
-        None => to_rgb(DynamicImage::from_decoder(decoder)?),
-    };
-    Ok(Pixels { rgb, stored_size: (width, height), orientation })
+    Ok(())
 }
 
-fn to_rgb(image: DynamicImage) -> RgbImage {
-    if !image.color().has_alpha() {
-        return image.into_rgb8();
-    }
-    let rgba = image.into_rgba8();
-    let (width, height) = rgba.dimensions();
-    let on_white = |value: u8, alpha: u8| {
-        let (value, alpha) = (u32::from(value), u32::from(alpha));
-        ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
-    };
-    let mut rgb = RgbImage::new(width, height);
-    for (to, from) in rgb.pixels_mut().zip(rgba.pixels()) {
-        let [r, g, b, a] = from.0;
-        *to = Rgb([r, g, b].map(|value| on_white(value, a)));
-    }
-    rgb
+fn whole(
+    mut decoder: Box<dyn ImageDecoder + '_>,
+    (width, height): (u32, u32),
+    samples: Samples,
+) -> Result<RgbImage, DecodeError> {
+    let mut pixels = vec![0; width as usize * height as usize * samples.bytes()];
+    // For a decoder's own buffers; only that of GIF keeps to it, and the others are counted in advance.
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(memory::of_frame(pixels.len() as u64));
+    decoder.set_limits(limits)?;
+    decoder.read_image_boxed(&mut pixels)?;
+    let rgb = RgbImage::from_raw(width, height, samples.into_rgb(pixels));
+    rgb.ok_or_else(|| DecodeError::Damaged(format!("not all of its {width}x{height} pixels are there")))
 }
 
 impl From<ImageError> for DecodeError {

@@ -3,12 +3,17 @@
 mod completeness;
 mod decode;
 mod heatmap;
+mod jpeg;
+mod memory;
 mod preprocess;
 mod quality;
 mod reduced;
+mod rgb;
+mod tiff;
+mod webp;
 
 pub use decode::{
-    DecodeError, EXTENSIONS, MAX_DECODED_BYTES, MAX_PIXELS, Pixels, decode, has_image_extension,
+    DecodeError, EXTENSIONS, MAX_MEMORY, MAX_PIXELS, Pixels, decode, has_image_extension, peak_memory,
 };
 pub use heatmap::{ClassMap, heatmap};
 pub use preprocess::{normalise, square};

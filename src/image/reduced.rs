@@ -3,7 +3,7 @@
 use image::RgbImage;
 use jpeg_decoder::{Decoder, PixelFormat};
 
-use super::MAX_DECODED_BYTES;
+use super::MAX_MEMORY;
 
 /// What is decoded is at least so many times as wide and high as what is made of it: then the
 /// resize, which averages, takes out most of what the decoder has rounded.
@@ -27,7 +27,7 @@ pub(super) fn decode(encoded: &[u8], side: usize) -> Option<RgbImage> {
     let divisor = DIVISORS.into_iter().find(|divisor| shorter / divisor >= enough)?;
     let scaled = |length: u16| length.div_ceil(divisor as u16);
     let (width, height) = decoder.scale(scaled(info.width), scaled(info.height)).ok()?;
-    decoder.set_max_decoding_buffer_size(MAX_DECODED_BYTES as usize);
+    decoder.set_max_decoding_buffer_size(MAX_MEMORY as usize);
     let rgb = match info.pixel_format {
         PixelFormat::RGB24 => decoder.decode().ok()?,
         PixelFormat::L8 => decoder.decode().ok()?.into_iter().flat_map(|gray| [gray; 3]).collect(),

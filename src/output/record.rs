@@ -1,5 +1,7 @@
 //! The wire format: what the command line prints and the server answers for one image.
 
+use std::fmt::Display;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -51,9 +53,28 @@ pub(crate) struct Failure {
     pub(crate) message: String,
 }
 
+impl Failure {
+    /// The message becomes one line of at most 300 characters: what a decoder or an operating system says may be any
+    /// text, and may quote the file.
+    pub(crate) fn new(code: &'static str, message: impl Display) -> Self {
+        Self { code, message: one_line(&message.to_string()) }
+    }
+}
+
 impl From<ClassifyError> for Failure {
     fn from(error: ClassifyError) -> Self {
-        Self { code: error.code(), message: error.to_string() }
+        Self::new(error.code(), error)
+    }
+}
+
+fn one_line(text: &str) -> String {
+    const LONGEST: usize = 300;
+    let breaks = |c: char| c.is_whitespace() || c.is_control();
+    let words: Vec<&str> = text.split(breaks).filter(|word| !word.is_empty()).collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(LONGEST) {
+        None => line,
+        Some(_) => line.chars().take(LONGEST - 1).chain(['…']).collect(),
     }
 }
 
@@ -181,4 +202,33 @@ impl From<&Timings> for TimingsMs {
 /// To so many parts of a unit: a clock's nanoseconds are noise in a report.
 fn rounded(value: f64, parts: f64) -> f64 {
     (value * parts).round() / parts
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_whatever_was_said() {
+        for (said, line) in [
+            ("as it is", "as it is"),
+            ("two\nlines\r\n  and\ta tab ", "two lines and a tab"),
+            ("\u{1b}[31mred\u{7}\u{2028}\u{85}end", "[31mred end"),
+        ] {
+            assert_eq!(Failure::new("internal", said).message, line);
+        }
+        let message = Failure::new("internal", "ä".repeat(301)).message;
+        assert_eq!(message, format!("{}…", "ä".repeat(299)));
+        assert_eq!(Failure::new("internal", "ä".repeat(300)).message, "ä".repeat(300));
+    }
+
+    proptest! {
+        #[test]
+        fn no_message_is_longer_than_300_characters_or_has_control_characters(said in "(?s).{0,700}") {
+            let message = Failure::new("internal", said).message;
+            prop_assert!(message.chars().count() <= 300 && !message.contains(char::is_control), "{:?}", message);
+        }
+    }
 }

@@ -1,18 +1,19 @@
 //! tiny_http on a private Unix socket: it sees only complete, canonical requests from the gate.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, anyhow};
+use skinclf::panics;
 use tempfile::TempDir;
 use tiny_http::{Header, Response, Server};
 use tokio::sync::Notify;
 
 use super::api::{Answer, Request};
 use super::refusal::Refusal;
+use crate::terminal::note;
 
 /// Header of each answer to the gate: microseconds that the worker spent on it.
 pub(super) const WORKED: &str = "x-worked-us";
@@ -61,19 +62,20 @@ impl Drop for End {
 /// Answers requests for ever.
 fn work(server: &Server, answer: &impl Fn(Request) -> Answer) {
     while let Ok(mut request) = server.recv() {
-        // A panic is a bug, and costs the request that met it, not the worker. The panic hook has
-        // written where it was to stderr.
+        // A panic is a bug, and costs the request that met it, not the worker.
         let begun = Instant::now();
-        let answered = catch_unwind(AssertUnwindSafe(|| {
+        let answered = panics::catch(|| {
             let mut answer = match receive(&mut request) {
                 Ok(received) => answer(received),
                 Err(e) => internal(format!("the request was not handed over: {e}")),
             };
             answer.headers.push((WORKED, begun.elapsed().as_micros().to_string()));
             response(answer)
-        }));
-        let answered =
-            answered.unwrap_or_else(|_| response(internal("an unexpected error; it is in the log")));
+        });
+        let answered = answered.unwrap_or_else(|panic| {
+            note(format_args!("error: a request met a bug: {panic}"));
+            response(internal("an unexpected error; it is in the log"))
+        });
         // Fails if the gate has gone, and then the process is ending.
         let _ = request.respond(answered);
     }

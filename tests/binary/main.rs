@@ -3,6 +3,7 @@
 mod bench;
 mod classify;
 mod heatmap;
+mod input;
 mod load;
 mod mock;
 mod model;

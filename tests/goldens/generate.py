@@ -126,6 +126,54 @@ def draw_lossless(picture):
     palette.save(INPUTS / "palette-transparent.png", transparency=bytes(range(0, 256, 4)))
     second = picture.transpose(Image.FLIP_TOP_BOTTOM).quantize(64)
     palette.save(INPUTS / "two-frames.gif", save_all=True, append_images=[second], duration=100)
+    palette.save(INPUTS / "palette.tif")
+    for bits in (1, 4):
+        colors = picture.quantize(1 << bits, dither=Image.Dither.NONE)
+        (INPUTS / f"palette-{bits}.tif").write_bytes(palette_tiff(colors, bits))
+    (INPUTS / "planar-tiles.tif").write_bytes(planar_tiff(picture, 32))
+
+
+def palette_tiff(indexed, bits):
+    """A palette of less than 8 bits, in strips; Pillow writes 8 bits only."""
+    indices = np.asarray(indexed)
+    shifts = np.arange(8 - bits, -1, -bits)
+    padded = np.pad(indices, ((0, 0), (0, -indices.shape[1] % len(shifts))))
+    rows = (padded.reshape(len(indices), -1, len(shifts)) << shifts).sum(axis=2).astype(np.uint8)
+    colors = np.zeros((1 << bits, 3), int)
+    named = np.array(indexed.getpalette()).reshape(-1, 3)[: 1 << bits]
+    colors[: len(named)] = 257 * named
+    fields = {258: [bits], 262: [3], 277: [1], 278: [20], 320: colors.T.ravel().tolist()}
+    return tiff(indexed.size, fields, [rows[top : top + 20].tobytes() for top in range(0, len(rows), 20)])
+
+
+def planar_tiff(picture, side):
+    """Square tiles, first all of red, then all of green, then all of blue; Pillow writes neither tiles nor planes."""
+    pixels = np.asarray(picture)
+    height, width = pixels.shape[:2]
+    padded = np.pad(pixels, ((0, -height % side), (0, -width % side), (0, 0)))
+    corners = [(top, left) for top in range(0, height, side) for left in range(0, width, side)]
+    tiles = [padded[y : y + side, x : x + side, plane].tobytes() for plane in range(3) for y, x in corners]
+    fields = {258: [8, 8, 8], 262: [2], 277: [3], 284: [2], 322: [side], 323: [side]}
+    return tiff(picture.size, fields, tiles)
+
+
+def tiff(size, fields, chunks):
+    """An uncompressed TIFF of these strips, or tiles where a field says how wide they are."""
+    starts = [8]
+    for chunk in chunks:
+        starts.append(starts[-1] + len(chunk))
+    at = starts.pop()
+    lengths = [len(chunk) for chunk in chunks]
+    places = {324: starts, 325: lengths} if 322 in fields else {273: starts, 279: lengths}
+    fields = {256: size[:1], 257: size[1:], 259: [1], **fields, **places}
+    entries, behind = b"", b""
+    for tag, values in sorted(fields.items()):
+        held = struct.pack(f"<{len(values)}H", *values)
+        if len(held) > 4:
+            held, behind = struct.pack("<I", at + 6 + 12 * len(fields) + len(behind)), behind + held
+        entries += struct.pack("<HHI4s", tag, 3, len(values), held)
+    directory = struct.pack("<H", len(fields)) + entries + bytes(4)
+    return b"II*\0" + struct.pack("<I", at) + b"".join(chunks) + directory + behind
 
 
 def draw_16_bit(picture):
@@ -137,6 +185,11 @@ def draw_16_bit(picture):
         (INPUTS / name).write_bytes(png_16_bit(sixteen))
         rounded = Image.fromarray((sixteen / 257).round().astype(np.uint8))
         references[name] = rounded.convert("RGB")
+        if name == "rgb-16.png":
+            fields = {258: [16, 16, 16], 262: [2], 277: [3], 278: [20]}
+            strips = [sixteen[top : top + 20].astype("<u2").tobytes() for top in range(0, len(sixteen), 20)]
+            (INPUTS / "rgb-16.tif").write_bytes(tiff(image.size, fields, strips))
+            references["rgb-16.tif"] = references[name]
     return references
 
 

@@ -2,5 +2,7 @@
 
 mod goldens;
 mod metrics;
+mod panics;
 mod reduced;
 mod robustness;
+mod tiff;

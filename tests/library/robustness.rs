@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use skinclf::image::{DecodeError, decode};
+use skinclf::image::{DecodeError, MAX_MEMORY, decode, peak_memory};
 use skinclf::{Classifier, Model};
 
 static CLASSIFIER: LazyLock<Classifier> =
@@ -130,4 +130,30 @@ fn pictures_beyond_the_limits_are_refused_from_their_header() {
     }
     // Refused for its size alone: one within the limit is decoded.
     assert!(decode(&one_color_png(1_000), SIDE).is_ok());
+}
+
+#[test]
+fn what_a_picture_takes_is_told_in_advance_if_it_is_decoded_at_all() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders =
+        ["samples", "tests/goldens/inputs"].map(|folder| root.join(folder).read_dir().expect("a folder"));
+    let files = folders.into_iter().flatten().map(|entry| entry.expect("an entry").path());
+    let mut pictures = 0;
+    for path in files.filter(|path| path.is_file()) {
+        let file = std::fs::read(&path).expect("a file");
+        match (decode(&file, SIDE), peak_memory(&file)) {
+            (Ok(pixels), Ok(memory)) => {
+                let (width, height) = pixels.stored_size;
+                let rgb = 3 * u64::from(width) * u64::from(height);
+                assert!((rgb..=MAX_MEMORY).contains(&memory), "{}: {memory}", path.display());
+                pictures += 1;
+            }
+            (decoded, memory) => assert!(decoded.is_err() && memory.is_err(), "{}", path.display()),
+        }
+    }
+    assert!(pictures > 40);
+    for file in [jpeg_header(60_000, 60_000), one_color_png(8_001), Vec::new(), b"text".to_vec()] {
+        let refused = decode(&file, SIDE).map(|_| ()).expect_err("no picture");
+        assert_eq!(peak_memory(&file).expect_err("no picture").to_string(), refused.to_string());
+    }
 }

@@ -3,9 +3,11 @@
 mod measure;
 mod report;
 
+use std::fs::File;
 use std::io::Write as _;
 
 use anyhow::Context as _;
+use bytesize::ByteSize;
 
 use self::measure::{Run, Work, measure};
 use super::environment::Environment;
@@ -13,10 +15,13 @@ use crate::cli::{BenchArgs, BenchFormat};
 use crate::exit::Exit;
 use crate::output::{Destination, ModelId};
 use crate::terminal::Look;
-use crate::{interrupt, terminal};
+use crate::{bounded, interrupt, terminal};
 
 /// 600x450, like the pictures of HAM10000.
 const DEFAULT_IMAGE: &[u8] = include_bytes!("../../../samples/lesion-1.jpg");
+
+/// Read of the file of `--image` at most.
+const MAX_IMAGE: ByteSize = ByteSize::mib(256);
 
 /// All figures of one invocation, and what they were measured on.
 #[derive(serde::Serialize)]
@@ -41,7 +46,8 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     let (name, bytes) = match &args.image {
         Some(path) => {
             let name = path.display().to_string();
-            let bytes = std::fs::read(path).with_context(|| format!("--image {name}"))?;
+            let read = File::open(path).and_then(|file| bounded::read(file, 0, MAX_IMAGE));
+            let bytes = read.with_context(|| format!("--image {name}"))?;
             (name, bytes)
         }
         None => ("synthetic lesion (embedded)".to_owned(), DEFAULT_IMAGE.to_vec()),
