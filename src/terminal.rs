@@ -37,6 +37,7 @@ impl ColorChoice {
     }
 }
 
+/// Whether to colour what goes to a stream.
 fn colored(stream_is_terminal: bool) -> bool {
     match CHOICE.load(Ordering::Relaxed) {
         choice if choice == ColorChoice::Always as u8 => true,

@@ -55,7 +55,7 @@ impl<'s, W: Write> Table<'s, W> {
         self.any_beaten |= beaten;
         for (rank, (class, probability)) in listed.enumerate() {
             let label = &spec.labels[class];
-            let mark = if rank == 0 && beaten { " *" } else { "" };
+            let mark = if rank == 0 && beaten { "*" } else { "" };
             let color = match label.group {
                 _ if !usable => Color::Yellow,
                 Group::Malignant => Color::Red,
