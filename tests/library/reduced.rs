@@ -26,11 +26,14 @@ const SIDES: [u32; 3] = [1344, 1800, 3000];
 fn pictures() -> Vec<PathBuf> {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
     let photographs = std::env::var_os("SKINCLF_TEST_IMAGES").map(PathBuf::from);
-    let folders = [samples].into_iter().chain(photographs);
-    let files = folders.flat_map(|folder| std::fs::read_dir(folder).expect("a folder"));
-    let mut pictures: Vec<_> = files.map(|file| file.expect("an entry").path()).collect();
-    pictures.retain(|path| path.extension().is_some_and(|e| e == "jpg"));
-    pictures.sort();
+    let mut pictures = Vec::new();
+    for folder in [samples].into_iter().chain(photographs) {
+        let files = std::fs::read_dir(folder).expect("a folder").map(|file| file.expect("an entry").path());
+        let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == "jpg")).collect();
+        // In each folder, because the side that a picture gets must not depend on where the folders are.
+        files.sort();
+        pictures.extend(files);
+    }
     pictures
 }
 

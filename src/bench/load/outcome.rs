@@ -405,6 +405,7 @@ pub(crate) struct Threshold {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Knee {
     /// The users of the other runs.
+    #[serde(default)]
     pub(crate) left_out: Vec<usize>,
     /// The fewest users that give 95 % of the largest throughput.
     pub(crate) users: usize,
