@@ -13,4 +13,5 @@ mod support;
 mod truth;
 mod tta;
 mod usable;
+mod usage;
 mod wire;
