@@ -7,12 +7,13 @@ mod isic;
 mod json;
 mod record;
 mod table;
+mod target;
 
 use std::io::{self, Write};
 
 use skinclf::ModelSpec;
 
-pub(crate) use destination::{Destination, loss};
+pub(crate) use destination::{Destination, loss, write_file};
 pub(crate) use record::{Failure, Heatmap, ModelId, Record, Subject};
 pub(crate) use table::NOTICE;
 

@@ -7,6 +7,7 @@ mod load;
 mod mock;
 mod model;
 mod reports;
+mod results;
 mod schema;
 mod serve;
 mod support;

@@ -3,8 +3,6 @@
 mod measure;
 mod report;
 
-use std::io::Write as _;
-
 use anyhow::Context as _;
 
 use self::measure::{Run, Work, measure};
@@ -20,6 +18,8 @@ const DEFAULT_IMAGE: &[u8] = include_bytes!("../../../samples/lesion-1.jpg");
 /// All figures of one invocation, and what they were measured on.
 #[derive(serde::Serialize)]
 struct Report<'a> {
+    /// Whether runs are missing, or the last one is shorter than planned.
+    interrupted: bool,
     runs: Vec<Run>,
     image: Image,
     warmup: usize,
@@ -71,6 +71,7 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     measure::set_scaling_efficiency(&mut runs);
 
     let report = Report {
+        interrupted: interrupt::requested(),
         runs,
         image: Image { name, bytes: bytes.len(), width: reference.width, height: reference.height },
         warmup: args.warmup,
@@ -78,19 +79,18 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
         model: ModelId::from(classifier.spec()),
     };
     write(args.format, &report, destination)?;
-    Ok(if interrupt::requested() { Exit::Interrupted } else { Exit::Done })
+    Ok(if report.interrupted { Exit::Interrupted } else { Exit::Done })
 }
 
 fn write(format: BenchFormat, report: &Report<'_>, destination: Destination) -> anyhow::Result<()> {
-    let Destination { writer: mut out, is_terminal, .. } = destination;
-    match format {
-        BenchFormat::Table => report::table::write(&mut out, report, terminal::colored(is_terminal))?,
+    let is_terminal = destination.is_terminal;
+    destination.fill(|mut out| match format {
+        BenchFormat::Table => report::table::write(out, report, terminal::colored(is_terminal)),
         BenchFormat::Json => {
             serde_json::to_writer_pretty(&mut out, report)?;
-            writeln!(out)?;
+            writeln!(out)
         }
-        BenchFormat::Csv => report::csv::write(&mut out, report)?,
-        BenchFormat::Markdown => report::markdown::write(&mut out, report)?,
-    }
-    Ok(out.flush()?)
+        BenchFormat::Csv => report::csv::write(out, report),
+        BenchFormat::Markdown => report::markdown::write(out, report),
+    })
 }

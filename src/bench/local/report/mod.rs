@@ -40,7 +40,8 @@ fn method(report: &super::Report<'_>) -> String {
     let count = report.runs.first().map_or(0, |r| r.stages.total.count);
     let super::Image { name, bytes, width, height } = &report.image;
     let warmup = report.warmup;
+    let interrupted = if report.interrupted { "interrupted: " } else { "" };
     format!(
-        "{count} classifications of {name} ({width}x{height}, {bytes} bytes) after {warmup} on each thread that do not count; times in ms"
+        "{interrupted}{count} classifications of {name} ({width}x{height}, {bytes} bytes) after {warmup} on each thread that do not count; times in ms"
     )
 }
