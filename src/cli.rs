@@ -2,25 +2,43 @@
 //! unless there are two, naming the default only where clap does not.
 
 mod load;
+mod tips;
 mod values;
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub(crate) use self::load::{LoadArgs, Scenario};
 pub(crate) use self::values::{Target, duration};
-use self::values::{body_size, positive_duration};
+use self::values::{body_size, count, positive_duration, threads, whole};
 use crate::terminal::ColorChoice;
+
+/// What is printed below the help; lines fit a terminal of 80 columns, since clap does not indent what it breaks.
+const EXIT_STATUS: &str = "\
+Exit status:
+  0    all done, or the reader of the output has left
+  1    some image or request failed; the rest was done and printed
+  2    wrong usage
+  3    a threshold of --fail-if was missed, or its figure is not known
+  4    nothing could be done: unusable model, unwritable output, no images
+  130  interrupted; what was finished is printed";
+
+static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
+    let model = skinclf::Model::embedded();
+    let skinclf::ModelSpec { name, version, .. } = model.spec();
+    format!("{}\nmodel {name} {version}", env!("CARGO_PKG_VERSION"))
+});
 
 /// Classify dermoscopic images of skin lesions, on a CPU, offline
 ///
 /// Research software, not a medical device: its output is not a diagnosis.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(version, long_version = LONG_VERSION.as_str(), max_term_width = 100, after_help = EXIT_STATUS)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -30,11 +48,23 @@ pub(crate) struct Cli {
     pub(crate) color: ColorChoice,
 }
 
+impl Cli {
+    /// The command line, or the end of the process with what is wrong with it.
+    pub(crate) fn parse_or_exit() -> Self {
+        Self::try_parse().unwrap_or_else(|mut error| {
+            tips::add_to(&mut error);
+            error.exit()
+        })
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Classify images: files, directories, or standard input
+    #[command(after_long_help = EXIT_STATUS)]
     Classify(ClassifyArgs),
     /// Measure how long classifying takes, stage by stage; or, with --url, put load on a server
+    #[command(after_long_help = EXIT_STATUS)]
     Bench(Box<BenchArgs>),
     /// Serve predictions over HTTP
     Serve(ServeArgs),
@@ -85,7 +115,7 @@ pub(crate) struct ClassifyArgs {
     pub(crate) format: Format,
 
     /// Also list the N best classes, as the model's decision ranks them (table, json and jsonl)
-    #[arg(short = 'k', long, value_name = "N")]
+    #[arg(short = 'k', long, value_name = "N", value_parser = count)]
     pub(crate) top_k: Option<NonZeroUsize>,
 
     /// Average over the eight ways to turn and mirror a picture, which takes eight times as long
@@ -105,10 +135,10 @@ pub(crate) struct ClassifyArgs {
     pub(crate) max_file: bytesize::ByteSize,
 
     /// How many images to work on at once [default: all cores]
-    #[arg(short = 'j', long, value_name = "N", env = "SKINCLF_THREADS")]
+    #[arg(short = 'j', long, value_name = "N", value_parser = threads, env = "SKINCLF_THREADS")]
     pub(crate) threads: Option<NonZeroUsize>,
 
-    /// Write the results to FILE instead of standard output
+    /// Write the results to FILE instead of standard output: all of them at the end, jsonl line by line
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
 
@@ -146,11 +176,11 @@ pub(crate) enum Format {
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
     /// How many classifications to measure, per number of threads
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = whole::<u32>(1..=100_000_000, 1000))]
     pub(crate) iterations: u32,
 
     /// How many classifications to run and not measure first, on each thread
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = whole::<usize>(0..=100_000_000, 50))]
     pub(crate) warmup: usize,
 
     /// Image to classify [default: a synthetic 600x450 JPEG]
@@ -164,7 +194,7 @@ pub(crate) struct BenchArgs {
         value_name = "N,…",
         value_delimiter = ',',
         default_value = "1",
-        value_parser = clap::value_parser!(u32).range(1..=1024),
+        value_parser = whole::<u32>(1..=1024, 4),
         env = "SKINCLF_THREADS"
     )]
     pub(crate) threads: Vec<u32>,
@@ -199,15 +229,15 @@ pub(crate) struct ServeArgs {
     pub(crate) host: IpAddr,
 
     /// Port to listen on; 0 picks a free one
-    #[arg(short, long, default_value_t = 8000, env = "SKINCLF_PORT")]
+    #[arg(short, long, default_value_t = 8000, value_parser = whole::<u16>(0..=65535, 8000), env = "SKINCLF_PORT")]
     pub(crate) port: u16,
 
     /// How many predictions to work on at once [default: SKINCLF_THREADS, or all cores]
-    #[arg(short, long, value_name = "N", env = "SKINCLF_WORKERS")]
+    #[arg(short, long, value_name = "N", value_parser = threads, env = "SKINCLF_WORKERS")]
     pub(crate) workers: Option<NonZeroUsize>,
 
     /// For the variable, which is the number of threads to every command; only bench takes a list
-    #[arg(long, hide = true, env = "SKINCLF_THREADS")]
+    #[arg(long, hide = true, value_parser = threads, env = "SKINCLF_THREADS")]
     pub(crate) threads: Option<NonZeroUsize>,
 
     /// Largest request body, for example 16MiB
@@ -215,11 +245,11 @@ pub(crate) struct ServeArgs {
     pub(crate) max_body: bytesize::ByteSize,
 
     /// How many predictions may wait for a worker; more are refused with 503 and Retry-After
-    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN.saturating_add(255), env = "SKINCLF_QUEUE")]
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN.saturating_add(255), value_parser = count, env = "SKINCLF_QUEUE")]
     pub(crate) queue: NonZeroUsize,
 
     /// How many connections may be open; idle ones give way to new ones
-    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN.saturating_add(2047), env = "SKINCLF_MAX_CONNECTIONS")]
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN.saturating_add(2047), value_parser = count, env = "SKINCLF_MAX_CONNECTIONS")]
     pub(crate) max_connections: NonZeroUsize,
 
     /// Time for a request's head to arrive whole

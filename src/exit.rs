@@ -22,6 +22,10 @@ pub(crate) enum Exit {
     Interrupted,
 }
 
+/// The status of a command that ends in an error: a model that cannot be used, an output that cannot be written, no
+/// images found.
+const NOTHING_DONE: u8 = 4;
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         match exit {
@@ -38,11 +42,16 @@ impl From<Exit> for ExitCode {
 /// A closed output pipe (`skinclf … | head`) is how a reader says "enough", not a failure.
 pub(crate) fn report(outcome: anyhow::Result<Exit>) -> ExitCode {
     match outcome {
-        Ok(exit) => exit.into(),
+        Ok(exit) => {
+            if exit == Exit::Interrupted {
+                note("interrupted: the results are incomplete");
+            }
+            exit.into()
+        }
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             note(format_args!("error: {error:#}"));
-            ExitCode::FAILURE
+            NOTHING_DONE.into()
         }
     }
 }

@@ -14,7 +14,7 @@ mod terminal;
 
 use std::io::{self, Write as _};
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 use clap_complete::Shell;
 
 use crate::cli::{Cli, Command};
@@ -22,7 +22,7 @@ use crate::exit::Exit;
 
 fn main() -> std::process::ExitCode {
     skinclf::panics::silence_caught();
-    let cli = Cli::parse();
+    let cli = Cli::parse_or_exit();
     cli.color.apply();
     let exit = match cli.command {
         Command::Classify(args) => classify::run(&args),

@@ -43,6 +43,11 @@ impl Model {
         }
     }
 
+    /// What is known about the graph.
+    pub fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
     /// Reads `NAME.onnx` and, beside it, `NAME.json`. Without the latter the spec comes from the
     /// graph's `metadata_props`: `labels` (JSON array of codes, or separated by commas), `mean`
     /// and `std` (JSON arrays of three, on the 0..=255 scale), and optionally `size` (224 if

@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use skinclf::ModelSpec;
 use skinclf::image::has_image_extension;
 
-use crate::output::heatmap;
+use crate::output::{self, heatmap};
 
 /// Where heatmaps go, and which names of this run are taken.
 pub(super) struct Heatmaps {
@@ -17,6 +18,8 @@ pub(super) struct Heatmaps {
     resolved: PathBuf,
     /// In lower case, for file systems that do not tell `A` from `a`.
     taken: HashSet<String>,
+    /// Whether the last one found no room.
+    full: bool,
 }
 
 impl Heatmaps {
@@ -41,7 +44,7 @@ impl Heatmaps {
             let name = picture.file_name().unwrap_or_default().to_string_lossy();
             bail!("--heatmap {shown}: {name} in it is no heatmap and could be replaced; name another folder");
         }
-        Ok(Self { folder: folder.to_owned(), resolved, taken: HashSet::new() })
+        Ok(Self { folder: folder.to_owned(), resolved, taken: HashSet::new(), full: false })
     }
 
     /// The folder's canonical path.
@@ -49,8 +52,23 @@ impl Heatmaps {
         &self.resolved
     }
 
-    /// Writes the heatmap of a picture; returns the path of the file.
-    pub(super) fn write(&mut self, picture: &str, png: &[u8]) -> anyhow::Result<String> {
+    /// Writes the heatmap of a picture and returns the path of the file. `complain` is told why it cannot be written,
+    /// but of a full disk only once.
+    pub(super) fn write(&mut self, picture: &str, png: &[u8], complain: impl FnOnce(&str)) -> Option<String> {
+        let written = self.try_write(picture, png);
+        let full = written.as_ref().err().is_some_and(lacks_room);
+        let was_full = std::mem::replace(&mut self.full, full);
+        match &written {
+            Err(error) if full && !was_full => {
+                complain(&format!("{error:#}; the same error is not repeated for other images"));
+            }
+            Err(error) if !full => complain(&format!("{error:#}")),
+            _ => {}
+        }
+        written.ok()
+    }
+
+    fn try_write(&mut self, picture: &str, png: &[u8]) -> anyhow::Result<String> {
         let name = self.name(picture);
         let path = self.folder.join(name);
         let shown = path.display();
@@ -59,7 +77,7 @@ impl Heatmaps {
             !is_foreign(&path),
             "--heatmap: {shown} is no heatmap and would be lost; name another folder"
         );
-        fs::write(&path, png).with_context(|| format!("--heatmap: {shown} cannot be written"))?;
+        output::write_file(&path, png).with_context(|| format!("--heatmap: {shown} cannot be written"))?;
         Ok(path.to_string_lossy().into_owned())
     }
 
@@ -73,6 +91,13 @@ impl Heatmaps {
         let free = names.into_iter().find(|name| self.taken.insert(name.to_lowercase()));
         free.unwrap_or(stem)
     }
+}
+
+/// Whether no other file could be written either.
+fn lacks_room(error: &anyhow::Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    matches!(kind, Some(StorageFull | QuotaExceeded | ReadOnlyFilesystem))
 }
 
 /// Whether a file is there that is none of ours.

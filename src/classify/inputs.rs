@@ -148,7 +148,12 @@ fn image_of_entry(entry: walkdir::Result<walkdir::DirEntry>) -> Option<Input> {
         Ok(entry) => Some(Input::File(entry.into_path())),
         Err(e) => {
             let path = e.path().unwrap_or(Path::new("")).to_owned();
-            Some(Input::Unreadable(path, e.to_string()))
+            // Its own words have the path in them, which stands before these.
+            let message = match e.io_error() {
+                Some(e) => format!("cannot be read: {e}"),
+                None => "is a link to a folder that it is in, which is not searched again".to_owned(),
+            };
+            Some(Input::Unreadable(path, message))
         }
     }
 }

@@ -6,12 +6,13 @@ mod ordered;
 mod truth;
 mod usage;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use bytesize::ByteSize;
-use indicatif::{HumanCount, HumanDuration, ProgressBar};
+use indicatif::ProgressBar;
 use skinclf::image::EXTENSIONS;
 use skinclf::{Classifier, Options, Prediction, Timings, panics};
 
@@ -29,7 +30,17 @@ type Outcome = Result<(Prediction, Timings), Failure>;
 /// What becomes of the results.
 enum Results<'s> {
     Rows(Box<dyn Sink + 's>),
-    Scores(Box<Scoring<'s>>, Box<dyn Write>),
+    Scores(Box<Scoring<'s>>, &'s mut Destination),
+}
+
+impl Results<'_> {
+    /// Writes what is left to write; `name` is where to.
+    fn finish(self, layout: Layout, threads: usize, name: &str) -> anyhow::Result<()> {
+        match self {
+            Self::Rows(mut sink) => sink.finish().with_context(|| name.to_owned()),
+            Self::Scores(scoring, out) => scoring.finish(layout, threads, out, name),
+        }
+    }
 }
 
 pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
@@ -38,12 +49,12 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
     let spec = classifier.spec();
     let scoring = args.truth.as_deref().map(|labels| Scoring::open(labels, args, spec)).transpose()?;
     let mut heatmaps = args.heatmap.as_deref().map(|folder| Heatmaps::open(folder, spec)).transpose()?;
-    let out = Destination::open(args.output.as_deref())?;
-    let on_terminal = out.is_terminal;
+    let mut out = destination(args)?;
+    let (out_name, on_terminal) = (out.name.clone(), out.is_terminal);
     let layout = layout(args.format, on_terminal);
     let mut results = match scoring {
-        None => Results::Rows(output::sink(layout, spec, out.writer).map_err(|e| anyhow!(e))?),
-        Some(scoring) => Results::Scores(scoring.into(), out.writer),
+        None => Results::Rows(output::sink(layout, spec, Box::new(&mut out)).map_err(|e| anyhow!(e))?),
+        Some(scoring) => Results::Scores(scoring.into(), &mut out),
     };
 
     interrupt::on_signal(|| {})?;
@@ -67,11 +78,9 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
         }
         let heatmap = heatmaps.as_mut().zip(png).and_then(|(heatmaps, png)| {
             // The result itself is none the worse without.
-            let written = heatmaps.write(&name, &png).inspect_err(|e| {
-                bar.suspend(|| terminal::complain(&name, &format!("{e:#}")));
-                tally.without_heatmap += 1;
-            });
-            written.ok().map(Heatmap::File)
+            let written = heatmaps.write(&name, &png, |why| bar.suspend(|| terminal::complain(&name, why)));
+            tally.without_heatmap += u64::from(written.is_none());
+            written.map(Heatmap::File)
         });
         match &mut results {
             Results::Scores(scoring, _) => scoring.add(&name, &outcome),
@@ -80,7 +89,7 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
                 let record = Record { subject: Subject::Path(&name), outcome, spec, top_k, heatmap };
                 let written =
                     if on_terminal { bar.suspend(|| sink.push(&record)) } else { sink.push(&record) };
-                written.with_context(|| out.name.clone())?;
+                written.with_context(|| out_name.clone())?;
             }
         }
         bar.inc(1);
@@ -90,16 +99,22 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
     if tally.done + tally.failed == 0 && !interrupt::requested() {
         return Err(anyhow!("no images found; directories are searched for {}", EXTENSIONS.join(", ")));
     }
-    match results {
-        Results::Rows(mut sink) => sink.finish().with_context(|| out.name.clone())?,
-        Results::Scores(scoring, mut writer) => {
-            scoring.finish(layout, threads(args)?, &mut writer, &out.name)?;
-        }
+    results.finish(layout, threads(args)?, &out_name)?;
+    if tally.is_worth_a_file(args.format) {
+        out.finish()?;
     }
     if !args.quiet && io::stderr().is_terminal() {
         terminal::note(tally.summary(elapsed));
     }
     Ok(tally.exit())
+}
+
+/// Rows of JSON show while the run goes on, also in a file; any other format is whole or not there.
+fn destination(args: &ClassifyArgs) -> anyhow::Result<Destination> {
+    match args.format {
+        Format::Jsonl => Destination::stream(args.output.as_deref()),
+        _ => Destination::open(args.output.as_deref()),
+    }
 }
 
 fn layout(format: Format, on_terminal: bool) -> Layout {
@@ -176,20 +191,22 @@ impl Tally {
         }
     }
 
-    fn summary(&self, elapsed: std::time::Duration) -> String {
+    /// Whether the results are to take the place of an earlier run's: not if it was interrupted before the first, nor
+    /// if a format that has no place for failures holds nothing.
+    fn is_worth_a_file(&self, format: Format) -> bool {
+        self.done > 0 || self.failed > 0 && format != Format::Isic
+    }
+
+    /// `340 classified, 2 failed in 3.2 s (107 images/s)`
+    fn summary(&self, elapsed: Duration) -> String {
+        let part =
+            |count: u64, what: &str| if count == 0 { String::new() } else { format!(", {count} {what}") };
+        let failed = part(self.failed, "failed");
+        let without = part(self.without_heatmap, "without a heatmap");
         let rate = (self.done + self.failed) as f64 / elapsed.as_secs_f64().max(1e-9);
-        let failed =
-            if self.failed == 0 { String::new() } else { format!(", {} failed", HumanCount(self.failed)) };
-        let without = match self.without_heatmap {
-            0 => String::new(),
-            n => format!(", {} without a heatmap", HumanCount(n)),
-        };
-        let stopped = if interrupt::requested() { "interrupted: " } else { "" };
-        format!(
-            "{stopped}{} classified{failed}{without} in {} ({rate:.1} images/s)",
-            HumanCount(self.done),
-            HumanDuration(elapsed)
-        )
+        let decimals = usize::from(rate < 100.0);
+        let time = shown(elapsed);
+        format!("{} classified{failed}{without} in {time} ({rate:.decimals$} images/s)", self.done)
     }
 
     fn exit(&self) -> Exit {
@@ -200,6 +217,15 @@ impl Tally {
         } else {
             Exit::Done
         }
+    }
+}
+
+/// `40 ms`, `3.2 s`, `2m 5s`
+fn shown(time: Duration) -> String {
+    match time.as_secs_f64() {
+        seconds if seconds < 0.9995 => format!("{:.0} ms", (seconds * 1e3).max(1.0)),
+        seconds if seconds < 59.95 => format!("{seconds:.1} s"),
+        seconds => humantime::format_duration(Duration::from_secs(seconds.round() as u64)).to_string(),
     }
 }
 
@@ -215,5 +241,18 @@ mod tests {
         let failure = results[1].as_ref().expect_err("a panic is a failure");
         assert_eq!(failure.code, "internal");
         assert!(failure.message.contains("this panic is part of a test"), "{}", failure.message);
+    }
+
+    #[test]
+    fn a_summary_has_a_time_that_fits_its_rate() {
+        for (done, failed, ms, said) in [
+            (9, 0, 4, "9 classified in 4 ms (2250 images/s)"),
+            (1120, 3, 59_960, "1120 classified, 3 failed in 1m (18.7 images/s)"),
+            (340, 0, 3_163, "340 classified in 3.2 s (107 images/s)"),
+            (20_000, 0, 125_400, "20000 classified in 2m 5s (159 images/s)"),
+        ] {
+            let tally = Tally { done, failed, without_heatmap: 0 };
+            assert_eq!(tally.summary(Duration::from_millis(ms)), said);
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::builder::TypedValueParser as _;
 use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
-use super::values::{Target, positive_duration};
+use super::values::{Target, count, positive_duration, whole};
 use crate::bench::load::{Arrival, Condition, Mix, PerSecond, Saved, Sweep, Think};
 
 #[derive(Debug, Args)]
@@ -24,7 +24,7 @@ pub(crate) struct LoadArgs {
     pub(crate) scenario: Option<Scenario>,
 
     /// Concurrent users; with --rate, the maximum number of requests in flight [default: 10, with --rate 1000]
-    #[arg(short, long, value_name = "N", requires = "urls", conflicts_with = "scenario")]
+    #[arg(short, long, value_name = "N", requires = "urls", conflicts_with = "scenario", value_parser = count)]
     pub(crate) users: Option<NonZeroUsize>,
 
     /// How many users start per second [default: all within the first second]
@@ -70,7 +70,7 @@ pub(crate) struct LoadArgs {
     pub(crate) no_check: bool,
 
     /// Start of the random sequence of endpoints and think times
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "urls")]
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "urls", value_parser = whole::<u64>(0..=u64::MAX, 1))]
     pub(crate) seed: u64,
 
     /// Key to send, for a server that asks for one

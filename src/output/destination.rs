@@ -1,15 +1,16 @@
 //! Where results go.
 
-use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::Path;
 
 use anyhow::Context as _;
 use skinclf::image::has_image_extension;
 
-/// Where results go, and its name for errors.
+use super::target::Target;
+
+/// Where results go, and its name for errors. A file keeps what it held until [`Destination::finish`].
 pub(crate) struct Destination {
-    pub(crate) writer: Box<dyn Write>,
+    writer: BufWriter<Target>,
     pub(crate) name: String,
     pub(crate) is_terminal: bool,
 }
@@ -17,30 +18,68 @@ pub(crate) struct Destination {
 impl Destination {
     /// Standard output, or the file of `--output`, where `-` is standard output too.
     pub(crate) fn open(path: Option<&Path>) -> anyhow::Result<Self> {
-        let Some(path) = path.filter(|path| path.as_os_str() != "-") else {
-            let stdout = io::stdout();
-            let is_terminal = stdout.is_terminal();
-            return Ok(Self {
-                writer: Box::new(BufWriter::new(stdout)),
-                name: "standard output".into(),
-                is_terminal,
-            });
-        };
-        Self::create("--output", path)
+        Self::of_output(path, Target::whole)
     }
 
-    /// The file of a flag. What it holds is replaced when something is written, so that a run that comes to nothing
-    /// leaves it as it was.
-    pub(crate) fn create(flag: &str, path: &Path) -> anyhow::Result<Self> {
-        let name = format!("{flag} {}", path.display());
-        let file = File::options().write(true).create(true).truncate(false).open(path);
-        let file = file.with_context(|| format!("{name}: cannot be created"))?;
-        Ok(Self {
-            writer: Box::new(BufWriter::new(Replacing { file, begun: false })),
-            name,
-            is_terminal: false,
-        })
+    /// The same, but a file shows each line as it is flushed: its old content is gone with the first.
+    pub(crate) fn stream(path: Option<&Path>) -> anyhow::Result<Self> {
+        Self::of_output(path, Target::in_place)
     }
+
+    /// The file of a flag. A run that writes nothing leaves it as it was.
+    pub(crate) fn create(flag: &str, path: &Path) -> anyhow::Result<Self> {
+        Self::of_file(flag, path, Target::whole)
+    }
+
+    /// Writes all of the content, and finishes.
+    pub(crate) fn fill(
+        mut self,
+        content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> anyhow::Result<()> {
+        let written = content(&mut self);
+        written.with_context(|| format!("{}: cannot be written", self.name))?;
+        self.finish()
+    }
+
+    /// Gives a file its content. To be called when all is written.
+    pub(crate) fn finish(self) -> anyhow::Result<()> {
+        let target = self.writer.into_inner().map_err(io::IntoInnerError::into_error);
+        let finished = target.and_then(|target| target.sync().and_then(|()| target.finish()));
+        finished.with_context(|| format!("{}: cannot be written", self.name))
+    }
+
+    fn of_output(path: Option<&Path>, open: fn(&Path) -> io::Result<Target>) -> anyhow::Result<Self> {
+        if let Some(path) = path.filter(|path| path.as_os_str() != "-") {
+            return Self::of_file("--output", path, open);
+        }
+        let stdout = io::stdout();
+        let is_terminal = stdout.is_terminal();
+        let writer = BufWriter::new(Target::Stdout(stdout));
+        Ok(Self { writer, name: "standard output".into(), is_terminal })
+    }
+
+    fn of_file(flag: &str, path: &Path, open: fn(&Path) -> io::Result<Target>) -> anyhow::Result<Self> {
+        let name = format!("{flag} {}", path.display());
+        let target = open(path).with_context(|| format!("{name}: cannot be created"))?;
+        Ok(Self { writer: BufWriter::new(target), name, is_terminal: false })
+    }
+}
+
+impl Write for Destination {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// Writes a whole file: it has this content, or what it had before.
+pub(crate) fn write_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut target = Target::whole(path)?;
+    target.write_all(content)?;
+    target.finish()
 }
 
 /// What would be lost if flags' files were written: one of themselves, one that the run reads, or a picture.
@@ -65,24 +104,4 @@ pub(crate) fn loss<'p>(written: &[(&str, &Path)], read: impl Iterator<Item = &'p
 fn is_same_file(one: &Path, other: &Path) -> bool {
     let resolved = (one.canonicalize(), other.canonicalize());
     one == other || matches!(resolved, (Ok(one), Ok(other)) if one == other && one.is_file())
-}
-
-/// A file that is emptied by the first write.
-struct Replacing {
-    file: File,
-    begun: bool,
-}
-
-impl Write for Replacing {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // A device or a pipe has no length.
-        if !std::mem::replace(&mut self.begun, true) && self.file.metadata()?.is_file() {
-            self.file.set_len(0)?;
-        }
-        self.file.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
 }

@@ -32,18 +32,22 @@ impl<W: Write> Sink for Array<W> {
 /// One object a line, flushed line by line: a reader sees each result when it is known.
 pub(super) struct Lines<W> {
     out: W,
+    line: Vec<u8>,
 }
 
 impl<W: Write> Lines<W> {
     pub(super) fn new(out: W) -> Self {
-        Self { out }
+        Self { out, line: Vec::new() }
     }
 }
 
 impl<W: Write> Sink for Lines<W> {
     fn push(&mut self, record: &Record<'_>) -> io::Result<()> {
-        serde_json::to_writer(&mut self.out, record)?;
-        self.out.write_all(b"\n")?;
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, record)?;
+        self.line.push(b'\n');
+        // At once, so that whenever the run ends its last line is whole.
+        self.out.write_all(&self.line)?;
         self.out.flush()
     }
 

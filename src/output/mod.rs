@@ -7,6 +7,7 @@ mod isic;
 mod json;
 mod record;
 mod table;
+mod target;
 
 use std::io::{self, Write};
 
@@ -14,7 +15,7 @@ use skinclf::ModelSpec;
 
 use crate::terminal::Look;
 
-pub(crate) use destination::{Destination, loss};
+pub(crate) use destination::{Destination, loss, write_file};
 pub(crate) use record::{Failure, Heatmap, ModelId, Record, Subject};
 pub(crate) use table::NOTICE;
 

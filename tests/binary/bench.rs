@@ -88,7 +88,7 @@ fn a_thread_that_cannot_be_started_ends_the_others() {
     // Stacks so large that what else is allocated meanwhile finds room beside them.
     command.args(["-c", &bench]).env("RUST_MIN_STACK", (256 << 20).to_string()).env("MALLOC_ARENA_MAX", "1");
     let ran = Ran::from(command.output().expect("sh"));
-    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert_eq!(ran.code, Some(4), "{}", ran.stderr);
     assert!(ran.stderr.contains("1024 threads cannot be started"), "{}", ran.stderr);
 }
 
@@ -96,7 +96,7 @@ fn a_thread_that_cannot_be_started_ends_the_others() {
 fn an_image_that_cannot_be_classified_is_named() {
     for image in ["samples/broken/truncated.jpg", "none.jpg"] {
         let ran = run(["bench", "--image", image]);
-        assert_eq!(ran.code, Some(1));
+        assert_eq!(ran.code, Some(4));
         assert!(ran.stderr.contains(image), "{}", ran.stderr);
     }
 }

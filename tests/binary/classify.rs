@@ -104,13 +104,13 @@ fn directories_are_walked_for_images_in_order() {
     wanted.sort();
     assert_eq!(paths, wanted);
     let none = run(["classify", "src"]);
-    assert_eq!((none.code, none.stdout.as_str()), (Some(1), ""));
+    assert_eq!((none.code, none.stdout.as_str()), (Some(4), ""));
     assert!(none.stderr.contains("no images found"), "{}", none.stderr);
     let earlier = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(&earlier, "of an earlier run").expect("a file");
     let earlier = earlier.path().to_str().expect("UTF-8");
     for format in ["table", "json", "jsonl", "csv", "isic"] {
-        assert_eq!(run(["classify", "-f", format, "-o", earlier, "src"]).code, Some(1));
+        assert_eq!(run(["classify", "-f", format, "-o", earlier, "src"]).code, Some(4));
         assert_eq!(std::fs::read_to_string(earlier).expect("a file"), "of an earlier run", "{format}");
     }
 }
@@ -189,7 +189,7 @@ fn an_interruption_does_not_wait_for_standard_input() {
 }
 
 /// Sends SIGINT once it is handled.
-fn interrupt(child: &std::process::Child) {
+pub(crate) fn interrupt(child: &std::process::Child) {
     let running = format!("/proc/{}/status", child.id());
     while !std::fs::read_to_string(&running).is_ok_and(|s| caught_signals(&s) & 0b10 != 0) {
         std::thread::yield_now();
@@ -307,7 +307,7 @@ fn the_output_file_gets_the_results() {
     let stdout = run(["classify", "-f", "csv", "-o", "-", LESION]);
     assert_eq!(stdout.stdout, std::fs::read_to_string(&file).expect("the file"));
     let nowhere = run(["classify", "-o", "no/such/folder/out.csv", LESION]);
-    assert_eq!(nowhere.code, Some(1));
+    assert_eq!(nowhere.code, Some(4));
     assert!(nowhere.stderr.contains("--output no/such/folder/out.csv"), "{}", nowhere.stderr);
 }
 

@@ -80,7 +80,7 @@ fn pictures_of_the_run_are_never_replaced() {
     let before = std::fs::read(path("own/a.png")).expect("a file");
     for args in [[path("own"), path("own")], [path("own/../own"), path("own/a.png")]] {
         let ran = run(["classify", "--heatmap", &args[0], &args[1]]);
-        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(4), ""));
         assert!(ran.stderr.contains("name another folder"), "{}", ran.stderr);
     }
     let named = std::fs::read_to_string("Cargo.toml").expect("text");
@@ -88,14 +88,14 @@ fn pictures_of_the_run_are_never_replaced() {
     std::fs::write(path("within/lesion-1.png"), &named).expect("a file that is named like a heatmap");
     for pictures in [folder.path().to_str().expect("UTF-8"), LESION] {
         let ran = run(["classify", "--heatmap", &path("within"), pictures]);
-        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(4), ""));
         assert!(ran.stderr.contains("lesion-1.png in it is no heatmap"), "{}", ran.stderr);
     }
     assert_eq!(std::fs::read_to_string(path("within/lesion-1.png")).expect("a file"), named);
     // A list is read as the run goes on.
     let args = ["classify", "-f", "jsonl", "--files-from", "-", "--heatmap", &path("own")];
     let ran = run_with_input(args, path("own/a.png").as_bytes());
-    assert_eq!(ran.code, Some(1));
+    assert_eq!(ran.code, Some(4));
     assert!(ran.stderr.contains("name another folder"), "{}", ran.stderr);
     assert_eq!(std::fs::read(path("own/a.png")).expect("a file"), before);
 }
@@ -137,12 +137,12 @@ fn a_model_without_maps_is_told_before_a_picture_is_read() {
     let maps = maps.to_str().expect("UTF-8");
     let model = "tests/binary/models/channel-means.onnx";
     let ran = run(["classify", "--model", model, "--heatmap", maps, "no/such/picture.jpg"]);
-    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(4), ""));
     assert!(ran.stderr.contains("--heatmap") && ran.stderr.contains("class maps"), "{}", ran.stderr);
     assert!(!std::path::Path::new(maps).exists());
 
     let ran = run(["classify", "--heatmap", "Cargo.toml", LESION]);
-    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(4), ""));
     assert!(ran.stderr.contains("--heatmap Cargo.toml"), "{}", ran.stderr);
 
     let server = Server::start(&["--model", model]);

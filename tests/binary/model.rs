@@ -65,7 +65,7 @@ fn a_wrong_pair_is_named_with_what_is_wrong() {
     for (change, wanted) in cases {
         let (_folder, onnx) = embedded_but(change);
         let ran = classify_with(&onnx);
-        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{wanted}");
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(4), ""), "{wanted}");
         assert!(ran.stderr.contains(wanted) && ran.stderr.contains("net."), "{wanted}: {}", ran.stderr);
     }
 }
@@ -105,7 +105,7 @@ fn what_is_no_usable_model_is_named() {
         (made("output-of-nothing.onnx"), "the graph is malformed"),
     ] {
         let ran = classify_with(&model);
-        assert_eq!(ran.code, Some(1), "{model:?}");
+        assert_eq!(ran.code, Some(4), "{model:?}");
         let name = model.file_name().expect("a name").to_string_lossy().into_owned();
         assert!(ran.stderr.contains(wanted) && ran.stderr.contains(&name), "{}", ran.stderr);
     }

@@ -272,9 +272,19 @@ fn two_sweeps_are_no_report() {
     let folder = folder();
     let [one, two] = ["one.json", "two.json"].map(|name| sweep(&folder, name).display().to_string());
     let ran = bench(&["--from", &one, &two]);
-    assert_eq!(ran.code, Some(1));
+    assert_eq!(ran.code, Some(4));
     assert!(ran.stderr.contains(&format!("--from {two}: a second sweep")), "{}", ran.stderr);
     assert_eq!(bench(&["--from", &one, FIXTURE]).code, Some(0));
+}
+
+#[test]
+fn an_interrupted_run_is_marked_on_its_page() {
+    let folder = folder();
+    let mut run = fixture();
+    run["interrupted"] = json!(true);
+    let page = report(&[&save(&folder, "light.json", &run)], "html");
+    assert!(page.contains("<strong>Interrupted</strong> before its planned end"), "{page}");
+    assert!(!report(&[Path::new(FIXTURE)], "html").contains("Interrupted"));
 }
 
 #[test]
@@ -523,7 +533,7 @@ fn files_that_are_no_load_test_are_named_with_what_is_wrong() {
         ),
     ] {
         let ran = bench(&args);
-        assert_eq!(ran.code, Some(1));
+        assert_eq!(ran.code, Some(4));
         assert!(ran.stderr.contains(args[1]) && ran.stderr.contains(complaint), "{}", ran.stderr);
     }
 }
@@ -632,7 +642,7 @@ fn a_report_that_cannot_be_written_costs_no_load() {
         [["--report", "no-such-folder/r.html"], ["--csv", "no-such-folder/out"], ["--csv", &taken]]
     {
         let ran = bench(&["--url", &server.url, "--mix", "ping=1", "--scenario", "all", flag, path]);
-        assert_eq!(ran.code, Some(1));
+        assert_eq!(ran.code, Some(4));
         assert!(ran.stderr.contains(&format!("{flag} {path}")), "{}", ran.stderr);
     }
     let asked = server.requests.load(std::sync::atomic::Ordering::Relaxed);
@@ -650,7 +660,7 @@ fn a_full_disk_costs_one_file_and_no_figures() {
         std::os::unix::fs::symlink("/dev/full", full).expect("a link");
     }
     let ran = bench(&["--from", FIXTURE, "--report", &page, "--report", &document, "--csv", &csv]);
-    assert_eq!(ran.code, Some(1));
+    assert_eq!(ran.code, Some(4));
     assert!(ran.stderr.contains(&format!("--report {page}: cannot be written")), "{}", ran.stderr);
     assert!(ran.stdout.contains("│ Total "), "{}", ran.stdout);
     assert!(read(document).contains("## Conclusion"));

@@ -140,6 +140,7 @@ fn scores_follow_from_the_results_of_the_images() {
     assert_eq!((&strict["unusable"], &strict["failed"]), (&json!(0), &json!(unusable + 1)));
     let right: u64 = (0..7).map(|class| confusion[class][class]).sum();
     assert_eq!(scores["metrics"]["accuracy"]["value"], json!(right as f64 / 8.0));
+    assert_eq!(scores["interrupted"], false);
     let brier = scores["metrics"]["brier"]["value"].as_f64().expect("a number");
     assert!((brier - squares / 8.0).abs() < 1e-6, "{brier} {}", squares / 8.0);
     for (class, code) in CODES.iter().enumerate() {
@@ -332,7 +333,7 @@ fn a_run_that_comes_to_nothing_leaves_files_as_they_were() {
     for file in [&results, &page] {
         std::fs::write(file, "of an earlier run, and longer than nothing").expect("a file");
     }
-    assert_eq!(labels.score(&flags).code, Some(1));
+    assert_eq!(labels.score(&flags).code, Some(4));
     for file in [&results, &page] {
         assert!(std::fs::read_to_string(file).expect("text").starts_with("of an earlier run"), "{file:?}");
     }
@@ -348,7 +349,7 @@ fn a_run_that_comes_to_nothing_leaves_files_as_they_were() {
 #[test]
 fn a_report_that_cannot_be_written_costs_no_scores() {
     let ran = score(LABELS, &["-f", "json", "-q", "--report", "/dev/full", "samples/lesion-1.jpg"]);
-    assert_eq!(ran.code, Some(1));
+    assert_eq!(ran.code, Some(4));
     assert!(ran.stderr.contains("--report /dev/full"), "{}", ran.stderr);
     assert_eq!(scores(&ran)["images"], 1);
 }
@@ -385,7 +386,7 @@ fn errors_name_the_file_and_what_to_do() {
     for (text, named) in cases {
         let labels = Labels::new(text);
         let ran = labels.score(&["-q", "samples/gray.jpg"]);
-        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{text:?}: {}", ran.stderr);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(4), ""), "{text:?}: {}", ran.stderr);
         assert!(
             ran.stderr.contains(&format!("error: --truth {}: ", labels.path.display())),
             "{}",
@@ -394,31 +395,24 @@ fn errors_name_the_file_and_what_to_do() {
         assert!(ran.stderr.contains(named), "{text:?}: {}", ran.stderr);
     }
     let missing = score("no/labels.csv", &["samples"]);
-    assert_eq!(missing.code, Some(1));
+    assert_eq!(missing.code, Some(4));
     assert!(missing.stderr.contains("--truth no/labels.csv: cannot be read"), "{}", missing.stderr);
     let broken = score(LABELS, &[TRUNCATED]);
-    assert_eq!((broken.code, broken.stdout.as_str()), (Some(1), ""));
+    assert_eq!((broken.code, broken.stdout.as_str()), (Some(4), ""));
     assert!(broken.stderr.contains("no image could be classified"), "{}", broken.stderr);
     // Said before the run: the broken image was not come to.
     let nowhere = score(LABELS, &["--report", "no/such/folder/scores.html", TRUNCATED]);
-    assert_eq!((nowhere.code, nowhere.stdout.as_str()), (Some(1), ""));
+    assert_eq!((nowhere.code, nowhere.stdout.as_str()), (Some(4), ""));
     assert!(nowhere.stderr.starts_with("error: --report no/such/folder/scores.html: "), "{}", nowhere.stderr);
 }
 
 #[test]
 fn an_interruption_scores_what_is_done() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let page = folder.path().join("scores.html");
     let mut child = skinclf()
-        .args([
-            "classify",
-            "--truth",
-            LABELS,
-            "-f",
-            "json",
-            "samples/gray.jpg",
-            "none.jpg",
-            "--files-from",
-            "-",
-        ])
+        .args(["classify", "--report", page.to_str().expect("UTF-8")])
+        .args(["--truth", LABELS, "-f", "json", "samples/gray.jpg", "none.jpg", "--files-from", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -435,8 +429,16 @@ fn an_interruption_scores_what_is_done() {
     child.stdout.take().expect("a pipe").read_to_string(&mut text).expect("UTF-8");
     let scores: Value = serde_json::from_str(&text).expect("a whole object");
     assert_eq!((&scores["images"], &scores["failed"]), (&json!(1), &json!(1)));
+    assert_eq!((&scores["interrupted"], &scores["labels_without_image"]), (&json!(true), &json!(7)));
+    assert_valid("scores", &scores);
     let mut rest = String::new();
     errors.read_to_string(&mut rest).expect("UTF-8");
-    assert_eq!(rest, "", "labels that were not come to are not missing");
+    let said = "warning: labels in samples/labels.csv that were not reached: 7\ninterrupted: the results are incomplete\n";
+    assert_eq!(rest, said, "labels that were not come to are not missing");
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    let page = std::fs::read_to_string(page).expect("a page");
+    assert!(page.contains("<strong>Interrupted</strong>"), "{page}");
+    let summary = "interrupted: 1 image of 1 lesion scored against samples/labels.csv";
+    assert!(page.contains(summary) && page.contains("1 failed, 7 of the labels not reached"), "{page}");
+    assert!(page.contains("labels that were not reached: 7<"), "{page}");
 }

@@ -1,5 +1,6 @@
 //! The pictures that a load test posts.
 
+use std::io;
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
@@ -34,7 +35,13 @@ pub(super) fn load(folder: Option<&Path>) -> anyhow::Result<Vec<Image>> {
     };
     let mut images = Vec::new();
     for entry in WalkDir::new(folder).max_depth(1).follow_links(true).sort_by_file_name() {
-        let entry = entry.with_context(|| format!("--images {}", folder.display()))?;
+        let entry = entry.map_err(|error| {
+            let path = error.path().unwrap_or(folder).display().to_string();
+            // Its own words have the path in them, too.
+            let why =
+                error.into_io_error().unwrap_or_else(|| io::Error::other("a link to a folder that it is in"));
+            anyhow::Error::new(why).context(format!("--images: {path}"))
+        })?;
         if entry.file_type().is_file() && has_image_extension(entry.path()) {
             let name = entry.path().display().to_string();
             let bytes = std::fs::read(entry.path()).with_context(|| format!("--images: {name}"))?;

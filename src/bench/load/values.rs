@@ -19,9 +19,11 @@ impl FromStr for Think {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (min, max) = text.split_once('-').unwrap_or((text, text));
-        let think = Self { min: duration(min)?, max: duration(max)? };
+        let wanted = "must be a time or two, the shorter one first, for example 500ms, 1s-3s or 0";
+        let [min, max] = [min, max].map(|text| duration(text).map_err(|_| wanted));
+        let think = Self { min: min?, max: max? };
         if think.min > think.max {
-            return Err(format!("{min} is longer than {max}"));
+            return Err(wanted.into());
         }
         Ok(think)
     }
@@ -43,12 +45,16 @@ impl FromStr for Mix {
                 return Err(format!("{name:?} names no endpoint; try predict=4,health=1"));
             }
             let weight = weight.trim().parse().ok().filter(|&w: &u32| w > 0 && w <= 1_000_000);
-            let weight = weight.ok_or_else(|| format!("the weight of {name} is a whole number from 1"))?;
+            let weight = weight.ok_or_else(|| {
+                format!(
+                    "the weight of {name} must be a whole number from 1 to 1000000; try predict=4,health=1"
+                )
+            })?;
             Ok(Weight { endpoint: format!("/{name}"), weight })
         };
         let mix: Vec<_> = text.split(',').map(weight_of).collect::<Result<_, _>>()?;
         match mix.iter().enumerate().find(|(n, w)| mix[..*n].iter().any(|v| v.endpoint == w.endpoint)) {
-            Some((_, twice)) => Err(format!("{} is there twice", twice.endpoint)),
+            Some((_, twice)) => Err(format!("{} is there twice; try predict=4,health=1", twice.endpoint)),
             None => Ok(Self(mix)),
         }
     }
@@ -63,7 +69,9 @@ impl FromStr for PerSecond {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let rate = text.trim().trim_end_matches("/s").parse().ok();
-        rate.filter(|r: &f64| (1e-3..=1e6).contains(r)).map(Self).ok_or("a number from 0.001 to a million")
+        rate.filter(|r: &f64| (1e-3..=1e6).contains(r))
+            .map(Self)
+            .ok_or("must be a number per second from 0.001 to 1000000, for example 50 or 0.5")
     }
 }
 
@@ -75,11 +83,10 @@ impl FromStr for Sweep {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let list = text.strip_prefix("users=").ok_or("write users=1,2,4,8")?;
-        let mut users: Vec<NonZeroUsize> = list
-            .split(',')
-            .map(|n| n.trim().parse().map_err(|_| format!("{n:?} is no number of users")))
-            .collect::<Result<_, _>>()?;
+        let wanted = "must be numbers of users from 1, for example users=1,2,4,8";
+        let list = text.strip_prefix("users=").ok_or(wanted)?;
+        let mut users: Vec<NonZeroUsize> =
+            list.split(',').map(|n| n.trim().parse().map_err(|_| wanted)).collect::<Result<_, _>>()?;
         users.sort_unstable();
         users.dedup();
         Ok(Self(users))

@@ -4,7 +4,6 @@ mod measure;
 mod report;
 
 use std::fs::File;
-use std::io::Write as _;
 
 use anyhow::Context as _;
 use bytesize::ByteSize;
@@ -26,6 +25,8 @@ const MAX_IMAGE: ByteSize = ByteSize::mib(256);
 /// All figures of one invocation, and what they were measured on.
 #[derive(serde::Serialize)]
 struct Report<'a> {
+    /// Whether runs are missing, or the last one is shorter than planned.
+    interrupted: bool,
     runs: Vec<Run>,
     image: Image,
     warmup: usize,
@@ -78,6 +79,7 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     measure::set_scaling_efficiency(&mut runs);
 
     let report = Report {
+        interrupted: interrupt::requested(),
         runs,
         image: Image { name, bytes: bytes.len(), width: reference.width, height: reference.height },
         warmup: args.warmup,
@@ -85,19 +87,18 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
         model: ModelId::from(classifier.spec()),
     };
     write(args.format, &report, destination)?;
-    Ok(if interrupt::requested() { Exit::Interrupted } else { Exit::Done })
+    Ok(if report.interrupted { Exit::Interrupted } else { Exit::Done })
 }
 
 fn write(format: BenchFormat, report: &Report<'_>, destination: Destination) -> anyhow::Result<()> {
-    let Destination { writer: mut out, is_terminal, .. } = destination;
-    match format {
-        BenchFormat::Table => report::table::write(&mut out, report, Look::of_output(is_terminal))?,
+    let is_terminal = destination.is_terminal;
+    destination.fill(|mut out| match format {
+        BenchFormat::Table => report::table::write(out, report, Look::of_output(is_terminal)),
         BenchFormat::Json => {
             serde_json::to_writer_pretty(&mut out, report)?;
-            writeln!(out)?;
+            writeln!(out)
         }
-        BenchFormat::Csv => report::csv::write(&mut out, report)?,
-        BenchFormat::Markdown => report::markdown::write(&mut out, report)?,
-    }
-    Ok(out.flush()?)
+        BenchFormat::Csv => report::csv::write(out, report),
+        BenchFormat::Markdown => report::markdown::write(out, report),
+    })
 }

@@ -12,6 +12,7 @@ use crate::output::ModelId;
 
 pub(super) fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
     let document = Document {
+        interrupted: report.interrupted,
         images: report.images,
         lesions: report.lesions,
         unusable: report.unusable,
@@ -34,6 +35,7 @@ pub(super) fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> 
 
 #[derive(Serialize)]
 struct Document<'a> {
+    interrupted: bool,
     images: usize,
     lesions: Option<usize>,
     unusable: u64,

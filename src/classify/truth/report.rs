@@ -20,6 +20,8 @@ pub(super) struct Report<'s> {
     pub(super) unusable: u64,
     /// If the labels tell lesions.
     pub(super) lesions: Option<usize>,
+    /// Whether there may be more images than were come to.
+    pub(super) interrupted: bool,
     pub(super) left_out: LeftOut,
 }
 
@@ -31,6 +33,7 @@ pub(super) struct LeftOut {
     pub(super) unknown_label: u64,
     /// Named like an image before them.
     pub(super) repeated: u64,
+    /// After an interruption also those whose images were not come to.
     pub(super) labels_without_image: u64,
 }
 
@@ -44,14 +47,17 @@ impl Report<'_> {
         out.flush()
     }
 
-    /// `6 images of 5 lesions scored against labels.csv, 2 of them not usable; 1 failed`
+    /// `6 images of 5 lesions scored against labels.csv, 2 of them not usable; 1 failed`, after an interruption
+    /// `interrupted: 1 image scored against labels.csv; 7 of the labels not reached`
     pub(super) fn summary(&self) -> String {
         let count = |n: u64, what: &str| (n > 0).then(|| format!("{n} {what}"));
+        let not_reached = if self.interrupted { self.left_out.labels_without_image } else { 0 };
         let left_out = [
             count(self.left_out.failed, "failed"),
             count(self.left_out.unlabelled, "without a label"),
             count(self.left_out.unknown_label, "labelled as another class"),
             count(self.left_out.repeated, "named like another"),
+            count(not_reached, "of the labels not reached"),
         ];
         let left_out: Vec<_> = left_out.into_iter().flatten().collect();
         let images = if self.images == 1 { "image" } else { "images" };
@@ -63,7 +69,8 @@ impl Report<'_> {
         let unusable = count(self.unusable, "of them not usable").map(|count| format!(", {count}"));
         let unusable = unusable.unwrap_or_default();
         let rest = if left_out.is_empty() { String::new() } else { format!("; {}", left_out.join(", ")) };
-        format!("{} {images}{lesions} scored against {}{unusable}{rest}", self.images, self.file)
+        let interrupted = if self.interrupted { "interrupted: " } else { "" };
+        format!("{interrupted}{} {images}{lesions} scored against {}{unusable}{rest}", self.images, self.file)
     }
 
     /// What the model's own threshold makes of the images, if it has one.

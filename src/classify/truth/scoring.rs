@@ -116,8 +116,8 @@ impl<'s> Scoring<'s> {
         let report = self.report(threads)?;
         // If one cannot be written, the other still holds what the run found.
         let printed = report.print(layout, out).with_context(|| name.to_owned());
-        if let Some(mut page) = page {
-            html::write(&mut page.writer, &report).with_context(|| page.name.clone())?;
+        if let Some(page) = page {
+            page.fill(|out| html::write(out, &report))?;
         }
         printed
     }
@@ -132,6 +132,7 @@ impl<'s> Scoring<'s> {
             images: self.sample.len(),
             unusable: self.unusable,
             lesions: self.labels.tell_lesions().then(|| self.sample.units()),
+            interrupted: interrupt::requested(),
             left_out: LeftOut {
                 failed: self.failed,
                 unlabelled: self.unlabelled.count(),
@@ -151,8 +152,12 @@ impl<'s> Scoring<'s> {
             note(format_args!("warning: named like an image before, so not scored: {}", self.repeated));
         }
         let missing = self.labels.without_image();
-        // After an interruption, most images were not come to.
-        if !missing.is_empty() && !interrupt::requested() {
+        if missing.is_empty() {
+            return;
+        }
+        if interrupt::requested() {
+            note(format_args!("warning: labels in {file} that were not reached: {}", missing.count()));
+        } else {
             note(format_args!("warning: labelled in {file}, but not among the images: {missing}"));
         }
     }

@@ -21,6 +21,9 @@ fn an_interruption_prints_what_was_measured() {
     let mut text = String::new();
     bench.stdout.take().expect("a pipe").read_to_string(&mut text).expect("UTF-8");
     let run: Value = serde_json::from_str(&text).expect("JSON");
+    let mut said = String::new();
+    bench.stderr.take().expect("a pipe").read_to_string(&mut said).expect("UTF-8");
+    assert_eq!(said, "interrupted: the results are incomplete\n");
     assert_eq!(bench.wait().expect("it ends").code(), Some(130));
     assert_eq!(run["interrupted"], true);
     assert!(count(&total(&run)["requests"]) >= 5, "{}", total(&run));
@@ -135,7 +138,7 @@ fn without_a_server_nothing_is_measured() {
     let url = format!("http://{}", taken.local_addr().expect("an address"));
     drop(taken);
     let ran = run(["bench", "--url", &url, "--duration", "1h"]);
-    assert_eq!(ran.code, Some(1));
+    assert_eq!(ran.code, Some(4));
     assert!(ran.stderr.contains(&url) && ran.stderr.contains("skinclf serve"), "{}", ran.stderr);
 }
 
@@ -166,7 +169,7 @@ fn wrong_usage_of_a_load_test_names_the_flag() {
     }
     for images in ["samples/broken", "src"] {
         let ran = run(["bench", "--url", "http://127.0.0.1:1", "--images", images]);
-        assert_eq!(ran.code, Some(1));
+        assert_eq!(ran.code, Some(4));
         assert!(ran.stderr.contains("--images") && ran.stderr.contains(images), "{}", ran.stderr);
     }
 }

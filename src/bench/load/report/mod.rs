@@ -11,10 +11,7 @@ mod locust;
 mod markdown;
 mod table;
 
-use std::io::{self, Write as _};
 use std::path::PathBuf;
-
-use anyhow::Context as _;
 
 use super::compare::Comparison;
 use super::outcome::Report;
@@ -67,59 +64,47 @@ impl Outputs {
     }
 
     fn write_figures(self, report: &Report) -> anyhow::Result<()> {
-        let Destination { writer: mut out, is_terminal, .. } = self.figures;
-        match self.format {
-            BenchFormat::Table => table::write(&mut out, report, Look::of_output(is_terminal))?,
+        let is_terminal = self.figures.is_terminal;
+        self.figures.fill(|mut out| match self.format {
+            BenchFormat::Table => table::write(out, report, Look::of_output(is_terminal)),
             BenchFormat::Json => {
                 serde_json::to_writer_pretty(&mut out, report)?;
-                writeln!(out)?;
+                writeln!(out)
             }
-            BenchFormat::Csv => csv::write(&mut out, report)?,
-            BenchFormat::Markdown => markdown::write(&mut out, report)?,
-        }
-        Ok(out.flush()?)
+            BenchFormat::Csv => csv::write(out, report),
+            BenchFormat::Markdown => markdown::write(out, report),
+        })
     }
 
     fn write_comparison(self, comparison: &Comparison) -> anyhow::Result<()> {
-        let Destination { writer: mut out, is_terminal, .. } = self.figures;
-        match self.format {
-            BenchFormat::Table => {
-                comparison::write_table(&mut out, comparison, Look::of_output(is_terminal))?;
-            }
+        let is_terminal = self.figures.is_terminal;
+        self.figures.fill(|mut out| match self.format {
+            BenchFormat::Table => comparison::write_table(out, comparison, Look::of_output(is_terminal)),
             BenchFormat::Json => {
                 serde_json::to_writer_pretty(&mut out, comparison)?;
-                writeln!(out)?;
+                writeln!(out)
             }
-            BenchFormat::Csv => comparison::write_csv(&mut out, comparison)?,
-            BenchFormat::Markdown => comparison::write_markdown(&mut out, comparison)?,
-        }
-        Ok(out.flush()?)
+            BenchFormat::Csv => comparison::write_csv(out, comparison),
+            BenchFormat::Markdown => comparison::write_markdown(out, comparison),
+        })
     }
 
     /// Files come before standard output: its reader may leave early. Each is tried, because measuring again takes
     /// minutes; the first error is returned.
     fn write_files(&mut self, report: &Report, comparison: Option<&Comparison>) -> anyhow::Result<()> {
         let mut outcome = Ok(());
-        for (kind, file) in &mut self.reports {
-            let written = fill(file, |out| match kind {
+        for (kind, file) in std::mem::take(&mut self.reports) {
+            let written = file.fill(|out| match kind {
                 Kind::Page => html::write(out, report, comparison),
                 Kind::Document => document::write(out, report, comparison),
             });
             outcome = outcome.and(written);
         }
-        for (files, run) in self.csv.iter_mut().zip(&report.runs) {
+        for (files, run) in std::mem::take(&mut self.csv).into_iter().zip(&report.runs) {
             for (file, content) in files {
-                outcome = outcome.and(fill(file, |out| content(out, run)));
+                outcome = outcome.and(file.fill(|out| content(out, run)));
             }
         }
         outcome
     }
-}
-
-fn fill(
-    file: &mut Destination,
-    content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
-) -> anyhow::Result<()> {
-    let Destination { writer, name, .. } = file;
-    content(writer).and_then(|()| writer.flush()).with_context(|| format!("{name}: cannot be written"))
 }

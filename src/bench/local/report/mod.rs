@@ -42,8 +42,9 @@ fn method(report: &super::Report<'_>) -> String {
     let count = report.runs.first().map_or(0, |r| r.stages.total.count);
     let super::Image { name, bytes, width, height } = &report.image;
     let warmup = report.warmup;
+    let interrupted = if report.interrupted { "interrupted: " } else { "" };
     format!(
-        "{} of {name} ({width}x{height}, {bytes} bytes), after a warm-up of {warmup} on each thread; times in ms",
+        "{interrupted}{} of {name} ({width}x{height}, {bytes} bytes), after a warm-up of {warmup} on each thread; times in ms",
         counted(count, "classification")
     )
 }

@@ -22,6 +22,9 @@ pub(super) fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> 
             p.lead { "Model " (report.spec.name) " " (report.spec.version) ", SHA-256 " (report.spec.sha256) }
         }
         main {
+            @if report.interrupted {
+                div.bad { strong { "Interrupted" } p { "These scores are of the images up to then, not of all." } }
+            }
             (left_out(report))
             (overall(report))
             (curves(report))
@@ -40,12 +43,16 @@ pub(super) fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> 
 /// What must not be overlooked beside the figures.
 fn left_out(report: &Report<'_>) -> Markup {
     let left_out = &report.left_out;
+    let without_image = match report.interrupted {
+        true => "labels that were not reached",
+        false => "labels that belong to none of the images",
+    };
     let notes = [
         ("images that could not be classified", left_out.failed),
         ("classified images without a label", left_out.unlabelled),
         ("classified images whose label is no class of the model", left_out.unknown_label),
         ("classified images named like one before", left_out.repeated),
-        ("labels that belong to none of the images", left_out.labels_without_image),
+        (without_image, left_out.labels_without_image),
     ];
     let notes: Vec<_> = notes.into_iter().filter(|(_, count)| *count > 0).collect();
     html! {

@@ -53,6 +53,7 @@ pub(super) fn section(index: usize, run: &Run, alone: bool) -> Markup {
                 (describe::plan(&run.plan)) ". Started " (figures::date(&run.started_at))
                 ", took " (figures::duration(run.elapsed_s)) "."
             }
+            @if run.interrupted { p.bad { strong { "Interrupted" } " before its planned end" } }
             @if !(alone && describe::is_warning(run.verdict)) { (verdict(run)) }
             (tiles(run))
             (figure("Over time", &method(run), timeline.svg()))
