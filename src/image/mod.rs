@@ -10,6 +10,6 @@ mod reduced;
 pub use decode::{
     DecodeError, EXTENSIONS, MAX_DECODED_BYTES, MAX_PIXELS, Pixels, decode, has_image_extension,
 };
-pub use heatmap::{ClassMap, heatmap};
+pub use heatmap::{ClassMap, heat_color, heatmap};
 pub use preprocess::{normalise, square};
 pub use quality::{Texture, texture};
