@@ -16,19 +16,21 @@ pub struct ClassMap {
 /// highest cell as the only measure a map without a summit would look as decided as one with.
 const FULL_HEAT: f32 = 1.0;
 
-/// How much of the picture the hottest colour covers.
-const OPACITY: f32 = 0.7;
+/// How much of the picture the hottest colour covers: half of a lesion's contrast is left under it.
+const OPACITY: f32 = 0.5;
 
-/// Steps of equal lightness in OKLCh (Ottosson 2020), from L 0.35 and blue to L 0.94 and yellow: lighter
-/// is hotter also in gray and for the colour-blind, and none is a colour of skin.
-const COLORS: [[f32; 3]; 7] = [
-    [16.0, 52.0, 125.0],
-    [1.0, 92.0, 130.0],
-    [2.0, 127.0, 142.0],
-    [4.0, 164.0, 149.0],
-    [90.0, 196.0, 139.0],
-    [173.0, 221.0, 129.0],
-    [248.0, 240.0, 133.0],
+/// Viridis (Smith, van der Walt and Firing 2015, CC0; the table of matplotlib), at nine even steps: equal steps look equal,
+/// hotter is lighter, also in gray and for the colour-blind, and none is a colour of skin.
+const VIRIDIS: [[f32; 3]; 9] = [
+    [68.0, 1.0, 84.0],
+    [71.0, 45.0, 123.0],
+    [59.0, 82.0, 139.0],
+    [44.0, 114.0, 142.0],
+    [33.0, 144.0, 140.0],
+    [39.0, 173.0, 129.0],
+    [93.0, 200.0, 99.0],
+    [170.0, 220.0, 50.0],
+    [253.0, 231.0, 37.0],
 ];
 
 /// The square with colour over the cells that add more to the class than its cells do on average.
@@ -45,9 +47,7 @@ pub fn heatmap(square: &RgbImage, map: &ClassMap) -> RgbImage {
     let heat = imageops::resize(&cells, width, height, imageops::FilterType::Triangle);
     let mut drawn = square.clone();
     for (pixel, heat) in drawn.pixels_mut().zip(heat.pixels()) {
-        let Luma([heat]) = *heat;
-        let color = color(heat);
-        let opacity = OPACITY * heat;
+        let (color, opacity) = heat_color(heat[0]);
         *pixel = Rgb([0, 1, 2].map(|channel| {
             let below = f32::from(pixel[channel]);
             (below + opacity * (color[channel] - below)).round() as u8
@@ -63,14 +63,19 @@ fn heat(cells: &[f32]) -> Vec<f32> {
     cells.iter().map(|cell| ((cell - mean) / summit).max(0.0)).collect()
 }
 
-fn color(heat: f32) -> [f32; 3] {
-    let place = heat.clamp(0.0, 1.0) * (COLORS.len() - 1) as f32;
-    let below = (place as usize).min(COLORS.len() - 2);
+/// What is laid over the picture where the heat is 0 (the mean of the cells) to 1 (the most): red, green and blue up to
+/// 255, and how much of the picture they cover.
+pub fn heat_color(heat: f32) -> ([f32; 3], f32) {
+    let heat = heat.clamp(0.0, 1.0);
+    let place = heat * (VIRIDIS.len() - 1) as f32;
+    let below = (place as usize).min(VIRIDIS.len() - 2);
     let share = place - below as f32;
-    [0, 1, 2].map(|channel| {
-        let (from, to) = (COLORS[below][channel], COLORS[below + 1][channel]);
+    let color = [0, 1, 2].map(|channel| {
+        let (from, to) = (VIRIDIS[below][channel], VIRIDIS[below + 1][channel]);
         from + share * (to - from)
-    })
+    });
+    // Steeper at first, or what is warm would hardly be seen.
+    (color, OPACITY * heat * (2.0 - heat))
 }
 
 #[cfg(test)]
@@ -85,7 +90,7 @@ mod tests {
 
     #[test]
     fn hotter_is_lighter() {
-        let lightness: Vec<f32> = (0..=100).map(|n| luminance(color(n as f32 / 100.0))).collect();
+        let lightness: Vec<f32> = (0..=100).map(|n| luminance(heat_color(n as f32 / 100.0).0)).collect();
         assert!(lightness.is_sorted_by(|a, b| a < b), "{lightness:?}");
     }
 
@@ -97,8 +102,29 @@ mod tests {
         let corner = ClassMap { side: 2, cells: vec![9.0, 1.0, 1.0, 1.0] };
         let drawn = heatmap(&square, &corner);
         assert_eq!(drawn.get_pixel(7, 7), square.get_pixel(7, 7));
-        // 0.7 of the way to the hottest colour.
-        assert_eq!(*drawn.get_pixel(0, 0), Rgb([234, 213, 135]));
+        // Half of the way to the hottest colour.
+        assert_eq!(*drawn.get_pixel(0, 0), Rgb([227, 191, 89]));
+    }
+
+    #[test]
+    fn a_lesion_is_seen_through_the_hottest_colour() {
+        let square =
+            RgbImage::from_fn(8, 8, |_, y| if y < 4 { Rgb([90, 60, 50]) } else { Rgb([210, 160, 150]) });
+        let left = ClassMap { side: 2, cells: vec![9.0, 1.0, 9.0, 1.0] };
+        let drawn = heatmap(&square, &left);
+        for channel in 0..3 {
+            let contrast = |picture: &RgbImage| {
+                i32::from(picture.get_pixel(0, 7)[channel]) - i32::from(picture.get_pixel(0, 0)[channel])
+            };
+            let (before, left) = (contrast(&square), contrast(&drawn));
+            assert!(2 * left >= before, "{left} of {before}");
+        }
+    }
+
+    #[test]
+    fn the_hotter_the_less_is_seen_of_the_picture() {
+        let opacities: Vec<f32> = (0..=100).map(|n| heat_color(n as f32 / 100.0).1).collect();
+        assert!(opacities[0] == 0.0 && opacities.is_sorted_by(|a, b| a < b), "{opacities:?}");
     }
 
     #[test]

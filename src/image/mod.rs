@@ -15,6 +15,6 @@ mod webp;
 pub use decode::{
     DecodeError, EXTENSIONS, MAX_MEMORY, MAX_PIXELS, Pixels, decode, has_image_extension, peak_memory,
 };
-pub use heatmap::{ClassMap, heatmap};
+pub use heatmap::{ClassMap, heat_color, heatmap};
 pub use preprocess::{normalise, square};
 pub use quality::{Texture, texture};

@@ -5,9 +5,10 @@ use maud::{Markup, html};
 
 use super::scale::{Scale, ticks};
 
-/// Widths in user units, which are pixels on a large screen: of the page, and of half of it.
+/// Widths in user units, which are pixels on a large screen: of the page, and of less than half of it, which a phone
+/// shows whole with its text still legible.
 pub(crate) const WIDE: f64 = 1000.0;
-pub(crate) const HALF: f64 = 480.0;
+pub(crate) const HALF: f64 = 400.0;
 const LEFT: f64 = 48.0;
 const RIGHT: f64 = 18.0;
 const TITLE: f64 = 28.0;

@@ -32,6 +32,7 @@ impl Pages {
             let filled = template.replace("{{COMMON}}", include_str!("pages/common.css").trim_end());
             let filled = filled.replace("{{VERSION}}", env!("CARGO_PKG_VERSION"));
             let filled = filled.replace("{{HEATMAPS}}", &heatmaps);
+            let filled = filled.replace("{{HEAT_SCALE}}", &heat_scale());
             // With its quotes, so that the template is JSON, too.
             let filled = filled.replace("\"{{MODEL_ID}}\"", &model_id);
             filled.replace("{{MODEL}}", &model).replace("{{LABELS}}", &labels)
@@ -60,6 +61,15 @@ impl Page {
         );
         Self { html: html.into_bytes(), policy }
     }
+}
+
+/// The colours of heatmaps from no heat to the most, as the stops of a CSS gradient.
+fn heat_scale() -> String {
+    let stop = |eighths: u8| {
+        let ([red, green, blue], opacity) = skinclf::image::heat_color(f32::from(eighths) / 8.0);
+        format!("rgb({red:.0} {green:.0} {blue:.0} / {opacity:.2})")
+    };
+    (0..=8).map(stop).collect::<Vec<_>>().join(", ")
 }
 
 fn escaped(text: &str) -> String {

@@ -2,6 +2,8 @@
 """The page at / in headless Chromium, against a real server. See README.md."""
 
 import base64
+import csv
+import io
 import json
 import os
 import re
@@ -14,6 +16,8 @@ from browser import ROOT, arguments, run, with_context
 LESION = ROOT / "samples/lesion-1.jpg"
 PREDICT = re.compile(r"/predict(\?|$)")
 HOSTILE_NAME = "<img src=x onerror=document.title='hacked'>.jpg"
+# What a spreadsheet would calculate, or split; the last is harmless.
+FORMULAS = ['=HYPERLINK("http://x","y").jpg', "+1.jpg", "-1;2.jpg", "@sum.jpg", " =1.jpg", "\uff1d1.jpg", 'a "b", c.jpg']
 
 
 def real_lesion() -> Path:
@@ -123,8 +127,12 @@ def the_heatmap_is_laid_over_the_square_and_taken_away(page, options):
     for edge in ("x", "y", "width", "height"):
         assert abs(shown[edge] - square[edge]) < 1.5, (shown, square)
     assert "Coloured is what spoke" in text(card.locator("figcaption"))
+    legend = card.get_by_role("img", name="Scale of colours")
+    assert legend.is_visible() and text(legend).split() == ["average", "most"]
+    ramp = legend.locator(".ramp").evaluate("e => getComputedStyle(e).backgroundImage")
+    assert "rgba(68, 1, 84, 0)" in ramp and "rgba(253, 231, 37, 0.5)" in ramp, ramp
     button.click()
-    assert heat.is_hidden() and "Coloured" not in text(card.locator("figcaption"))
+    assert heat.is_hidden() and "Coloured" not in text(card.locator("figcaption")) and legend.is_hidden()
 
 
 def a_picture_that_the_browser_cannot_show_has_its_heatmap_in_place(page, options):
@@ -232,6 +240,187 @@ def several_files_keep_their_order_and_failures_stay_alone(page, options):
     assert page.locator(".card").count() == 4
     page.get_by_role("button", name="Remove all").click()
     assert page.locator(".card").count() == 0 and page.locator("#results").is_hidden()
+
+
+def names(page) -> list:
+    return [text(name) for name in page.locator(".name:visible").all()]
+
+
+def answer_by_name(page, options) -> None:
+    """Answers what the name of the upload says: several of flagged, blurred and broken, or none."""
+    answer = classify(options, LESION)
+    answer.update(flagged=False, usable=True, reasons=[])
+
+    def respond(route):
+        name = re.search(rb'filename="([^"]*)"', route.request.post_data_buffer)[1].decode()
+        if "broken" in name:
+            route.fulfill(status=400, json={"code": "decode_failed", "detail": "the picture is damaged"})
+            return
+        reasons = ["blurred"] if "blurred" in name else []
+        route.fulfill(json={**answer, "flagged": "flagged" in name, "usable": not reasons, "reasons": reasons})
+
+    page.route(PREDICT, respond)
+
+
+def twenty_pictures_have_an_overview_that_leads_to_each(page, options):
+    wanted = [f"picture-{n}.jpg" for n in range(20)]
+    answer_by_name(page, options)
+    choose(page, upload("first.jpg"))
+    done(page)
+    assert page.locator("#overview").is_hidden(), "one picture needs none"
+    page.get_by_role("button", name="Remove all").click()
+    choose(page, *map(upload, wanted))
+    done(page).nth(19).wait_for()
+    overview = page.get_by_role("navigation", name="Overview")
+    links = overview.get_by_role("link")
+    label = classify(options, LESION)["label"]
+    assert [link.get_attribute("aria-label") for link in links.all()] == [f"{name}: {label}" for name in wanted]
+    for image in links.locator("img").all():
+        assert image.evaluate("e => e.complete && e.naturalWidth > 0"), "a small picture"
+    links.nth(14).focus()
+    page.keyboard.press("Enter")
+    card = page.locator(".card").nth(14)
+    page.locator("article:focus").wait_for()
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == wanted[14]
+    assert 0 <= card.bounding_box()["y"] < 100, "seen from its beginning"
+    card.get_by_role("button", name="Remove picture-14.jpg").click()
+    assert links.count() == 19
+    # Those that come later stand above.
+    choose(page, upload("late.jpg"))
+    assert links.first.get_attribute("aria-label").startswith("late.jpg") and names(page)[0] == "late.jpg"
+
+
+def the_overview_can_be_narrowed_to_what_matters(page, options):
+    answer_by_name(page, options)
+    wanted = ["plain.jpg", "flagged.jpg", "blurred.jpg", "flagged blurred.jpg", "broken.jpg"]
+    failed = page.get_by_role("radio", name="Failed")
+    choose(page, *map(upload, wanted[:4]))
+    done(page).nth(3).wait_for()
+    assert failed.is_hidden(), "nothing failed"
+    page.get_by_role("button", name="Remove all").click()
+    choose(page, *map(upload, wanted))
+    done(page).nth(3).wait_for()
+    done(page, "failed")
+    links = page.get_by_role("navigation", name="Overview").get_by_role("link")
+
+    def shown(choice):
+        page.get_by_role("radio", name=choice, exact=True).check()
+        titles = [link.get_attribute("title") for link in links.all()]
+        assert titles == names(page), "both are narrowed alike"
+        return titles
+
+    assert shown("All 5") == wanted
+    assert shown("Flagged 2") == ["flagged.jpg", "flagged blurred.jpg"]
+    assert "2 of 5 pictures shown" in text(page.get_by_role("log"))
+    assert shown("Not usable 2") == ["blurred.jpg", "flagged blurred.jpg"]
+    assert links.last.get_attribute("aria-label").endswith(", flagged, not usable")
+    assert text(links.last.locator(".marks")).split() == ["!", "?"], "not by colour alone"
+    assert shown("Failed 1") == ["broken.jpg"]
+
+    page.get_by_role("radio", name="Failed 1").focus()
+    page.keyboard.press("ArrowUp")
+    page.get_by_role("radio", name="Not usable 2", checked=True).wait_for()
+    for name in ["blurred.jpg", "flagged blurred.jpg"]:
+        assert names(page)[0] == name
+        page.get_by_role("button", name=f"Remove {name}", exact=True).click()
+    assert names(page) == [] and page.get_by_text("There is no such picture.").is_visible()
+    # What is added is seen, whatever was asked for before.
+    choose(page, upload("new.jpg"))
+    assert names(page) == ["new.jpg", "plain.jpg", "flagged.jpg", "broken.jpg"]
+
+
+def downloaded(page, button: str) -> str:
+    with page.expect_download() as download:
+        page.get_by_role("button", name=button).click()
+    assert download.value.suggested_filename == f"skinclf.{button.split()[-1].lower()}"
+    return Path(download.value.path()).read_text(encoding="utf-8")
+
+
+def results_are_saved_as_the_command_line_prints_them(page, options):
+    files = ["lesion-1.jpg", "broken/truncated.jpg", "lesion-2.jpg", "gray.jpg"]
+    choose(page, *[ROOT / "samples" / name for name in files])
+    done(page).nth(2).wait_for()
+    done(page, "failed")
+
+    def printed(form):
+        command = [options.binary, "classify", "-q", "-f", form, *files]
+        return subprocess.run(command, cwd=ROOT / "samples", capture_output=True, text=True).stdout
+
+    def number(value):
+        try:
+            return float(value)
+        except ValueError:
+            return value.removeprefix("broken/")
+
+    ours, theirs = (list(csv.reader(io.StringIO(content))) for content in (downloaded(page, "Download CSV"), printed("csv")))
+    assert [[number(cell) for cell in row] for row in ours] == [[number(cell) for cell in row] for row in theirs]
+
+    def stable(result):
+        times = {"inference_time", "timings_ms"}
+        return list(result), {key: value for key, value in result.items() if key not in {*times, "path"}}
+
+    ours, theirs = (json.loads(content) for content in (downloaded(page, "Download JSON"), printed("json")))
+    assert [stable(result) for result in ours] == [stable(result) for result in theirs]
+    assert [result["path"] for result in ours] == [Path(name).name for name in files]
+
+
+def names_that_a_spreadsheet_would_run_are_harmless(page, options):
+    answer_by_name(page, options)
+    choose(page, *map(upload, FORMULAS))
+    done(page).nth(len(FORMULAS) - 1).wait_for()
+    rows = list(csv.DictReader(io.StringIO(downloaded(page, "Download CSV"), newline="")))
+    assert [row["path"] for row in rows] == [f"'{name}" for name in FORMULAS[:-1]] + FORMULAS[-1:]
+    assert all(row["class_name"] and float(row["confidence"]) > 0 and row["error_message"] == "" for row in rows)
+    assert [result["path"] for result in json.loads(downloaded(page, "Download JSON"))] == FORMULAS
+
+
+def results_are_saved_when_all_are_there(page, options):
+    held = []
+    page.route(PREDICT, lambda route: held.append(route))
+    save = page.get_by_role("button", name="Download CSV")
+    choose(page, LESION)
+    page.get_by_text("Being classified").wait_for()
+    assert save.is_disabled(), "one of some would look like one of all"
+    held[0].continue_()
+    done(page)
+    assert save.is_enabled()
+
+
+def nothing_moves_when_answers_come(page, options):
+    page.evaluate(
+        """() => {
+            window.moved = 0;
+            new PerformanceObserver((list) => list.getEntries().forEach((e) => (window.moved += e.value)))
+                .observe({ type: "layout-shift" });
+        }"""
+    )
+    held, holding = [], False
+
+    def hold(route):
+        if holding:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route(PREDICT, hold)
+    # What moved is known once it is painted.
+    painted = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    for width, height in [(1280, 900), (390, 844)]:
+        page.set_viewport_size({"width": width, "height": height})
+        holding = True
+        choose(page, *[upload(f"{n}.jpg") for n in range(6)])
+        page.evaluate("() => Promise.all([...document.images].map((image) => image.decode()))")
+        done(page, "sending").nth(1).wait_for()
+        page.evaluate(painted)
+        page.evaluate("window.moved = 0")
+        holding = False
+        while held:
+            held.pop(0).continue_()
+        done(page).nth(5).wait_for()
+        page.evaluate(painted)
+        moved = page.evaluate("window.moved")
+        assert moved < 0.01, (width, moved)
+        page.get_by_role("button", name="Remove all").click()
 
 
 def a_hostile_file_name_is_only_text(page, options):
@@ -344,15 +533,27 @@ def a_narrow_phone_needs_no_sideways_scrolling(page, options):
     done(page, "failed")
     page.get_by_text("The classes it knows").click()
     assert fits(page)
+    choose(page, *[upload(f"{n}.jpg") for n in range(18)])
+    done(page).nth(18).wait_for()
+    page.get_by_role("button", name="Where it looked").first.click()
+    for width in (320, 390):
+        page.set_viewport_size({"width": width, "height": 740})
+        assert fits(page), width
 
 
 @with_context(viewport={"width": 1000, "height": 800}, color_scheme="light")
 def screenshot(page, options):
-    # A drawn sample, whatever SKINCLF_TEST_IMAGES says: the picture is published.
-    choose(page, LESION)
-    done(page)
+    # Drawn samples, whatever SKINCLF_TEST_IMAGES says: the picture is published.
+    others = ["lesion-2.jpg", "lesion-3.jpg", "wide.jpg", "alpha.png", "gray.jpg", "broken/truncated.jpg"]
+    choose(page, LESION, *[ROOT / "samples" / name for name in others])
+    done(page).nth(len(others) - 1).wait_for()
+    done(page, "failed")
+    page.get_by_role("button", name="Where it looked").first.click()
     page.mouse.move(0, 0)
-    page.screenshot(path=options.screenshot, full_page=True)
+    page.evaluate("scrollTo(0, 0)")
+    first = page.locator(".card").first.bounding_box()
+    height = first["y"] + first["height"] + 12
+    page.screenshot(path=options.screenshot, full_page=True, clip={"x": 0, "y": 0, "width": 1000, "height": height})
 
 
 if __name__ == "__main__":
@@ -370,6 +571,12 @@ if __name__ == "__main__":
             a_truncated_picture_is_refused_in_words,
             a_pasted_picture_is_classified,
             several_files_keep_their_order_and_failures_stay_alone,
+            twenty_pictures_have_an_overview_that_leads_to_each,
+            the_overview_can_be_narrowed_to_what_matters,
+            results_are_saved_as_the_command_line_prints_them,
+            names_that_a_spreadsheet_would_run_are_harmless,
+            results_are_saved_when_all_are_there,
+            nothing_moves_when_answers_come,
             a_hostile_file_name_is_only_text,
             a_busy_server_is_asked_again_after_its_time,
             a_server_that_cannot_be_reached_is_told_and_tried_again,

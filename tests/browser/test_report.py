@@ -142,7 +142,45 @@ def paper_is_light_and_holds_every_chart(page, options):
 
 @with_context(viewport={"width": 360, "height": 740})
 def a_narrow_phone_needs_no_sideways_scrolling_of_the_page(page, options):
-    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    page.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
+    for width in (320, 360, 390):
+        page.set_viewport_size({"width": width, "height": 740})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@with_context(viewport={"width": 390, "height": 844})
+def what_is_wider_than_a_phone_shows_that_it_scrolls(page, options):
+    page.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
+    hidden = page.evaluate(
+        """() => [...document.querySelectorAll("body *")]
+            .filter((e) => e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0 && !e.matches(".wide"))
+            .map((e) => e.outerHTML.slice(0, 80))"""
+    )
+    assert not hidden, hidden
+    scrolling = page.locator(".wide")
+    assert page.get_by_role("region").and_(scrolling).count() == scrolling.count() > 1, "each has a name"
+    names = [region.get_attribute("aria-label") for region in scrolling.all()]
+    assert len(set(names)) == len(names), names
+    wider = [region for region in scrolling.all() if region.evaluate("e => e.scrollWidth > e.clientWidth")]
+    assert wider, "something is wider than a phone"
+    for region in wider:
+        background = region.evaluate("e => getComputedStyle(e).backgroundAttachment + getComputedStyle(e).backgroundImage")
+        assert "local" in background and "gradient" in background, background
+        region.evaluate("e => { window.scrolled = new Promise((done) => e.addEventListener('scroll', () => done(e.scrollLeft))) }")
+        region.focus()
+        page.keyboard.press("ArrowRight")
+        assert page.evaluate("window.scrolled") > 0
+
+
+@with_context(viewport={"width": 390, "height": 844})
+def small_charts_are_whole_and_legible_on_a_phone(page, options):
+    charts = page.locator(".pair svg")
+    assert charts.count() > 0
+    for chart in charts.all():
+        assert chart.bounding_box()["width"] <= 390
+        height = chart.locator("text").first.bounding_box()["height"]
+        assert height > 11, height
+    texts_of_charts_do_not_overlap(page, options)
 
 
 if __name__ == "__main__":
@@ -156,5 +194,7 @@ if __name__ == "__main__":
         dark_is_dark,
         paper_is_light_and_holds_every_chart,
         a_narrow_phone_needs_no_sideways_scrolling_of_the_page,
+        what_is_wider_than_a_phone_shows_that_it_scrolls,
+        small_charts_are_whole_and_legible_on_a_phone,
     ]
     run_on_file(tests, written)

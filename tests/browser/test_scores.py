@@ -9,8 +9,10 @@ from browser import ROOT, run_on_file, with_context
 from test_report import (
     a_narrow_phone_needs_no_sideways_scrolling_of_the_page,
     paper_is_light_and_holds_every_chart,
+    small_charts_are_whole_and_legible_on_a_phone,
     text,
     texts_of_charts_do_not_overlap,
+    what_is_wider_than_a_phone_shows_that_it_scrolls,
 )
 
 SCORES = {}
@@ -89,5 +91,7 @@ if __name__ == "__main__":
         dark_is_dark_and_shaded_counts_stay_legible,
         paper_is_light_and_holds_every_chart,
         a_narrow_phone_needs_no_sideways_scrolling_of_the_page,
+        what_is_wider_than_a_phone_shows_that_it_scrolls,
+        small_charts_are_whole_and_legible_on_a_phone,
     ]
     run_on_file(tests, written)

@@ -69,7 +69,7 @@ fn overall(report: &Report<'_>) -> Markup {
     html! {
         section {
             h2 { "All classes together" }
-            div.wide { table {
+            div.wide role="region" aria-label="All classes together" tabindex="0" { table {
                 thead { tr { th scope="col" { "figure" } th scope="col" { "value" } th scope="col" { "95 % interval" } } }
                 tbody {
                     @for (name, estimate) in figures::overall(&report.scores) {
@@ -91,7 +91,7 @@ fn per_class(report: &Report<'_>) -> Markup {
     html! {
         section {
             h2 { "Each class against all others" }
-            div.wide { table {
+            div.wide role="region" aria-label="Each class against all others" tabindex="0" { table {
                 thead { tr {
                     th scope="col" { "class" }
                     th scope="col" { "images" }
@@ -124,7 +124,7 @@ fn confusion(report: &Report<'_>) -> Markup {
         section {
             h2 { "Confusion matrix" }
             p.soft { "Images by true class (rows) and decision (columns), and their share of the true class." }
-            div.wide { table.confusion {
+            div.wide role="region" aria-label="Confusion matrix" tabindex="0" { table.confusion {
                 thead { tr {
                     th scope="col" { "true class" }
                     @for label in labels { th scope="col" { (label.code) } }
@@ -181,7 +181,7 @@ fn curves(report: &Report<'_>) -> Markup {
 
 fn reliability(report: &Report<'_>) -> Markup {
     html! {
-        div.wide { table {
+        div.wide role="region" aria-label="Reliability" tabindex="0" { table {
             thead { tr {
                 @for title in ["largest probability", "images", "mean probability", "share right"] { th scope="col" { (title) } }
             } }

@@ -130,7 +130,7 @@ fn summary(report: &Report) -> Markup {
         section {
             h2 { "All runs" }
             p.soft { (columns::OF_RUNS) }
-            div.wide { table {
+            div.wide role="region" aria-label="All runs" tabindex="0" { table {
                 thead { tr { @for (title, _) in &columns::RUN { th scope="col" { (title) } } } }
                 tbody {
                     @for (index, run) in report.runs.iter().enumerate() {
@@ -146,7 +146,9 @@ fn summary(report: &Report) -> Markup {
             } }
             @if let Some(knee) = &report.knee {
                 p { (describe::knee(knee)) }
-                figure { (charts::sweep(&report.runs, knee).svg()) }
+                figure { div.wide role="region" aria-label="Good answers by users" tabindex="0" {
+                    (charts::sweep(&report.runs, knee).svg())
+                } }
             }
         }
     }
@@ -159,16 +161,16 @@ fn compared(comparison: &Comparison) -> Markup {
             @if !comparison.warnings.is_empty() {
                 ul.bad { @for warning in &comparison.warnings { li { (warning) } } }
             }
-            (table(&comparison::COLUMNS, &comparison.rows))
+            (table("Containers compared", &comparison::COLUMNS, &comparison.rows))
             p.soft { (comparison::METHOD) }
         }
     }
 }
 
-/// A table of names and figures.
-fn table<T>(columns: &[Column<T>], rows: &[T]) -> Markup {
+/// A table of names and figures; `label` tells screen readers what it holds.
+fn table<T>(label: &str, columns: &[Column<T>], rows: &[T]) -> Markup {
     html! {
-        div.wide { table {
+        div.wide role="region" aria-label=(label) tabindex="0" { table {
             thead { tr { @for (title, _) in columns { th scope="col" { (title) } } } }
             tbody {
                 @for row in rows {

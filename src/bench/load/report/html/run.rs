@@ -56,7 +56,7 @@ pub(super) fn section(index: usize, run: &Run, alone: bool) -> Markup {
             @if run.interrupted { p.bad { strong { "Interrupted" } " before its planned end" } }
             @if !(alone && describe::is_warning(run.verdict)) { (verdict(run)) }
             (tiles(run))
-            (figure("Over time", &method(run), timeline.svg()))
+            (wide(run, "Over time", &method(run), timeline.svg()))
             (every_second(run))
             h3 { "Endpoints" }
             (endpoints(run))
@@ -65,11 +65,11 @@ pub(super) fn section(index: usize, run: &Run, alone: bool) -> Markup {
             div.pair {
                 @for (endpoint, chart) in charts::histograms(run) {
                     @let title = format!("Response times of {endpoint}");
-                    (figure(&title, "How many answers of the whole run took how long, on a logarithmic axis.", chart.svg()))
+                    figure { (caption(&title, "How many answers of the whole run took how long, on a logarithmic axis.")) (chart.svg()) }
                 }
             }
             @if !run.stages.is_empty() {
-                (figure("Where the time of /predict goes", stages::METHOD, stages::bars(run)))
+                (wide(run, "Where the time of /predict goes", stages::METHOD, stages::bars(run)))
                 (stages::table_of(run))
             }
             (servers(run))
@@ -106,9 +106,19 @@ fn tile(what: &str, value: &str, more: &str, bad: bool) -> Markup {
     }
 }
 
-fn figure(title: &str, caption: &str, picture: Markup) -> Markup {
+/// A picture too wide for a phone.
+fn wide(run: &Run, title: &str, about: &str, picture: Markup) -> Markup {
     html! {
-        figure { figcaption { strong { (title) } " " span.soft { (caption) } } (picture) }
+        figure {
+            (caption(title, about))
+            div.wide role="region" aria-label={ (title) ", " (run.name()) } tabindex="0" { (picture) }
+        }
+    }
+}
+
+fn caption(title: &str, about: &str) -> Markup {
+    html! {
+        figcaption { strong { (title) } " " span.soft { (about) } }
     }
 }
 
@@ -133,14 +143,14 @@ fn every_second(run: &Run) -> Markup {
     let rows: Vec<_> = run.series.iter().step_by(stride).map(row).collect();
     let what = if stride == 1 { "Every second".to_owned() } else { format!("One second in {stride}") };
     html! {
-        details { summary { (what) " as a table" } (table(&SECOND, &rows)) }
+        details { summary { (what) " as a table" } (table(&format!("{what} of {}", run.name()), &SECOND, &rows)) }
     }
 }
 
 fn endpoints(run: &Run) -> Markup {
     let shown = columns::rows(run);
     html! {
-        div.wide { table {
+        div.wide role="region" aria-label={ "Endpoints of " (run.name()) } tabindex="0" { table {
             caption { "Times in ms; endpoints and total of the whole run." }
             thead { tr { @for (title, _) in &columns::ENDPOINT { th scope="col" { (title) } } } }
             tbody {
@@ -171,7 +181,7 @@ fn failures(run: &Run) -> Markup {
     }
     html! {
         h3 { "Failures by kind" }
-        div.wide { table {
+        div.wide role="region" aria-label={ "Failures of " (run.name()) } tabindex="0" { table {
             thead { tr {
                 th scope="col" { "kind" }
                 @for endpoint in &endpoints { th scope="col" { (endpoint.name) } }
@@ -189,13 +199,13 @@ fn servers(run: &Run) -> Markup {
     html! {
         h3 { @if run.targets.len() == 1 { "Server" } @else { "Servers" } }
         @if run.targets.len() > 1 {
-            (figure("Share of the requests", "An even spread gives each the same.", stages::shares(&run.targets)))
+            (wide(run, "Share of the requests", "An even spread gives each the same.", stages::shares(&run.targets)))
         }
         @if let Some(chart) = charts::usage(run) {
-            (figure("What the servers used", "From their /metrics.", chart.svg()))
+            (wide(run, "What the servers used", "From their /metrics.", chart.svg()))
         }
         p.soft { "Requests and response times (ms) of the whole run, CPU on average in the steady state." }
-        (table(&TARGET, &run.targets))
+        (table(&format!("Servers of {}", run.name()), &TARGET, &run.targets))
         @if let Some(share) = run.generator.cpu_share {
             p.soft {
                 "The generator used " (figures::percent(share)) " of the one core that it can fill"

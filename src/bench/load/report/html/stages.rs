@@ -39,7 +39,7 @@ pub(super) fn bars(run: &Run) -> Markup {
 }
 
 pub(super) fn table_of(run: &Run) -> Markup {
-    table(&COLUMNS, &run.stages)
+    table(&format!("Stages of {}", run.name()), &COLUMNS, &run.stages)
 }
 
 /// A bar for each server.
