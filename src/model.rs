@@ -132,6 +132,7 @@ fn spec_from_metadata(onnx: &[u8], path: &Path) -> Result<ModelSpec, String> {
         prior: None,
         decision: Decision::default(),
         malignancy_threshold: None,
+        malignancy_sensitivity: None,
         usable: Usable::default(),
         labels: labels.collect(),
         license: field("license").unwrap_or_default().to_owned(),

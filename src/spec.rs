@@ -36,10 +36,12 @@ pub struct ModelSpec {
     /// How a class is chosen from the probabilities.
     #[serde(default)]
     pub decision: Decision,
-    /// A malignant probability at or above this is flagged: the operating point at which 95 % of the
-    /// malignant lesions are, among lesions held out from training.
+    /// A malignant probability at or above this is flagged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub malignancy_threshold: Option<f32>,
+    /// Share (0 to 1) of the malignant lesions held out from training that reach `malignancy_threshold`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub malignancy_sensitivity: Option<f32>,
     /// What a picture must have for its prediction to mean something.
     #[serde(default)]
     pub usable: Usable,

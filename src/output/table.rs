@@ -135,10 +135,12 @@ impl<W: Write> Sink for Table<'_, W> {
         }
         if let Some(threshold) = self.spec.malignancy_threshold.filter(|_| self.any_flagged) {
             let threshold = percent(threshold);
-            writeln!(
-                self.out,
-                "flagged: a malignant probability of at least {threshold}, as 95 % of malignant lesions have that the model had not seen"
-            )?;
+            let meaning =
+                self.spec.malignancy_sensitivity.map_or("the model's threshold".to_owned(), |share| {
+                    let share = share * 100.0;
+                    format!("the threshold that catches {share:.0} % of malignant lesions in held-out images")
+                });
+            writeln!(self.out, "flagged: malignant probability is at least {threshold}, {meaning}")?;
         }
         if self.any {
             writeln!(self.out, "{NOTICE}")?;

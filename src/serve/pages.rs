@@ -26,12 +26,14 @@ impl Pages {
         // A label must not end the script element that it stands in.
         let labels = labels.replace('<', "\\u003c");
         let model_id = serde_json::to_string(&ModelId::from(spec)).expect("strings are JSON");
+        let sensitivity =
+            spec.malignancy_sensitivity.map_or(String::new(), |share| format!("{:.0}", share * 100.0));
         let heatmaps = spec.outputs.class_maps.is_some().to_string();
         let model = escaped(&format!("{} {}", spec.name, spec.version));
         let fill = |template: &str| {
             let filled = template.replace("{{COMMON}}", include_str!("pages/common.css").trim_end());
             let filled = filled.replace("{{VERSION}}", env!("CARGO_PKG_VERSION"));
-            let filled = filled.replace("{{HEATMAPS}}", &heatmaps);
+            let filled = filled.replace("{{HEATMAPS}}", &heatmaps).replace("{{SENSITIVITY}}", &sensitivity);
             let filled = filled.replace("{{HEAT_SCALE}}", &heat_scale());
             // With its quotes, so that the template is JSON, too.
             let filled = filled.replace("\"{{MODEL_ID}}\"", &model_id);

@@ -70,6 +70,19 @@ impl ModelSpec {
                 return Err(format!("{field} is {value}; it must not be negative"));
             }
         }
+        if let Some(share) = self.malignancy_sensitivity {
+            if !(share > 0.0 && share <= 1.0) {
+                return Err(format!(
+                    "malignancy_sensitivity is {share}; it must be a share above 0 and at most 1"
+                ));
+            }
+            if self.malignancy_threshold.is_none() {
+                return Err(
+                    "malignancy_sensitivity needs malignancy_threshold, which it is the sensitivity of"
+                        .to_owned(),
+                );
+            }
+        }
         if min_dermoscopy.is_some() && self.outputs.dermoscopy.is_none() {
             return Err("usable.min_dermoscopy needs outputs.dermoscopy, the name of an output".to_owned());
         }
@@ -87,7 +100,7 @@ mod tests {
         let mut spec: serde_json::Value = serde_json::from_str(text).expect("valid JSON");
         spec["outputs"] = serde_json::json!({ "logits": "logits" });
         spec["decision"] = serde_json::json!("argmax");
-        for optional in ["prior", "malignancy_threshold", "usable"] {
+        for optional in ["prior", "malignancy_threshold", "malignancy_sensitivity", "usable"] {
             spec.as_object_mut().expect("an object").remove(optional);
         }
         spec
@@ -114,6 +127,8 @@ mod tests {
             ("/prior", serde_json::json!([0.4, 0.1, 0.1, 0.1, 0.1, 0.1, 0.11]), "prior is [0.4"),
             ("/prior", serde_json::json!([0.5, 0.1, 0.1, 0.1, 0.1, 0.1, 0.0]), "at least 0.000001"),
             ("/malignancy_threshold", serde_json::json!(1), "malignancy_threshold is 1"),
+            ("/malignancy_sensitivity", serde_json::json!(1.1), "malignancy_sensitivity is 1.1"),
+            ("/malignancy_sensitivity", serde_json::json!(0.9), "needs malignancy_threshold"),
             ("/usable", serde_json::json!({ "min_size": 3 }), "min_size"),
             ("/usable", serde_json::json!({ "min_side": 1.5 }), "u32"),
             ("/usable", serde_json::json!({ "min_contrast": -1 }), "usable.min_contrast is -1"),

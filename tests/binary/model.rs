@@ -169,8 +169,17 @@ fn a_malignant_probability_at_the_threshold_is_flagged() {
         let table = run(["classify", "--model", model, LESION]).stdout;
         let cell = format!("{:.1} % flagged", malignant * 100.0);
         assert_eq!(table.contains(&cell), flagged, "{table}");
-        let meaning = format!("flagged: a malignant probability of at least {:.1} %", threshold * 100.0);
+        let meaning = format!(
+            "flagged: malignant probability is at least {:.1} %, the model's threshold\n",
+            threshold * 100.0
+        );
         assert_eq!(table.contains(&meaning), flagged, "{table}");
+        let (_folder, onnx) = embedded_but(|spec| {
+            spec["malignancy_threshold"] = json!(threshold);
+            spec["malignancy_sensitivity"] = json!(0.9);
+        });
+        let shown = run(["classify".as_ref(), "--model".as_ref(), onnx.as_os_str(), LESION.as_ref()]).stdout;
+        assert_eq!(shown.contains("catches 90 % of malignant lesions"), flagged, "{shown}");
         let csv = run(["classify", "-f", "csv", "--model", model, LESION]).stdout;
         assert!(csv.lines().nth(1).is_some_and(|row| row.contains(&format!(",{flagged},true,,,"))), "{csv}");
     }

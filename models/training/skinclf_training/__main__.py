@@ -81,6 +81,7 @@ def fit_calibration(args):
         "bias": bias.tolist(),
         "prior": [round(float(p), 6) for p in prior],
         "malignancy_threshold": calibrate.accepting(risk[malignant], MALIGNANT_REACHED),
+        "malignancy_sensitivity": MALIGNANT_REACHED,
         "usable": {"min_side": 64}
         | {name: calibrate.accepting(values, ACCEPTED[name]) for name, values in measures.items()},
         "dermoscopy": {"weight": weight.tolist(), "bias": offset},

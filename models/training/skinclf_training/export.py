@@ -135,6 +135,7 @@ def write(network, calibration, onnx_path, template, version):
         "prior": calibration["prior"],
         "decision": "balanced-argmax",
         "malignancy_threshold": calibration["malignancy_threshold"],
+        "malignancy_sensitivity": calibration["malignancy_sensitivity"],
         "usable": calibration["usable"],
     }
     onnx_path.with_suffix(".json").write_text(json.dumps(spec, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
