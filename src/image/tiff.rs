@@ -299,7 +299,7 @@ fn refuse_long_fields(tiff: &[u8]) -> Result<(), DecodeError> {
     const NOTES: u16 = 700;
     let Some((_, mut fields)) = fields(tiff) else { return Ok(()) };
     match fields.find(|field| field.tag < NOTES && u64::from(field.count) > MAX_VALUES) {
-        Some(Field { tag, count, .. }) => Err(DecodeError::TooLarge(format!(
+        Some(Field { tag, count, .. }) => Err(DecodeError::Damaged(format!(
             "field {tag} of the TIFF has {count} values; at most {MAX_VALUES} are read"
         ))),
         None => Ok(()),
