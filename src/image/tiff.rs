@@ -63,7 +63,7 @@ impl<'a> Tiff<'a> {
         let grid = Grid::of(&mut decoder, kind.channels())?;
         let orientation = decoder.find_tag_unsigned(Tag::Orientation).ok().flatten();
         let orientation = orientation.and_then(Orientation::from_exif).unwrap_or(Orientation::NoTransforms);
-        let rgb = 3 * u64::from(width) * u64::from(height);
+        let rgb = (u64::from(width) * u64::from(height)).saturating_mul(3);
         let held = copied.saturating_add(rgb).saturating_add(grid.memory(&mut decoder, encoded)?);
         Ok(Self { decoder, width, height, orientation, memory: held, kind, grid })
     }
