@@ -15,7 +15,7 @@ thread_local! {
 /// A panic that was caught.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Panic {
-    /// What it said.
+    /// What it said, on one line.
     message: String,
     /// Source file and line, if [`silence_caught`] was called.
     place: Option<String>,
@@ -79,7 +79,8 @@ fn in_crate(file: &str) -> &str {
 fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("a panic without a message").to_owned()
+    // An assertion says what it compared in lines of their own.
+    text.unwrap_or("a panic without a message").lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -89,7 +90,7 @@ mod tests {
     #[test]
     fn a_panic_is_an_error_and_says_what_it_said() {
         assert_eq!(catch(|| 7), Ok(7));
-        let said = catch(|| -> u8 { panic!("this panic is part of a test, number {}", 1) });
+        let said = catch(|| -> u8 { panic!("this panic is part of a test,\n  number {}", 1) });
         assert_eq!(said.map_err(|e| e.message), Err("this panic is part of a test, number 1".to_owned()));
         let inner = catch(|| {
             let inner = catch(|| panic!("so is this one")).map_err(|e| e.message);

@@ -19,16 +19,17 @@ use crate::output::Failure;
 #[derive(Debug)]
 pub(super) enum Input {
     File(PathBuf),
-    /// What standard input held.
-    Stdin(io::Result<Vec<u8>>),
+    /// What standard input held, and what it was called.
+    Stdin(PathBuf, io::Result<Vec<u8>>),
     Unreadable(PathBuf, String),
 }
 
 impl Input {
     pub(super) fn name(&self) -> String {
         match self {
-            Self::File(path) | Self::Unreadable(path, _) => path.to_string_lossy().into_owned(),
-            Self::Stdin(_) => "-".to_owned(),
+            Self::File(path) | Self::Stdin(path, _) | Self::Unreadable(path, _) => {
+                path.to_string_lossy().into_owned()
+            }
         }
     }
 
@@ -36,7 +37,7 @@ impl Input {
     pub(super) fn read(self, max_file: ByteSize) -> Result<Vec<u8>, Failure> {
         match self {
             Self::File(path) => bounded::read_file(&path, max_file).map_err(|e| unread(&e)),
-            Self::Stdin(read) => read.map_err(|e| unread(&e)),
+            Self::Stdin(_, read) => read.map_err(|e| unread(&e)),
             Self::Unreadable(_, message) => Err(Failure::new("read_failed", message)),
         }
     }
@@ -101,8 +102,8 @@ impl Inputs {
     }
 
     /// Read here and not by a worker: an interruption waits for workers, but not for what may never come.
-    fn read_stdin(&mut self) -> Input {
-        Input::Stdin(bounded::read(&mut self.stdin, 0, self.max_file))
+    fn read_stdin(&mut self, name: PathBuf) -> Input {
+        Input::Stdin(name, bounded::read(&mut self.stdin, 0, self.max_file))
     }
 
     fn next_named(&mut self) -> Option<io::Result<PathBuf>> {
@@ -131,7 +132,7 @@ impl Iterator for Inputs {
                 }
             };
             if is_stdin(&path) {
-                return Some(self.read_stdin());
+                return Some(self.read_stdin(path));
             }
             if !path.is_dir() {
                 return Some(Input::File(path));

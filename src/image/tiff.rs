@@ -63,7 +63,7 @@ impl<'a> Tiff<'a> {
         let grid = Grid::of(&mut decoder, kind.channels())?;
         let orientation = decoder.find_tag_unsigned(Tag::Orientation).ok().flatten();
         let orientation = orientation.and_then(Orientation::from_exif).unwrap_or(Orientation::NoTransforms);
-        let rgb = 3 * u64::from(width) * u64::from(height);
+        let rgb = (u64::from(width) * u64::from(height)).saturating_mul(3);
         let held = copied.saturating_add(rgb).saturating_add(grid.memory(&mut decoder, encoded)?);
         Ok(Self { decoder, width, height, orientation, memory: held, kind, grid })
     }
@@ -299,7 +299,7 @@ fn refuse_long_fields(tiff: &[u8]) -> Result<(), DecodeError> {
     const NOTES: u16 = 700;
     let Some((_, mut fields)) = fields(tiff) else { return Ok(()) };
     match fields.find(|field| field.tag < NOTES && u64::from(field.count) > MAX_VALUES) {
-        Some(Field { tag, count, .. }) => Err(DecodeError::TooLarge(format!(
+        Some(Field { tag, count, .. }) => Err(DecodeError::Damaged(format!(
             "field {tag} of the TIFF has {count} values; at most {MAX_VALUES} are read"
         ))),
         None => Ok(()),

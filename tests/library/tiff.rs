@@ -228,8 +228,7 @@ fn what_is_larger_inside_than_the_picture_is_refused() {
     let mut offsets =
         tiff(&[(BITS, &[8]), (PHOTOMETRIC, &[1]), (ROWS_PER_STRIP, &[HEIGHT])], vec![vec![0; 360]]);
     offsets.fields.push((333, vec![0; 2 << 20]));
-    for (file, wanted) in [(tile, "image_too_large"), (strip, "decode_failed"), (offsets, "image_too_large")]
-    {
+    for (file, wanted) in [(tile, "image_too_large"), (strip, "decode_failed"), (offsets, "decode_failed")] {
         let file = file.bytes();
         let refused = decode(&file, SIDE).expect_err("it is refused");
         assert_eq!(refused.code(), wanted, "{refused}");
