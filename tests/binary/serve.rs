@@ -252,6 +252,6 @@ fn a_taken_port_is_named() {
     let server = Server::start(&[]);
     let port = server.url.rsplit(':').next().expect("a port");
     let ran = run(["serve", "--port", port]);
-    assert_eq!(ran.code, Some(1));
+    assert_eq!(ran.code, Some(4));
     assert!(ran.stderr.contains(port) && ran.stderr.contains("--port 0"), "{}", ran.stderr);
 }
