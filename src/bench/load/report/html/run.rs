@@ -65,7 +65,8 @@ pub(super) fn section(index: usize, run: &Run, alone: bool) -> Markup {
             div.pair {
                 @for (endpoint, chart) in charts::histograms(run) {
                     @let title = format!("Response times of {endpoint}");
-                    figure { (caption(&title, "How many answers of the whole run took how long, on a logarithmic axis.")) (chart.svg()) }
+                    @let what = "How many answers of the whole run took how long, on a logarithmic axis.";
+                    (figure(&title, what, chart.svg()))
                 }
             }
             @if !run.stages.is_empty() {
@@ -106,20 +107,18 @@ fn tile(what: &str, value: &str, more: &str, bad: bool) -> Markup {
     }
 }
 
-/// A picture too wide for a phone.
-fn wide(run: &Run, title: &str, about: &str, picture: Markup) -> Markup {
+fn figure(title: &str, caption: &str, picture: Markup) -> Markup {
     html! {
-        figure {
-            (caption(title, about))
-            div.wide role="region" aria-label={ (title) ", " (run.name()) } tabindex="0" { (picture) }
-        }
+        figure { figcaption { strong { (title) } " " span.soft { (caption) } } (picture) }
     }
 }
 
-fn caption(title: &str, about: &str) -> Markup {
-    html! {
-        figcaption { strong { (title) } " " span.soft { (about) } }
-    }
+/// A figure too wide for a phone.
+fn wide(run: &Run, title: &str, caption: &str, picture: Markup) -> Markup {
+    let scrolling = html! {
+        div.wide role="region" aria-label={ (title) ", " (run.name()) } tabindex="0" { (picture) }
+    };
+    figure(title, caption, scrolling)
 }
 
 fn method(run: &Run) -> String {
