@@ -102,6 +102,26 @@ pub fn decode(encoded: &[u8], side: usize) -> Result<Pixels, DecodeError> {
     decoded.unwrap_or_else(|_| Err(DecodeError::Damaged("its decoder gave up".to_owned())))
 }
 
+/// How many bytes decoding a picture may hold at once, as its header has it.
+///
+/// # Errors
+/// As [`decode`], where the header is enough to tell.
+pub fn peak_memory(encoded: &[u8]) -> Result<u64, DecodeError> {
+    let told = catch_unwind(AssertUnwindSafe(|| {
+        let format = image::guess_format(encoded).map_err(|_| DecodeError::NotAnImage)?;
+        let decoder = ImageReader::with_format(Cursor::new(encoded), format).into_decoder()?;
+        let (width, height) = decoder.dimensions();
+        let pixels = u64::from(width) * u64::from(height);
+        if pixels > MAX_PIXELS || decoder.total_bytes() > MAX_DECODED_BYTES {
+            return Err(DecodeError::TooLarge(format!("{width}x{height}")));
+        }
+        // All but RGB is kept while it is converted.
+        let converted = if decoder.color_type() == image::ColorType::Rgb8 { 0 } else { 4 * pixels };
+        Ok(decoder.total_bytes() + converted)
+    }));
+    told.unwrap_or_else(|_| Err(DecodeError::Damaged("its decoder gave up".to_owned())))
+}
+
 fn decode_unguarded(encoded: &[u8], side: usize) -> Result<Pixels, DecodeError> {
     if encoded.is_empty() {
         return Err(DecodeError::Empty);

@@ -8,7 +8,7 @@ mod quality;
 mod reduced;
 
 pub use decode::{
-    DecodeError, EXTENSIONS, MAX_DECODED_BYTES, MAX_PIXELS, Pixels, decode, has_image_extension,
+    DecodeError, EXTENSIONS, MAX_DECODED_BYTES, MAX_PIXELS, Pixels, decode, has_image_extension, peak_memory,
 };
 pub use heatmap::{ClassMap, heatmap};
 pub use preprocess::{normalise, square};
