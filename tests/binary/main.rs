@@ -9,6 +9,7 @@ mod model;
 mod reports;
 mod schema;
 mod serve;
+mod signals;
 mod support;
 mod truth;
 mod tta;
