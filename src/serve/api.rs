@@ -143,12 +143,8 @@ impl Api {
         }
         let media_type = media_type(&request.content_type);
         if media_type == "multipart/form-data" {
-            let part =
-                multipart::parts(&request.content_type, request.body.clone(), "file")?.into_iter().next();
-            let missing =
-                || Refusal::new(400, "bad_multipart", "the form has no field \"file\" with an image");
-            let Part { filename, bytes } = part.ok_or_else(missing)?;
-            return self.predict_one(filename.as_deref(), &bytes, options);
+            let part = multipart::image(&request.content_type, request.body.clone())?;
+            return self.predict_one(part.filename.as_deref(), &part.bytes, options);
         }
         if media_type.starts_with("image/") || media_type == "application/octet-stream" {
             return self.predict_one(None, &request.body, options);
@@ -173,10 +169,7 @@ impl Api {
         if media_type(&request.content_type) != "multipart/form-data" {
             return Err(unsupported(&request.content_type, "a form with one or more fields \"files\""));
         }
-        let parts = multipart::parts(&request.content_type, request.body.clone(), "files")?;
-        if parts.is_empty() {
-            return Err(Refusal::new(400, "bad_multipart", "the form has no field \"files\" with an image"));
-        }
+        let parts = multipart::images(&request.content_type, request.body.clone())?;
         let predictions = self.classify_until(Instant::now() + BATCH_TIME, &parts, options);
         Ok(Answer::json(200, &Batch { total_images: predictions.len(), predictions }))
     }
@@ -321,7 +314,11 @@ mod tests {
         let classifier = Classifier::load(Model::embedded()).expect("the embedded model");
         let api = Api::new(classifier, Arc::new(Metrics::new()), 1);
         let bytes = Bytes::from_static(include_bytes!("../../samples/lesion-1.jpg"));
-        let part = |name: &str| Part { filename: Some(name.to_owned()), bytes: bytes.clone() };
+        let part = |name: &str| Part {
+            field: "files".to_owned(),
+            filename: Some(name.to_owned()),
+            bytes: bytes.clone(),
+        };
         let parts = [part("a.jpg"), part("b.jpg")];
         let in_time = api.classify_until(Instant::now() + BATCH_TIME, &parts, Options::default());
         assert!(in_time.iter().all(|record| record.outcome.is_ok()));

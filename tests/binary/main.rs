@@ -14,4 +14,5 @@ mod support;
 mod truth;
 mod tta;
 mod usable;
+mod uploads;
 mod wire;
