@@ -16,9 +16,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connections::State;
 use super::head::{REQUEST_ID, check_head, hand_over, key, request_id, sends_body};
+use super::lane::Lease;
 use super::{Gate, SMALL_UPLOAD};
 use crate::serve::access_log::Entry;
 use crate::serve::api::{self, RETRY_AFTER};
+use crate::serve::backend::{MEMORY, NEEDS_MEMORY};
 use crate::serve::refusal::Refusal;
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -110,14 +112,40 @@ impl Gate {
         }
         let _place = Place::new(self);
         let queued = Instant::now();
-        let lease = tokio::time::timeout(QUEUE_TIMEOUT, self.work.lease()).await;
-        let lease = lease.map_err(|_| Refusal::new(504, "timeout", "no worker was free in time"))?;
-        let request = hand_over(&Request::from_parts(head, ()), body);
-        let (mut answer, worked) = lease.exchange(request, budget).await.ok_or_else(no_worker)?;
+        let (mut answer, worked) = self.work_on(Request::from_parts(head, ()), body, budget).await?;
         let waited = queued.elapsed().saturating_sub(worked);
         self.metrics.observe_stage("queue", waited);
         prepend_queue(answer.headers_mut(), waited);
         Ok(answer)
+    }
+
+    /// A worker's answer, and how long it worked on it. A request whose picture is large comes back from a first
+    /// worker and waits here for its memory, where it holds up nobody but other large ones.
+    async fn work_on(
+        &self,
+        head: Request<()>,
+        body: Bytes,
+        held: impl Sized + 'static,
+    ) -> Result<(Answer, Duration), Refusal> {
+        let held = Rc::new(held);
+        let request = hand_over(&head, body.clone());
+        let first = self.lease().await?.exchange(request, held.clone()).await;
+        let (answer, worked) = first.ok_or_else(no_worker)?;
+        let Some(bytes) = needed_memory(answer.headers()) else {
+            return Ok((answer, worked));
+        };
+        let memory = tokio::time::timeout(QUEUE_TIMEOUT, self.memory.take(bytes)).await;
+        let memory = memory.map_err(|_| {
+            Refusal::new(504, "timeout", "no memory was free in time for an image this large")
+        })?;
+        let mut request = hand_over(&head, body);
+        request.headers_mut().insert(MEMORY, HeaderValue::from(bytes));
+        self.lease().await?.exchange(request, (held, memory)).await.ok_or_else(no_worker)
+    }
+
+    async fn lease(&self) -> Result<Lease<'_>, Refusal> {
+        let lease = tokio::time::timeout(QUEUE_TIMEOUT, self.work.lease()).await;
+        lease.map_err(|_| Refusal::new(504, "timeout", "no worker was free in time"))
     }
 
     /// The whole body, and the share of the budget that it takes up.
@@ -235,6 +263,10 @@ fn no_worker() -> Refusal {
 
 fn reserve(budget: &Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
     budget.clone().try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()
+fn needed_memory(headers: &HeaderMap) -> Option<u64> {
+    headers.get(NEEDS_MEMORY)?.to_str().ok()?.parse().ok()
+}
+
 }
 
 fn prepend_queue(headers: &mut HeaderMap, waited: Duration) {

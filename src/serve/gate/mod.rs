@@ -9,6 +9,7 @@ mod connections;
 mod exchange;
 mod head;
 pub(super) mod lane;
+mod memory;
 mod outlet;
 
 use std::cell::Cell;
@@ -24,6 +25,7 @@ use tokio::sync::{Semaphore, watch};
 use self::connections::Connections;
 use self::lane::Lane;
 use super::access_log::AccessLog;
+use self::memory::Memory;
 use super::metrics::Metrics;
 use super::policy::Policy;
 use crate::terminal::note;
@@ -43,6 +45,10 @@ const UPLOAD_BUDGET: usize = 128 << 20;
 const SMALL_UPLOAD: u64 = 2 << 20;
 
 /// The gate; lives on one thread.
+/// Bytes that large pictures may take up at once while they are decoded: 512 MiB, with more than eight workers more.
+const PICTURES_BUDGET: u64 = 512 << 20;
+const PICTURES_BUDGET_PER_WORKER: u64 = 64 << 20;
+
 pub(super) struct Gate {
     policy: Policy,
     listener: Cell<Option<TcpListener>>,
@@ -55,6 +61,7 @@ pub(super) struct Gate {
     small_uploads: Arc<Semaphore>,
     large_uploads: Arc<Semaphore>,
     connections: Connections,
+    memory: Memory,
     metrics: Arc<Metrics>,
     log: AccessLog,
     draining: watch::Sender<bool>,
@@ -79,6 +86,7 @@ impl Gate {
             predictions: Cell::new(0),
             small_uploads: Arc::new(Semaphore::new(UPLOAD_BUDGET)),
             large_uploads: Arc::new(Semaphore::new(UPLOAD_BUDGET.max(policy.max_body as usize))),
+            memory: Memory::of(PICTURES_BUDGET.max(PICTURES_BUDGET_PER_WORKER * policy.workers as u64)),
             connections: Connections::new(metrics.clone()),
             draining: watch::Sender::new(false),
             policy,
