@@ -159,6 +159,32 @@ fn metrics_count_what_happened() {
     assert!(value("process_cpu_seconds_total") > 0.0 && value("process_resident_memory_bytes") > 1e6);
 }
 
+/// A scrape may tell less CPU time than has been spent when it is read, and never more.
+#[cfg(target_os = "linux")]
+#[test]
+fn scrapes_at_once_do_not_count_twice() {
+    let server = Server::start(&["--log", "off"]);
+    let stat = format!("/proc/{}/stat", server.process().id());
+    let spent = || {
+        let stat = std::fs::read_to_string(&stat).expect("proc(5)");
+        let fields = stat.rsplit_once(')').expect("a name").1.split_whitespace().skip(11).take(2);
+        fields.map(|ticks| ticks.parse::<f64>().expect("ticks")).sum::<f64>() / 100.0
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..100 {
+                    let metrics = server.get("/metrics").text;
+                    let told = metrics.lines().find_map(|l| l.strip_prefix("process_cpu_seconds_total "));
+                    let told: f64 = told.expect("the metric").parse().expect("a number");
+                    let spent = spent();
+                    assert!(told < spent + 0.005, "{told} s told, {spent} s spent");
+                }
+            });
+        }
+    });
+}
+
 #[test]
 fn answers_carry_an_id_and_where_the_time_went() {
     let server = Server::start(&[]);

@@ -1,4 +1,6 @@
-//! What is uploaded to `skinclf serve`: forms and queries.
+//! What is uploaded to `skinclf serve`: forms, large pictures, and what is counted of them.
+
+use image::{Rgb, RgbImage};
 
 use crate::support::{Server, form};
 
@@ -63,4 +65,42 @@ fn true_and_false_may_be_spelt_as_forms_and_scripts_do() {
     ] {
         assert_eq!(server.post(&format!("/predict?{query}"), "image/jpeg", LESION).status, status, "{query}");
     }
+}
+
+#[test]
+fn the_log_tells_the_bytes_that_arrived_not_those_that_were_announced() {
+    let server = Server::start(&["--log", "json", "--max-body", "1KiB"]);
+    let request =
+        "POST /predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: image/png\r\n";
+    server.raw(format!("{request}Content-Length: 500000\r\n\r\n").as_bytes());
+    server.raw(format!("{request}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n").as_bytes());
+    server.raw(format!("{request}Content-Length: 3\r\n\r\nabc").as_bytes());
+    let (_, log) = server.terminate();
+    let entries = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+    let received: Vec<_> = entries.map(|entry| entry["received_bytes"].clone()).collect();
+    assert_eq!(received, [0, 5, 3], "{log}");
+}
+
+/// Eight pictures of 48 megapixels, for a worker each: 144 MB of pixels, of which 512 MiB may be there at once.
+#[cfg(target_os = "linux")]
+#[test]
+fn large_pictures_share_their_memory_and_all_are_answered() {
+    let mut png = std::io::Cursor::new(Vec::new());
+    let picture = RgbImage::from_pixel(8000, 6000, Rgb([200, 150, 140]));
+    picture.write_to(&mut png, image::ImageFormat::Png).expect("a picture");
+    let png = png.into_inner();
+    let server = Server::start(&["--workers", "8"]);
+    std::thread::scope(|scope| {
+        let answers: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| server.post("/predict", "image/png", &png))).collect();
+        for answer in answers {
+            let reply = answer.join().expect("a client");
+            assert_eq!((reply.status, &reply.json()["width"]), (200, &8000.into()), "{}", reply.text);
+        }
+    });
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.process().id())).expect("proc(5)");
+    let peak =
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB")).expect("a peak");
+    let peak: u64 = peak.trim().parse().expect("a number");
+    assert!(peak < 768 << 10, "{peak} KiB");
 }

@@ -47,7 +47,6 @@ impl Gate {
         let id = request_id(request.headers());
         let method = request.method().clone();
         let route = api::route_label(request.uri().path());
-        let length = request.body().size_hint().upper().unwrap_or_default();
 
         let mut answer = match self.serve(request, state).await {
             Ok(answer) => answer,
@@ -64,7 +63,7 @@ impl Gate {
         if state.awaits_body() || *self.draining.borrow() {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        self.account(&answer, &id, &method, route, length, started.elapsed());
+        self.account(&answer, &id, &method, route, state.received_bytes(), started.elapsed());
         Ok(answer.map(Full::new))
     }
 
@@ -103,9 +102,10 @@ impl Gate {
             return Err(Refusal::new(411, "length_required", "send Content-Length, or a chunked body"));
         }
         let (head, body) = request.into_parts();
-        let upload = tokio::time::timeout(self.policy.body_timeout, self.receive(body, announced)).await;
+        let upload = self.receive(body, announced, state);
+        let upload = tokio::time::timeout(self.policy.body_timeout, upload).await;
         let (body, budget) = upload.map_err(|_| too_slow("did not arrive in time"))??;
-        state.received();
+        state.received_all();
 
         if self.is_full() {
             return Err(self.shed("the queue is full"));
@@ -153,6 +153,7 @@ impl Gate {
         &self,
         mut body: Incoming,
         announced: Option<u64>,
+        state: &State,
     ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Refusal> {
         let budget = match announced {
             Some(n) if n <= SMALL_UPLOAD => &self.small_uploads,
@@ -174,6 +175,7 @@ impl Gate {
             let Ok(data) = frame.into_data() else {
                 continue; // trailers
             };
+            state.received(data.len());
             if (whole.len() + data.len()) as u64 > self.policy.max_body {
                 return Err(Refusal::body_too_large(self.policy.max_body));
             }
@@ -222,7 +224,7 @@ impl Gate {
         id: &HeaderValue,
         method: &Method,
         route: &str,
-        received: u64,
+        received: usize,
         took: Duration,
     ) {
         let status = answer.status().as_u16();
@@ -233,7 +235,7 @@ impl Gate {
         let (id, timing) = (text(Some(id)), text(answer.headers().get(SERVER_TIMING)));
         let method = if api::METHODS.contains(&method.as_str()) { method.as_str() } else { "other" };
         self.log.write(&Entry {
-            received_bytes: received as usize,
+            received_bytes: received,
             sent_bytes: answer.body().len(),
             server_timing: &timing,
             ..Entry::new(&id, method, route, status, took)
@@ -261,12 +263,12 @@ fn no_worker() -> Refusal {
     Refusal::new(500, "internal", "no worker answered; it is in the log")
 }
 
-fn reserve(budget: &Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
-    budget.clone().try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()
 fn needed_memory(headers: &HeaderMap) -> Option<u64> {
     headers.get(NEEDS_MEMORY)?.to_str().ok()?.parse().ok()
 }
 
+fn reserve(budget: &Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
+    budget.clone().try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()
 }
 
 fn prepend_queue(headers: &mut HeaderMap, waited: Duration) {
