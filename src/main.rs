@@ -10,23 +10,24 @@ mod probe;
 mod report;
 mod serve;
 mod terminal;
+mod variables;
 
 use std::io::{self, Write as _};
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Target};
 use crate::exit::Exit;
 
 fn main() -> std::process::ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_or_exit();
     cli.color.apply();
     let exit = match cli.command {
         Command::Classify(args) => classify::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Serve(args) => serve::run(&args),
-        Command::Health { url } => probe::run(&url),
+        Command::Health { url, port } => probe::run(&url.unwrap_or_else(|| Target::local(port))),
         Command::Completions { shell } => complete(shell),
     };
     exit::report(exit)

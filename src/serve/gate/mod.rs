@@ -13,19 +13,20 @@ mod memory;
 mod outlet;
 
 use std::cell::Cell;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use self::connections::Connections;
 use self::lane::Lane;
-use super::access_log::AccessLog;
 use self::memory::Memory;
+use super::access_log::AccessLog;
 use super::metrics::Metrics;
 use super::policy::Policy;
 use crate::terminal::note;
@@ -44,11 +45,11 @@ const LINGER: Duration = Duration::from_millis(500);
 const UPLOAD_BUDGET: usize = 128 << 20;
 const SMALL_UPLOAD: u64 = 2 << 20;
 
-/// The gate; lives on one thread.
 /// Bytes that large pictures may take up at once while they are decoded: 512 MiB, with more than eight workers more.
 const PICTURES_BUDGET: u64 = 512 << 20;
 const PICTURES_BUDGET_PER_WORKER: u64 = 64 << 20;
 
+/// The gate; lives on one thread.
 pub(super) struct Gate {
     policy: Policy,
     listener: Cell<Option<TcpListener>>,
@@ -60,8 +61,8 @@ pub(super) struct Gate {
     predictions: Cell<usize>,
     small_uploads: Arc<Semaphore>,
     large_uploads: Arc<Semaphore>,
-    connections: Connections,
     memory: Memory,
+    connections: Connections,
     metrics: Arc<Metrics>,
     log: AccessLog,
     draining: watch::Sender<bool>,
@@ -75,10 +76,9 @@ impl Gate {
         metrics: Arc<Metrics>,
         log: AccessLog,
     ) -> anyhow::Result<Rc<Self>> {
-        let listener = listen(policy.address).with_context(|| {
-            let address = policy.address;
-            format!("cannot listen on {address}; is another server there? (--port 0 picks a free one)")
-        })?;
+        let address = policy.address;
+        let listener = listen(address)
+            .map_err(|error| anyhow!("cannot listen on {address}: {error}; {}", advice(error.kind())))?;
         Ok(Rc::new(Self {
             address: listener.local_addr().context("the listening address")?,
             listener: Cell::new(Some(listener)),
@@ -158,6 +158,21 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+/// What to do about a port that cannot be had.
+fn advice(error: ErrorKind) -> &'static str {
+    match error {
+        ErrorKind::AddrInUse => "is another server there? (--port 0 picks a free one)",
+        ErrorKind::PermissionDenied => {
+            "ports below 1024 need privileges: choose a higher --port behind a proxy, or `setcap cap_net_bind_service=+ep` \
+             the binary"
+        }
+        ErrorKind::AddrNotAvailable => {
+            "--host must be an address of this machine (0.0.0.0 for all, 127.0.0.1 for itself alone)"
+        }
+        _ => "choose another --host or --port",
+    }
 }
 
 #[cfg(test)]
