@@ -15,8 +15,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub(crate) use self::load::{LoadArgs, Scenario};
 pub(crate) use self::values::{Target, duration};
-use self::values::{body_size, count, positive_duration, threads, whole};
+use self::values::{body_size, count, listening_host, origin, positive_duration, threads, whole};
 use crate::terminal::ColorChoice;
+use crate::variables;
 
 /// What is printed below the help; lines fit a terminal of 80 columns, since clap does not indent what it breaks.
 const EXIT_STATUS: &str = "\
@@ -53,6 +54,7 @@ impl Cli {
     pub(crate) fn parse_or_exit() -> Self {
         Self::try_parse().unwrap_or_else(|mut error| {
             tips::add_to(&mut error);
+            variables::blame(&mut error);
             error.exit()
         })
     }
@@ -70,9 +72,13 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Ask a server's /health; exit status 0 if it is healthy (a container's probe)
     Health {
-        /// For example http://127.0.0.1:8000
+        /// Server to ask, for example http://localhost:8000 [default: 127.0.0.1 at --port]
         #[arg(value_hint = ValueHint::Url)]
-        url: Target,
+        url: Option<Target>,
+
+        /// Port to ask on this machine, without a URL
+        #[arg(short, long, default_value_t = 8000, env = "SKINCLF_PORT")]
+        port: u16,
     },
     /// Print a completion script for a shell
     Completions { shell: clap_complete::Shell },
@@ -224,8 +230,8 @@ pub(crate) enum BenchFormat {
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Address to listen on
-    #[arg(long, default_value = "127.0.0.1", env = "SKINCLF_HOST")]
+    /// Address or host name to listen on; 0.0.0.0 listens on all addresses
+    #[arg(long, default_value = "127.0.0.1", value_parser = listening_host, env = "SKINCLF_HOST")]
     pub(crate) host: IpAddr,
 
     /// Port to listen on; 0 picks a free one
@@ -268,8 +274,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "KEY", env = "SKINCLF_API_KEY", hide_env_values = true)]
     pub(crate) api_key: Option<String>,
 
-    /// Origin whose pages may call the service from a browser, or * for any
-    #[arg(long, value_name = "ORIGIN", env = "SKINCLF_CORS_ORIGIN")]
+    /// Origin whose pages may call the service from a browser, for example https://example.com, or * for any
+    #[arg(long, value_name = "ORIGIN", value_parser = origin, env = "SKINCLF_CORS_ORIGIN")]
     pub(crate) cors_origin: Option<String>,
 
     /// How to log requests on standard error

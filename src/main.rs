@@ -11,13 +11,14 @@ mod probe;
 mod report;
 mod serve;
 mod terminal;
+mod variables;
 
 use std::io::{self, Write as _};
 
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Target};
 use crate::exit::Exit;
 
 fn main() -> std::process::ExitCode {
@@ -28,7 +29,7 @@ fn main() -> std::process::ExitCode {
         Command::Classify(args) => classify::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Serve(args) => serve::run(&args),
-        Command::Health { url } => probe::run(&url),
+        Command::Health { url, port } => probe::run(&url.unwrap_or_else(|| Target::local(port))),
         Command::Completions { shell } => complete(shell),
     };
     exit::report(exit)

@@ -1,6 +1,7 @@
 //! Values that flags of several commands take. An error says what is wanted, with an example.
 
 use std::fmt::Display;
+use std::net::{IpAddr, ToSocketAddrs as _};
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -32,6 +33,14 @@ pub(crate) struct Target {
     pub(crate) port: u16,
     /// What stands before each path, empty or `/api`.
     pub(crate) prefix: String,
+}
+
+impl Target {
+    /// This machine's server.
+    pub(crate) fn local(port: u16) -> Self {
+        let (host, authority) = ("127.0.0.1".to_owned(), format!("127.0.0.1:{port}"));
+        Self { url: format!("http://{authority}"), authority, host, port, prefix: String::new() }
+    }
 }
 
 impl FromStr for Target {
@@ -107,9 +116,77 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     parsed.ok_or("must be a time with its unit, at most 30 days, for example 500ms, 30s or 2m".into())
 }
 
+/// An address of this machine, or a name of one; of several addresses an IPv4 one, which most clients try.
+pub(super) fn listening_host(text: &str) -> Result<IpAddr, String> {
+    let name = text.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(text);
+    let named = (name, 0).to_socket_addrs().map_err(|e| format!("{e}; try 127.0.0.1, localhost or [::1]"))?;
+    let address = named.map(|address| address.ip()).min_by_key(IpAddr::is_ipv6);
+    address.ok_or_else(|| "the name has no address; try 127.0.0.1, localhost or [::1]".to_owned())
+}
+
+/// An origin as browsers send it, which compare it letter by letter, or `*`.
+pub(super) fn origin(text: &str) -> Result<String, String> {
+    const FORM: &str = "must be scheme://host or scheme://host:port, without a path, or * for any origin";
+    if text == "*" {
+        return Ok(text.to_owned());
+    }
+    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+    let uri = with_scheme.parse::<hyper::Uri>().ok();
+    let (scheme, authority) =
+        uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.authority()?))).ok_or(FORM)?;
+    let host = authority.host().to_ascii_lowercase();
+    let port = match (scheme, authority.port_u16()) {
+        ("http", Some(80)) | ("https", Some(443)) | (_, None) => String::new(),
+        (_, Some(port)) => format!(":{port}"),
+    };
+    let wanted = format!("{scheme}://{host}{port}");
+    if text == wanted { Ok(wanted) } else { Err(format!("{FORM}; try {wanted}")) }
+}
+
 /// A size above zero.
 pub(super) fn body_size(text: &str) -> Result<ByteSize, String> {
     let size =
         text.trim().parse::<ByteSize>().ok().filter(|size| *size > ByteSize(0) && *size <= LARGEST_BODY);
     size.ok_or(format!("must be a size above 0 and at most {LARGEST_BODY}, for example 16MiB"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_addresses_or_names() {
+        for (text, wanted) in
+            [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "0.0.0.0"), ("::1", "::1"), ("[::1]", "::1")]
+        {
+            assert_eq!(listening_host(text).map(|ip| ip.to_string()).as_deref(), Ok(wanted));
+        }
+        assert!(listening_host("localhost").is_ok_and(|ip| ip.is_loopback()));
+        for text in ["", "[::1", "no such host", "127.0.0.1:8000", "http://localhost"] {
+            let refused = listening_host(text).expect_err(text);
+            assert!(refused.contains("try 127.0.0.1"), "{text}: {refused}");
+        }
+    }
+
+    #[test]
+    fn origins_are_those_that_browsers_send() {
+        for text in ["*", "https://example.com", "http://localhost:3000", "http://[::1]:8080"] {
+            assert_eq!(origin(text).as_deref(), Ok(text));
+        }
+        for (text, suggested) in [
+            ("example.com", "https://example.com"),
+            ("example.com:8443", "https://example.com:8443"),
+            ("https://example.com/", "https://example.com"),
+            ("https://example.com/app?x=1", "https://example.com"),
+            ("https://Example.COM", "https://example.com"),
+            ("http://example.com:80", "http://example.com"),
+            ("https://user@example.com", "https://example.com"),
+        ] {
+            let refused = origin(text).expect_err(text);
+            assert!(refused.ends_with(&format!("try {suggested}")), "{text}: {refused}");
+        }
+        for text in ["", " ", "https://", "/", "null and void", "a\r\nX-Header: b"] {
+            assert!(origin(text).is_err(), "{text:?}");
+        }
+    }
 }

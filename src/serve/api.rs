@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde::Serialize;
-use skinclf::{Classifier, ClassifyError, Options, Prediction, Timings};
+use skinclf::{Classifier, ClassifyError, Options, Prediction, Timings, image};
 
+use super::backend::NEEDS_MEMORY;
 use super::metrics::Metrics;
 use super::multipart::{self, Part};
 use super::pages::{Page, Pages};
@@ -22,6 +23,8 @@ pub(super) struct Request {
     pub(super) path: String,
     pub(super) content_type: String,
     pub(super) body: Bytes,
+    /// Bytes that its pictures may take up, beyond what every worker has at hand.
+    pub(super) memory: u64,
 }
 
 /// A whole answer.
@@ -56,7 +59,11 @@ impl Answer {
 
 impl From<Refusal> for Answer {
     fn from(refusal: Refusal) -> Self {
-        Self::json(refusal.status, &refusal)
+        let answer = Self::json(refusal.status, &refusal);
+        match refusal.needs_memory {
+            Some(bytes) => answer.with_header(NEEDS_MEMORY, bytes.to_string()),
+            None => answer,
+        }
     }
 }
 
@@ -65,6 +72,10 @@ pub(super) const RETRY_AFTER: &str = "2";
 
 /// Methods that exist here; anything else is "other" in logs.
 pub(super) const METHODS: [&str; 4] = ["GET", "HEAD", "POST", "OPTIONS"];
+
+/// Pictures that need no more than this, which is nearly all, do not wait for others. 32 MiB are 11 megapixels of a
+/// plain format.
+const SMALL_PICTURE: u64 = 32 << 20;
 
 /// For how long a worker goes through one form. 256 ordinary pictures take a few seconds; as many
 /// blank ones of 64 megapixels, which are as small to send, would take minutes.
@@ -143,14 +154,12 @@ impl Api {
         }
         let media_type = media_type(&request.content_type);
         if media_type == "multipart/form-data" {
-            let part =
-                multipart::parts(&request.content_type, request.body.clone(), "file")?.into_iter().next();
-            let missing =
-                || Refusal::new(400, "bad_multipart", "the form has no field \"file\" with an image");
-            let Part { filename, bytes } = part.ok_or_else(missing)?;
-            return self.predict_one(filename.as_deref(), &bytes, options);
+            let part = multipart::image(&request.content_type, request.body.clone())?;
+            ensure_memory(request, [&part.bytes])?;
+            return self.predict_one(part.filename.as_deref(), &part.bytes, options);
         }
         if media_type.starts_with("image/") || media_type == "application/octet-stream" {
+            ensure_memory(request, [&request.body])?;
             return self.predict_one(None, &request.body, options);
         }
         let wanted = "an image (image/*, application/octet-stream) or a form with a field \"file\"";
@@ -173,10 +182,8 @@ impl Api {
         if media_type(&request.content_type) != "multipart/form-data" {
             return Err(unsupported(&request.content_type, "a form with one or more fields \"files\""));
         }
-        let parts = multipart::parts(&request.content_type, request.body.clone(), "files")?;
-        if parts.is_empty() {
-            return Err(Refusal::new(400, "bad_multipart", "the form has no field \"files\" with an image"));
-        }
+        let parts = multipart::images(&request.content_type, request.body.clone())?;
+        ensure_memory(request, parts.iter().map(|part| &part.bytes))?;
         let predictions = self.classify_until(Instant::now() + BATCH_TIME, &parts, options);
         Ok(Answer::json(200, &Batch { total_images: predictions.len(), predictions }))
     }
@@ -258,6 +265,19 @@ impl Api {
     }
 }
 
+/// Whether a request may decode its pictures, one after the other.
+fn ensure_memory<'b>(
+    request: &Request,
+    pictures: impl IntoIterator<Item = &'b Bytes>,
+) -> Result<(), Refusal> {
+    // What cannot be read needs nothing, and is refused later.
+    let needs = pictures.into_iter().map(|bytes| image::peak_memory(bytes).unwrap_or_default());
+    match needs.max().unwrap_or_default() {
+        bytes if bytes > SMALL_PICTURE && bytes > request.memory => Err(Refusal::needs_memory(bytes)),
+        _ => Ok(()),
+    }
+}
+
 fn page(page: &Page) -> Answer {
     let html = Answer::new(200, "text/html; charset=utf-8", page.html.clone());
     html.with_header("Content-Security-Policy", page.policy.clone())
@@ -321,7 +341,11 @@ mod tests {
         let classifier = Classifier::load(Model::embedded()).expect("the embedded model");
         let api = Api::new(classifier, Arc::new(Metrics::new()), 1);
         let bytes = Bytes::from_static(include_bytes!("../../samples/lesion-1.jpg"));
-        let part = |name: &str| Part { filename: Some(name.to_owned()), bytes: bytes.clone() };
+        let part = |name: &str| Part {
+            field: "files".to_owned(),
+            filename: Some(name.to_owned()),
+            bytes: bytes.clone(),
+        };
         let parts = [part("a.jpg"), part("b.jpg")];
         let in_time = api.classify_until(Instant::now() + BATCH_TIME, &parts, Options::default());
         assert!(in_time.iter().all(|record| record.outcome.is_ok()));

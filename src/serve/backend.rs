@@ -18,6 +18,12 @@ use crate::terminal::note;
 /// Header of each answer to the gate: microseconds that the worker spent on it.
 pub(super) const WORKED: &str = "x-worked-us";
 
+/// Header of an answer to the gate that is none yet: bytes that the request's pictures need.
+pub(super) const NEEDS_MEMORY: &str = "x-needs-memory";
+
+/// Header of a request from the gate: bytes that its pictures may take up.
+pub(super) const MEMORY: &str = "x-memory";
+
 /// A running tiny_http server; dropping this removes the socket's folder, not the server.
 pub(super) struct Backend {
     pub(super) socket: PathBuf,
@@ -86,13 +92,15 @@ fn internal(detail: impl Into<String>) -> Answer {
 }
 
 fn receive(request: &mut tiny_http::Request) -> io::Result<Request> {
-    let content_type = request.headers().iter().find(|h| h.field.equiv("Content-Type"));
-    let content_type = content_type.map(|h| h.value.as_str().to_owned()).unwrap_or_default();
+    let header =
+        |name: &'static str| request.headers().iter().find(|h| h.field.equiv(name)).map(|h| h.value.as_str());
+    let content_type = header("Content-Type").unwrap_or_default().to_owned();
+    let memory = header(MEMORY).and_then(|bytes| bytes.parse().ok()).unwrap_or_default();
     let method = request.method().to_string();
     let path = request.url().to_owned();
     let mut body = vec![0; request.body_length().unwrap_or_default()];
     request.as_reader().read_exact(&mut body)?;
-    Ok(Request { method, path, content_type, body: body.into() })
+    Ok(Request { method, path, content_type, body: body.into(), memory })
 }
 
 fn response(answer: Answer) -> Response<io::Cursor<Vec<u8>>> {

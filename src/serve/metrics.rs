@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use prometheus::core::Collector;
+use prometheus::proto::MetricFamily;
 use prometheus::{
     Counter, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
     TextEncoder,
@@ -25,8 +26,6 @@ pub(super) struct Metrics {
     pub(super) evicted: IntCounter,
     stages: HistogramVec,
     unusable: IntCounterVec,
-    cpu_seconds: Counter,
-    resident_memory: Gauge,
 }
 
 impl Metrics {
@@ -65,14 +64,6 @@ impl Metrics {
                 "skinclf_connections_evicted_total",
                 "Connections closed to make room for new ones, idle ones first.",
             ),
-            cpu_seconds: registered(
-                &registry,
-                Counter::new("process_cpu_seconds_total", "User and system CPU time spent in seconds."),
-            ),
-            resident_memory: registered(
-                &registry,
-                Gauge::new("process_resident_memory_bytes", "Resident memory size in bytes."),
-            ),
             registry,
         }
     }
@@ -97,16 +88,21 @@ impl Metrics {
 
     /// Prometheus's text format, version 0.0.4.
     pub(super) fn render(&self) -> String {
-        if let Some(seconds) = cpu_seconds() {
-            self.cpu_seconds.inc_by((seconds - self.cpu_seconds.get()).max(0.0));
-        }
-        if let Some(bytes) = resident_bytes() {
-            self.resident_memory.set(bytes);
-        }
-        TextEncoder::new()
-            .encode_to_string(&self.registry.gather())
-            .expect("names and labels are plain ASCII")
+        let mut families = process();
+        families.extend(self.registry.gather());
+        TextEncoder::new().encode_to_string(&families).expect("names and labels are plain ASCII")
     }
+}
+
+/// What the system counts. Made anew for each scrape: one that was kept and added to would count twice what two
+/// scrapes at once add.
+fn process() -> Vec<MetricFamily> {
+    let cpu = Counter::new("process_cpu_seconds_total", "User and system CPU time spent in seconds.");
+    let memory = Gauge::new("process_resident_memory_bytes", "Resident memory size in bytes.");
+    let (cpu, memory) = (cpu.expect("a valid name"), memory.expect("a valid name"));
+    cpu.inc_by(cpu_seconds().unwrap_or_default());
+    memory.set(resident_bytes().unwrap_or_default());
+    [cpu.collect(), memory.collect()].concat()
 }
 
 fn registered<M: Collector + Clone + 'static>(registry: &Registry, metric: prometheus::Result<M>) -> M {

@@ -32,7 +32,8 @@ use self::policy::Policy;
 use crate::cli::ServeArgs;
 use crate::exit::Exit;
 use crate::interrupt;
-use crate::terminal::note;
+use crate::terminal::{note, printable};
+use crate::variables;
 
 /// Threads for routes that do not classify, so that they never wait behind an inference.
 const QUICK_WORKERS: usize = 2;
@@ -57,6 +58,12 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
         let quick = Lane::open(backend::start("quick", QUICK_WORKERS, answer)?, QUICK_WORKERS).await?;
         let gate = Gate::open(policy, work, quick, metrics, log)?;
         note(format_args!("listening on http://{}", gate.address()));
+        for name in variables::unknown() {
+            let name = printable(&name.to_string_lossy());
+            note(format_args!(
+                "warning: the environment variable {name} is unknown and ignored; see skinclf serve --help"
+            ));
+        }
         gate.run(stopped).await
     })?;
     Ok(Exit::Done)

@@ -1,10 +1,12 @@
 //! `multipart/form-data`, parsed by multer from a body that is already in memory.
 
-use std::convert::Infallible;
+use std::collections::BTreeSet;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use futures::executor::block_on;
-use futures::stream;
+use http_body_util::{BodyDataStream, Full};
+use multer::{Field, Multipart};
 
 use super::refusal::Refusal;
 
@@ -12,44 +14,120 @@ use super::refusal::Refusal;
 /// one request could keep a worker for minutes.
 const MAX_FILES: usize = 256;
 
+/// Longest head of a part, in bytes: a field, a file's name and a type take some hundred.
+const MAX_HEAD: usize = 16 << 10;
+
+/// How many of a form's fields an error names, and how much of each name.
+const NAMED: (usize, usize) = (8, 40);
+
 /// One uploaded file.
 pub(super) struct Part {
+    pub(super) field: String,
     pub(super) filename: Option<String>,
     pub(super) bytes: Bytes,
 }
 
-/// All parts of the form in a field called `name`, in order.
-pub(super) fn parts(content_type: &str, body: Bytes, name: &str) -> Result<Vec<Part>, Refusal> {
-    let bad = |e: multer::Error| Refusal::new(400, "bad_multipart", format!("the form cannot be read: {e}"));
-    let boundary = multer::parse_boundary(content_type).map_err(bad)?;
-    let whole = stream::iter([Ok::<_, Infallible>(body)]);
-    let mut form = multer::Multipart::new(whole, boundary);
-    // The stream is always ready, so this never waits.
-    block_on(async {
-        let mut parts = Vec::new();
-        while let Some(field) = form.next_field().await.map_err(bad)? {
-            if field.name() != Some(name) {
+/// All parts of the form in a field called `files`, in order, at least one.
+pub(super) fn images(content_type: &str, body: Bytes) -> Result<Vec<Part>, Refusal> {
+    let form = read(content_type, body, |field| field.name() == Some("files"))?;
+    if form.parts.is_empty() {
+        return Err(bad(format!("the form has no field \"files\" with an image; {}", form.fields())));
+    }
+    Ok(form.parts)
+}
+
+/// The one image of a form: the field `file`, without it `image`, without both the only file there is.
+pub(super) fn image(content_type: &str, body: Bytes) -> Result<Part, Refusal> {
+    let is_image = |field: &Field<'_>| {
+        field.file_name().is_some() || field.name().is_some_and(|name| ["file", "image"].contains(&name))
+    };
+    let mut form = read(content_type, body, is_image)?;
+    for name in ["file", "image"] {
+        if form.parts.iter().any(|part| part.field == name) {
+            form.parts.retain(|part| part.field == name);
+            break;
+        }
+    }
+    match form.parts.len() {
+        0 => Err(bad(format!("the form has no field \"file\" with an image; {}", form.fields()))),
+        1 => Ok(form.parts.remove(0)),
+        n => Err(bad(format!(
+            "the form has {n} images; send one as the field \"file\", several to /predict/batch as \"files\""
+        ))),
+    }
+}
+
+/// What was wanted of a form, and what there was.
+#[derive(Default)]
+struct Form {
+    parts: Vec<Part>,
+    names: BTreeSet<String>,
+}
+
+impl Form {
+    /// Names its fields, some of them and each in part if need be.
+    fn fields(&self) -> String {
+        let (fields, letters) = NAMED;
+        let named = self.names.iter().take(fields).map(|name| name.chars().take(letters).collect::<String>());
+        let named: Vec<_> = named.map(|name| format!("{name:?}")).collect();
+        match (named.is_empty(), self.names.len() > fields) {
+            (true, _) => "it has no fields".to_owned(),
+            (_, false) => format!("it has {}", named.join(", ")),
+            (_, true) => format!("it has {} and others", named.join(", ")),
+        }
+    }
+}
+
+fn read(content_type: &str, body: Bytes, is_wanted: impl Fn(&Field<'_>) -> bool) -> Result<Form, Refusal> {
+    let unreadable = |e: multer::Error| bad(format!("the form cannot be read: {e}"));
+    let boundary = multer::parse_boundary(content_type).map_err(unreadable)?;
+    let mut parser = Multipart::new(BodyDataStream::new(Full::new(body)), boundary);
+    let mut read = pin!(async {
+        let mut form = Form::default();
+        while let Some(field) = parser.next_field().await.map_err(unreadable)? {
+            let headers = field.headers().iter();
+            if headers.map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > MAX_HEAD {
+                return Err(bad(format!("a part of the form has a head of more than {MAX_HEAD} bytes")));
+            }
+            let name = field.name().unwrap_or_default().to_owned();
+            if form.names.len() <= NAMED.0 {
+                form.names.insert(name.clone());
+            }
+            if !is_wanted(&field) {
                 continue;
             }
-            if parts.len() == MAX_FILES {
+            if form.parts.len() == MAX_FILES {
                 let detail = format!("a form may have at most {MAX_FILES} files; send the others in another");
                 return Err(Refusal::new(413, "too_many_files", detail));
             }
             let filename = field.file_name().map(str::to_owned);
-            parts.push(Part { filename, bytes: field.bytes().await.map_err(bad)? });
+            form.parts.push(Part { field: name, filename, bytes: field.bytes().await.map_err(unreadable)? });
         }
-        Ok(parts)
-    })
+        Ok(form)
+    });
+    // All of the body is there, so that nothing is ever waited for.
+    match read.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(form) => form,
+        Poll::Pending => Err(bad("the form cannot be read: it ends early")),
+    }
+}
+
+fn bad(detail: impl Into<String>) -> Refusal {
+    Refusal::new(400, "bad_multipart", detail)
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::{MAX_FILES, parts};
+    use super::*;
 
     const BOUNDARY: &str = "a-boundary";
     const CONTENT_TYPE: &str = "multipart/form-data; boundary=a-boundary";
+
+    fn parts(content_type: &str, body: Bytes, name: &str) -> Result<Vec<Part>, Refusal> {
+        read(content_type, body, |field| field.name() == Some(name)).map(|form| form.parts)
+    }
 
     fn form(fields: &[(String, String, Vec<u8>)]) -> Vec<u8> {
         let mut body = Vec::new();
@@ -96,9 +174,13 @@ mod tests {
                 body[at] = byte;
             }
             body.truncate(cut.index(body.len() + 1));
-            if let Err(refusal) = parts(CONTENT_TYPE, body.into(), "file") {
-                prop_assert_eq!(refusal.status, 400);
-            }
+            let body = Bytes::from(body);
+            let refusals = [
+                parts(CONTENT_TYPE, body.clone(), "file").err(),
+                image(CONTENT_TYPE, body.clone()).err(),
+                images(CONTENT_TYPE, body).err(),
+            ];
+            prop_assert!(refusals.iter().flatten().all(|refusal| refusal.status == 400));
         }
 
         #[test]
@@ -110,6 +192,67 @@ mod tests {
                 prop_assert_eq!(refusal.status, 400);
             }
         }
+    }
+
+    /// A form of fields of these names, those with a dot being files; each holds its own name.
+    fn form_of(names: &[&str]) -> Bytes {
+        let part = |name: &&str| {
+            let (field, file) = name.split_once('.').unwrap_or((name, ""));
+            let file = if file.is_empty() { String::new() } else { format!("; filename=\"{file}\"") };
+            format!(
+                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{field}\"{file}\r\n\r\n{name}\r\n"
+            )
+        };
+        format!("{}--{BOUNDARY}--\r\n", names.iter().map(part).collect::<String>()).into()
+    }
+
+    #[test]
+    fn the_image_is_in_file_or_in_image_or_the_only_file() {
+        for (names, wanted) in [
+            (&["file.a", "other.b", "image.c"][..], "file.a"),
+            (&["other.a", "text", "file"], "file"),
+            (&["other.a", "image.b"], "image.b"),
+            (&["text", "picture.a"], "picture.a"),
+            (&["text", ".a"], ".a"),
+        ] {
+            let found = image(CONTENT_TYPE, form_of(names)).ok().map(|part| part.bytes);
+            assert_eq!(found.as_deref(), Some(wanted.as_bytes()), "{names:?}");
+        }
+    }
+
+    #[test]
+    fn several_images_or_none_are_refused_and_the_fields_named() {
+        let many: Vec<_> = ('a'..='z').map(String::from).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        for (names, said) in [
+            (&["file.a", "file.b"][..], "2 images"),
+            (&["image.a", "image.b", "image.c"], "3 images"),
+            (&["one.a", "two.b"], "2 images"),
+            (&["photo", "id"], "\"file\" with an image; it has \"id\", \"photo\""),
+            (&[&"x".repeat(1000)], &format!("it has \"{}\"", "x".repeat(40))),
+            (&many, "\"g\", \"h\" and others"),
+            (&[], "it has no fields"),
+        ] {
+            let refusal = image(CONTENT_TYPE, form_of(names)).err().unwrap_or_else(|| panic!("{names:?}"));
+            assert_eq!((refusal.status, refusal.code), (400, "bad_multipart"));
+            assert!(
+                refusal.detail.ends_with(said) || refusal.detail.contains(&format!("{said};")),
+                "{}",
+                refusal.detail
+            );
+        }
+        let refusal = images(CONTENT_TYPE, form_of(&["file.a"])).err().expect("no field \"files\"");
+        assert!(refusal.detail.ends_with("\"files\" with an image; it has \"file\""), "{}", refusal.detail);
+    }
+
+    #[test]
+    fn the_head_of_a_part_is_limited() {
+        let part = |name: &str, filename: String| (name.to_owned(), filename, b"x".to_vec());
+        let form_with =
+            |length| form(&[part("text", "x".repeat(length)), part("file", "a".to_owned())]).into();
+        assert!(image(CONTENT_TYPE, form_with(MAX_HEAD - 100)).is_ok());
+        let refusal = image(CONTENT_TYPE, form_with(MAX_HEAD)).err().expect("a refusal");
+        assert_eq!((refusal.status, refusal.code), (400, "bad_multipart"));
     }
 
     #[test]

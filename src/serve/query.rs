@@ -1,4 +1,4 @@
-//! The query of a prediction: `name=true` or `name=false`, joined by `&`, and nothing else.
+//! The query of a prediction: `name=true` or `name=false` in any of their spellings, joined by `&`, and nothing else.
 
 use skinclf::Options;
 
@@ -25,10 +25,8 @@ pub(super) fn options(query: &str, allowed: &[&str]) -> Result<Options, Refusal>
             return Err(bad(format!("the query has {name} twice")));
         }
         seen.push(name);
-        let on = match value {
-            "true" => true,
-            "false" => false,
-            other => return Err(bad(format!("the query's {name} is {other:?}; it must be true or false"))),
+        let Some(on) = truth(value) else {
+            return Err(bad(format!("the query's {name} is {value:?}; it must be true or false")));
         };
         match name {
             "heatmap" => options.explain = on,
@@ -37,6 +35,15 @@ pub(super) fn options(query: &str, allowed: &[&str]) -> Result<Options, Refusal>
         }
     }
     Ok(options)
+}
+
+/// What FastAPI, too, reads as true or false.
+fn truth(value: &str) -> Option<bool> {
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "1" | "on" | "yes" | "t" | "y" => Some(true),
+        "false" | "0" | "off" | "no" | "f" | "n" => Some(false),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -53,11 +60,22 @@ mod tests {
     }
 
     #[test]
+    fn other_spellings_of_true_and_false_are_read() {
+        let tta = |value| options(&format!("tta={value}"), PREDICT).ok().map(|options| options.tta);
+        for value in ["1", "yes", "on", "True", "TRUE", "t", "Y"] {
+            assert_eq!(tta(value), Some(true), "{value}");
+        }
+        for value in ["0", "no", "off", "False", "FALSE", "f", "N"] {
+            assert_eq!(tta(value), Some(false), "{value}");
+        }
+    }
+
+    #[test]
     fn anything_else_is_refused_by_its_name() {
         for (query, named) in [
             ("tta", "tta is \"\""),
-            ("tta=1", "tta is \"1\""),
-            ("tta=True", "tta is \"True\""),
+            ("tta=2", "tta is \"2\""),
+            ("tta=maybe", "tta is \"maybe\""),
             ("tta=true&tta=true", "tta twice"),
             ("size=3", "unknown parameter \"size\""),
             ("tta=true&", "unknown parameter \"\""),

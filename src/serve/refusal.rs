@@ -9,11 +9,19 @@ pub(super) struct Refusal {
     pub(super) status: u16,
     pub(super) detail: String,
     pub(super) code: &'static str,
+    /// For the gate alone: send the request again when there are so many bytes for its pictures.
+    #[serde(skip)]
+    pub(super) needs_memory: Option<u64>,
 }
 
 impl Refusal {
     pub(super) fn new(status: u16, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into() }
+        Self { status, code, detail: detail.into(), needs_memory: None }
+    }
+
+    pub(super) fn needs_memory(bytes: u64) -> Self {
+        let refusal = Self::new(500, "internal", "the gate did not provide the memory");
+        Self { needs_memory: Some(bytes), ..refusal }
     }
 
     pub(super) fn body(&self) -> Vec<u8> {

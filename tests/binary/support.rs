@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -11,7 +11,7 @@ pub(crate) fn skinclf() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_skinclf"));
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     // The caller's own settings must not reach the tests.
-    for variable in ["SKINCLF_MODEL", "SKINCLF_THREADS", "NO_COLOR"] {
+    for variable in ["SKINCLF_MODEL", "SKINCLF_THREADS", "SKINCLF_TEST_IMAGES", "NO_COLOR"] {
         command.env_remove(variable);
     }
     command
@@ -122,17 +122,26 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(args: &[&str]) -> Self {
-        let mut child = skinclf()
-            .args(["serve", "--port", "0"])
-            .args(args)
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
+        Self::start_as(skinclf().args(["serve", "--port", "0"]).args(args))
+    }
+
+    /// A command that becomes a server.
+    pub(crate) fn start_as(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary starts");
         let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
         let mut line = String::new();
         stderr.read_line(&mut line).expect("a line on stderr");
         let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("unexpected {line:?}"));
         Self { url: url.to_owned(), child, stderr }
+    }
+
+    /// Its process, for signals and /proc.
+    pub(crate) fn process(&self) -> &Child {
+        &self.child
+    }
+
+    pub(crate) fn port(&self) -> &str {
+        self.url.rsplit(':').next().expect("a port")
     }
 
     pub(crate) fn get(&self, path: &str) -> Reply {
@@ -158,6 +167,11 @@ impl Server {
         answer
     }
 
+    /// Waits until the server has ended by itself.
+    pub(crate) fn wait(mut self) -> ExitStatus {
+        self.child.wait().expect("the server ends")
+    }
+
     /// Asks the server to stop, and waits for it: its exit status, and what it wrote on stderr
     /// after the line that it listens.
     pub(crate) fn terminate(mut self) -> (Option<i32>, String) {
@@ -176,7 +190,7 @@ impl Drop for Server {
     }
 }
 
-/// Sends a signal, `INT` or `TERM`.
+/// Sends a signal, for example `TERM`.
 pub(crate) fn send(child: &Child, signal: &str) {
     let [signal, pid] = [format!("-{signal}"), child.id().to_string()];
     assert!(Command::new("kill").args([signal, pid]).status().expect("kill(1)").success());

@@ -1,5 +1,8 @@
 //! `skinclf serve`, told what no HTTP library would say.
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+
 use serde_json::Value;
 
 use crate::support::{Server, embedded_but, form};
@@ -33,14 +36,14 @@ fn the_documented_errors_are_those_that_are_said() {
     let picky = Server::start(&["--model", picky.to_str().expect("UTF-8")]);
     let unusable =
         picky.post("/predict?strict=true", "image/jpeg", include_bytes!("../../samples/lesion-1.jpg"));
-    let query = server.post("/predict?tta=yes", "image/jpeg", b"x");
+    let query = server.post("/predict?tta=maybe", "image/jpeg", b"x");
     let api = server.get("/openapi.json").json();
     let post = |content_type: &str, body: &[u8]| {
         let reply = server.post("/predict", content_type, body);
         (reply.status, reply.json())
     };
     let truncated = std::fs::read("samples/broken/truncated.jpg").expect("a sample");
-    let (form_type, empty_form) = form(&[("other", "x", b"y")]);
+    let (form_type, empty_form) = form(&[]);
     let (files_type, many_files) = form(&[("files", "x", b"y".as_slice()); 257]);
     let batch = |content_type: &str, body: &[u8]| {
         let reply = server.post("/predict/batch", content_type, body);
@@ -119,6 +122,56 @@ fn a_body_that_stops_is_told_before_its_time_is_up() {
     let head = "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12345";
     let (status, body) = parsed(&Server::start(&["--body-timeout", "1h"]).raw(head.as_bytes()));
     assert_eq!((status, &body["code"]), (408, &"request_timeout".into()));
+}
+
+/// Whoever is reading an answer is not idle, however slow: a connection without a request makes room first.
+#[test]
+fn a_slow_reader_is_not_taken_for_idle() {
+    const ANSWERS: usize = 1000;
+    let server = Server::start(&["--max-connections", "2"]);
+    let address = server.url.strip_prefix("http://").expect("an http URL");
+    let connect = || TcpStream::connect(address).expect("a connection");
+    let ask = |stream: &mut TcpStream, path: &str| {
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("the server reads");
+        let mut answer = String::new();
+        let mut reader = BufReader::new(stream);
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            assert!(reader.read_line(&mut line).expect("a line") > 0, "an answer to {path}");
+            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().expect("a length");
+            }
+            if line == "\r\n" {
+                break;
+            }
+        }
+        reader.take(length).read_to_string(&mut answer).expect("a body");
+        answer
+    };
+
+    let mut slow = connect();
+    let request = "GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let last = format!("GET /openapi.json HTTP/1.1\r\n{CLOSE}\r\n");
+    let requests = [request.repeat(ANSWERS - 1), last].concat();
+    slow.write_all(requests.as_bytes()).expect("the kernel takes them");
+    // The other connection is idle for less long than the answers are not read.
+    let mut idle = connect();
+    let mut sent = String::new();
+    loop {
+        let metrics = ask(&mut idle, "/metrics");
+        let count = metrics.lines().find(|line| line.contains("requests_total") && line.contains("openapi"));
+        match count {
+            Some(count) if sent == count => break,
+            count => sent = count.unwrap_or_default().to_owned(),
+        }
+    }
+    let mut newcomer = connect();
+    assert!(ask(&mut newcomer, "/livez").contains("alive"));
+    let mut answers = String::new();
+    slow.read_to_string(&mut answers).expect("all answers, whole");
+    assert_eq!(answers.matches("HTTP/1.1 200").count(), ANSWERS);
+    assert_eq!(idle.read(&mut [0]).expect("an end"), 0, "the idle one made room");
 }
 
 #[test]

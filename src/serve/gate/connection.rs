@@ -31,7 +31,7 @@ pub(super) async fn serve(gate: Rc<Gate>, stream: TcpStream, state: Rc<State>) {
         .header_read_timeout(gate.policy.header_timeout)
         .max_buf_size(MAX_HEAD)
         .max_header_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(Outlet::new(stream)), service);
+        .serve_connection(TokioIo::new(Outlet::new(stream, state.clone())), service);
 
     let mut draining = gate.draining.subscribe();
     let ended = tokio::select! {

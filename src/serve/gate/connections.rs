@@ -26,6 +26,10 @@ struct Connection {
 /// What a connection tells about itself.
 pub(super) struct State {
     phase: Cell<Phase>,
+    /// Since when an answer, or a part of it, has waited for the client to read on.
+    sending_since: Cell<Option<Instant>>,
+    /// Of the last request's body.
+    received_bytes: Cell<usize>,
 }
 
 /// The earlier variant is the first to be closed when there is no room.
@@ -35,24 +39,55 @@ enum Phase {
     Idle(Instant),
     /// A request's body has been awaited since then.
     Receiving(Instant),
+    /// The client has been slow to read its answer since then.
+    Sending(Instant),
     /// A whole request is being served.
     Serving,
 }
 
 impl State {
+    fn new() -> Self {
+        Self {
+            phase: Cell::new(Phase::Idle(Instant::now())),
+            sending_since: Cell::default(),
+            received_bytes: Cell::default(),
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        let phase = self.phase.get();
+        self.sending_since.get().map_or(phase, |since| phase.max(Phase::Sending(since)))
+    }
+
     pub(super) fn is_idle(&self) -> bool {
-        matches!(self.phase.get(), Phase::Idle(_))
+        matches!(self.phase(), Phase::Idle(_))
     }
 
     /// A request has come; not idle until the result is dropped.
     pub(super) fn busy(self: &Rc<Self>, has_body: bool) -> Busy {
+        self.received_bytes.set(0);
         self.phase.set(if has_body { Phase::Receiving(Instant::now()) } else { Phase::Serving });
         Busy(self.clone())
     }
 
+    /// So many more bytes of the request's body have been read.
+    pub(super) fn received(&self, bytes: usize) {
+        self.received_bytes.set(self.received_bytes.get() + bytes);
+    }
+
+    pub(super) fn received_bytes(&self) -> usize {
+        self.received_bytes.get()
+    }
+
     /// The request's body has been read to its end.
-    pub(super) fn received(&self) {
+    pub(super) fn received_all(&self) {
         self.phase.set(Phase::Serving);
+    }
+
+    /// Whether the client has to read before more can be sent.
+    pub(super) fn sends(&self, waits: bool) {
+        let since = waits.then(|| self.sending_since.get().unwrap_or_else(Instant::now));
+        self.sending_since.set(since);
     }
 
     /// Whether there is a body that has not been read to its end.
@@ -85,7 +120,7 @@ impl Connections {
         F: Future<Output = ()> + 'static,
     {
         let id = self.next_id.replace(self.next_id.get() + 1);
-        let state = Rc::new(State { phase: Cell::new(Phase::Idle(Instant::now())) });
+        let state = Rc::new(State::new());
         let closing = Closing {
             id,
             open: self.open.clone(),
@@ -102,10 +137,10 @@ impl Connections {
     }
 
     /// Closes the connection that has been without a request for longest or, if all have one, that
-    /// has sent its body for longest; false if all requests are being served.
+    /// has sent its body, or not read its answer, for longest; false if all requests are being served.
     pub(super) fn evict(&self) -> bool {
         let mut open = self.open.borrow_mut();
-        let first = open.iter().map(|(id, c)| (c.state.phase.get(), *id)).min();
+        let first = open.iter().map(|(id, c)| (c.state.phase(), *id)).min();
         let evictable = first.filter(|(phase, _)| *phase != Phase::Serving);
         let Some(connection) = evictable.and_then(|(_, id)| open.remove(&id)) else {
             return false;
@@ -144,12 +179,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn idle_connections_make_room_first_then_uploads_and_served_requests_never() {
+    fn idle_connections_make_room_first_then_uploads_then_slow_readers_and_served_requests_never() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         tokio::task::LocalSet::new().block_on(&runtime, async {
             let connections = Connections::new(Arc::new(Metrics::new()));
             let states = RefCell::new(Vec::new());
-            for _ in 0..3 {
+            for _ in 0..4 {
                 connections.spawn(|state| {
                     states.borrow_mut().push(state);
                     std::future::pending()
@@ -158,11 +193,14 @@ mod tests {
             let states = states.into_inner();
             let _serving = states[0].busy(false);
             let _receiving = states[1].busy(true);
+            states[3].sends(true);
             let left = || connections.open.borrow().keys().copied().collect::<Vec<_>>();
             assert!(connections.evict());
             assert!(!left().contains(&2), "the idle one goes first");
             assert!(connections.evict());
-            assert_eq!(left(), [0], "then the one that is still sending");
+            assert!(!left().contains(&1), "then the one that is still sending");
+            assert!(connections.evict());
+            assert_eq!(left(), [0], "then the one that does not read");
             assert!(!connections.evict(), "a request that is being served is seen through");
         });
     }

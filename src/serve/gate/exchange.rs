@@ -16,9 +16,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connections::State;
 use super::head::{REQUEST_ID, check_head, hand_over, key, request_id, sends_body};
+use super::lane::Lease;
 use super::{Gate, SMALL_UPLOAD};
 use crate::serve::access_log::Entry;
 use crate::serve::api::{self, RETRY_AFTER};
+use crate::serve::backend::{MEMORY, NEEDS_MEMORY};
 use crate::serve::refusal::Refusal;
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -45,7 +47,6 @@ impl Gate {
         let id = request_id(request.headers());
         let method = request.method().clone();
         let route = api::route_label(request.uri().path());
-        let length = request.body().size_hint().upper().unwrap_or_default();
 
         let mut answer = match self.serve(request, state).await {
             Ok(answer) => answer,
@@ -62,7 +63,7 @@ impl Gate {
         if state.awaits_body() || *self.draining.borrow() {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        self.account(&answer, &id, &method, route, length, started.elapsed());
+        self.account(&answer, &id, &method, route, state.received_bytes(), started.elapsed());
         Ok(answer.map(Full::new))
     }
 
@@ -101,23 +102,50 @@ impl Gate {
             return Err(Refusal::new(411, "length_required", "send Content-Length, or a chunked body"));
         }
         let (head, body) = request.into_parts();
-        let upload = tokio::time::timeout(self.policy.body_timeout, self.receive(body, announced)).await;
+        let upload = self.receive(body, announced, state);
+        let upload = tokio::time::timeout(self.policy.body_timeout, upload).await;
         let (body, budget) = upload.map_err(|_| too_slow("did not arrive in time"))??;
-        state.received();
+        state.received_all();
 
         if self.is_full() {
             return Err(self.shed("the queue is full"));
         }
         let _place = Place::new(self);
         let queued = Instant::now();
-        let lease = tokio::time::timeout(QUEUE_TIMEOUT, self.work.lease()).await;
-        let lease = lease.map_err(|_| Refusal::new(504, "timeout", "no worker was free in time"))?;
-        let request = hand_over(&Request::from_parts(head, ()), body);
-        let (mut answer, worked) = lease.exchange(request, budget).await.ok_or_else(no_worker)?;
+        let (mut answer, worked) = self.work_on(Request::from_parts(head, ()), body, budget).await?;
         let waited = queued.elapsed().saturating_sub(worked);
         self.metrics.observe_stage("queue", waited);
         prepend_queue(answer.headers_mut(), waited);
         Ok(answer)
+    }
+
+    /// A worker's answer, and how long it worked on it. A request whose picture is large comes back from a first
+    /// worker and waits here for its memory, where it holds up nobody but other large ones.
+    async fn work_on(
+        &self,
+        head: Request<()>,
+        body: Bytes,
+        held: impl Sized + 'static,
+    ) -> Result<(Answer, Duration), Refusal> {
+        let held = Rc::new(held);
+        let request = hand_over(&head, body.clone());
+        let first = self.lease().await?.exchange(request, held.clone()).await;
+        let (answer, worked) = first.ok_or_else(no_worker)?;
+        let Some(bytes) = needed_memory(answer.headers()) else {
+            return Ok((answer, worked));
+        };
+        let memory = tokio::time::timeout(QUEUE_TIMEOUT, self.memory.take(bytes)).await;
+        let memory = memory.map_err(|_| {
+            Refusal::new(504, "timeout", "no memory was free in time for an image this large")
+        })?;
+        let mut request = hand_over(&head, body);
+        request.headers_mut().insert(MEMORY, HeaderValue::from(bytes));
+        self.lease().await?.exchange(request, (held, memory)).await.ok_or_else(no_worker)
+    }
+
+    async fn lease(&self) -> Result<Lease<'_>, Refusal> {
+        let lease = tokio::time::timeout(QUEUE_TIMEOUT, self.work.lease()).await;
+        lease.map_err(|_| Refusal::new(504, "timeout", "no worker was free in time"))
     }
 
     /// The whole body, and the share of the budget that it takes up.
@@ -125,6 +153,7 @@ impl Gate {
         &self,
         mut body: Incoming,
         announced: Option<u64>,
+        state: &State,
     ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Refusal> {
         let budget = match announced {
             Some(n) if n <= SMALL_UPLOAD => &self.small_uploads,
@@ -146,6 +175,7 @@ impl Gate {
             let Ok(data) = frame.into_data() else {
                 continue; // trailers
             };
+            state.received(data.len());
             if (whole.len() + data.len()) as u64 > self.policy.max_body {
                 return Err(Refusal::body_too_large(self.policy.max_body));
             }
@@ -194,7 +224,7 @@ impl Gate {
         id: &HeaderValue,
         method: &Method,
         route: &str,
-        received: u64,
+        received: usize,
         took: Duration,
     ) {
         let status = answer.status().as_u16();
@@ -205,7 +235,7 @@ impl Gate {
         let (id, timing) = (text(Some(id)), text(answer.headers().get(SERVER_TIMING)));
         let method = if api::METHODS.contains(&method.as_str()) { method.as_str() } else { "other" };
         self.log.write(&Entry {
-            received_bytes: received as usize,
+            received_bytes: received,
             sent_bytes: answer.body().len(),
             server_timing: &timing,
             ..Entry::new(&id, method, route, status, took)
@@ -231,6 +261,10 @@ fn broke_off(why: &dyn std::fmt::Display) -> Refusal {
 
 fn no_worker() -> Refusal {
     Refusal::new(500, "internal", "no worker answered; it is in the log")
+}
+
+fn needed_memory(headers: &HeaderMap) -> Option<u64> {
+    headers.get(NEEDS_MEMORY)?.to_str().ok()?.parse().ok()
 }
 
 fn reserve(budget: &Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {

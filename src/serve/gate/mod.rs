@@ -9,20 +9,23 @@ mod connections;
 mod exchange;
 mod head;
 pub(super) mod lane;
+mod memory;
 mod outlet;
 
 use std::cell::Cell;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use self::connections::Connections;
 use self::lane::Lane;
+use self::memory::Memory;
 use super::access_log::AccessLog;
 use super::metrics::Metrics;
 use super::policy::Policy;
@@ -42,6 +45,10 @@ const LINGER: Duration = Duration::from_millis(500);
 const UPLOAD_BUDGET: usize = 128 << 20;
 const SMALL_UPLOAD: u64 = 2 << 20;
 
+/// Bytes that large pictures may take up at once while they are decoded: 512 MiB, with more than eight workers more.
+const PICTURES_BUDGET: u64 = 512 << 20;
+const PICTURES_BUDGET_PER_WORKER: u64 = 64 << 20;
+
 /// The gate; lives on one thread.
 pub(super) struct Gate {
     policy: Policy,
@@ -54,6 +61,7 @@ pub(super) struct Gate {
     predictions: Cell<usize>,
     small_uploads: Arc<Semaphore>,
     large_uploads: Arc<Semaphore>,
+    memory: Memory,
     connections: Connections,
     metrics: Arc<Metrics>,
     log: AccessLog,
@@ -68,10 +76,9 @@ impl Gate {
         metrics: Arc<Metrics>,
         log: AccessLog,
     ) -> anyhow::Result<Rc<Self>> {
-        let listener = listen(policy.address).with_context(|| {
-            let address = policy.address;
-            format!("cannot listen on {address}; is another server there? (--port 0 picks a free one)")
-        })?;
+        let address = policy.address;
+        let listener = listen(address)
+            .map_err(|error| anyhow!("cannot listen on {address}: {error}; {}", advice(error.kind())))?;
         Ok(Rc::new(Self {
             address: listener.local_addr().context("the listening address")?,
             listener: Cell::new(Some(listener)),
@@ -79,6 +86,7 @@ impl Gate {
             predictions: Cell::new(0),
             small_uploads: Arc::new(Semaphore::new(UPLOAD_BUDGET)),
             large_uploads: Arc::new(Semaphore::new(UPLOAD_BUDGET.max(policy.max_body as usize))),
+            memory: Memory::of(PICTURES_BUDGET.max(PICTURES_BUDGET_PER_WORKER * policy.workers as u64)),
             connections: Connections::new(metrics.clone()),
             draining: watch::Sender::new(false),
             policy,
@@ -150,6 +158,21 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+/// What to do about a port that cannot be had.
+fn advice(error: ErrorKind) -> &'static str {
+    match error {
+        ErrorKind::AddrInUse => "is another server there? (--port 0 picks a free one)",
+        ErrorKind::PermissionDenied => {
+            "ports below 1024 need privileges: choose a higher --port behind a proxy, or `setcap cap_net_bind_service=+ep` \
+             the binary"
+        }
+        ErrorKind::AddrNotAvailable => {
+            "--host must be an address of this machine (0.0.0.0 for all, 127.0.0.1 for itself alone)"
+        }
+        _ => "choose another --host or --port",
+    }
 }
 
 #[cfg(test)]

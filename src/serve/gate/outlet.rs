@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
+use super::connections::State;
 use crate::serve::refusal::Refusal;
 
 /// A client that takes no byte of its answer for so long has left.
@@ -24,6 +26,7 @@ const OURS: &[u8] = b"x-request-id";
 /// A client's stream.
 pub(super) struct Outlet {
     stream: TcpStream,
+    state: Rc<State>,
     stalled: Option<Pin<Box<Sleep>>>,
     swallowed_status: Option<u16>,
     /// Whether the client has sent anything since the last answer.
@@ -31,8 +34,8 @@ pub(super) struct Outlet {
 }
 
 impl Outlet {
-    pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, stalled: None, swallowed_status: None, has_heard: false }
+    pub(super) fn new(stream: TcpStream, state: Rc<State>) -> Self {
+        Self { stream, state, stalled: None, swallowed_status: None, has_heard: false }
     }
 
     /// The status of an answer that hyper gave by itself and that was not sent.
@@ -91,9 +94,11 @@ impl AsyncWrite for Outlet {
         }
         if let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(cx, bytes) {
             self.stalled = None;
+            self.state.sends(false);
             self.has_heard = false;
             return Poll::Ready(written);
         }
+        self.state.sends(true);
         let stalled = self
             .stalled
             .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + WRITE_TIMEOUT)));

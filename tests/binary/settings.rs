@@ -1,0 +1,96 @@
+//! How a server is set up: addresses, origins, environment variables.
+
+use std::process::Command;
+
+use crate::mock::{Answer, Mock};
+use crate::support::{Ran, Server, run, skinclf};
+
+fn end(command: &mut Command) -> Ran {
+    command.output().expect("it ends").into()
+}
+
+#[test]
+fn a_host_may_be_a_name_or_in_brackets() {
+    for (host, start) in
+        [("localhost", "http://127.0.0.1:"), ("[::1]", "http://[::1]:"), ("::1", "http://[::1]:")]
+    {
+        if host.contains(':') && std::net::TcpListener::bind(("::1", 0)).is_err() {
+            continue; // a machine without IPv6
+        }
+        let server = Server::start(&["--host", host]);
+        assert!(server.url.starts_with(start), "{host}: {}", server.url);
+        assert_eq!(server.get("/health").status, 200, "{host}");
+    }
+    let unknown = run(["serve", "--host", "no such host"]);
+    assert_eq!(unknown.code, Some(2));
+    assert!(unknown.stderr.contains("try 127.0.0.1"), "{}", unknown.stderr);
+}
+
+#[test]
+fn an_address_of_another_machine_is_told_from_a_taken_port() {
+    // TEST-NET-1, which no machine has.
+    let ran = run(["serve", "--host", "192.0.2.1", "--port", "0"]);
+    assert!(ran.code.is_some_and(|code| code != 0));
+    assert!(ran.stderr.contains("an address of this machine"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("another server"), "{}", ran.stderr);
+}
+
+#[test]
+fn an_origin_that_no_browser_sends_is_refused_with_the_one_it_sends() {
+    for (origin, suggested) in
+        [("example.com", "https://example.com"), ("http://localhost:3000/app", "http://localhost:3000")]
+    {
+        let ran = run(["serve", "--port", "0", "--cors-origin", origin]);
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+        assert!(ran.stderr.contains(&format!("try {suggested}\n")), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_wrong_value_is_blamed_on_the_variable_that_it_came_from() {
+    for (name, value, flag) in [
+        ("SKINCLF_QUEUE", "abc", "--queue"),
+        ("SKINCLF_LOG", "xml", "--log"),
+        ("SKINCLF_THREADS", "1,2", "--threads"),
+    ] {
+        let ran = end(skinclf().args(["serve", "--port", "0"]).env(name, value));
+        assert_eq!(ran.code, Some(2));
+        let first = ran.stderr.lines().next().unwrap_or_default();
+        assert!([name, value, flag].iter().all(|part| first.contains(part)), "{}", ran.stderr);
+    }
+    let by_flag = end(skinclf().args(["serve", "--queue", "abc"]).env("SKINCLF_QUEUE", "abc"));
+    assert!(!by_flag.stderr.contains("SKINCLF_QUEUE"), "{}", by_flag.stderr);
+}
+
+#[test]
+fn a_variable_that_nothing_reads_is_warned_about() {
+    let variables = [("SKINCLF_PROT", "1"), ("SKINCLF_ISA", "portable"), ("SKINCLF_QUEUE", "9")];
+    let server = Server::start_as(skinclf().args(["serve", "--port", "0"]).envs(variables));
+    let (_, log) = server.terminate();
+    let warnings: Vec<_> = log.lines().filter(|line| line.starts_with("warning:")).collect();
+    assert!(matches!(warnings[..], [one] if one.contains("SKINCLF_PROT")), "{log}");
+}
+
+#[test]
+fn health_without_a_url_asks_this_machine() {
+    let server = Server::start(&[]);
+    let asked = [
+        end(skinclf().arg("health").env("SKINCLF_PORT", server.port())),
+        run(["health", "--port", server.port()]),
+    ];
+    for ran in asked {
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert!(ran.stdout.contains("\"status\":\"healthy\""), "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_server_that_is_not_healthy_fails_the_probe_and_says_why() {
+    let draining = Mock::start(|_| Answer::Whole(503, "{\"status\":\"draining\"}".to_owned()));
+    let hangs_up = Mock::start(|_| Answer::HangUp);
+    for (mock, why) in [(&draining, "draining"), (&hangs_up, "not healthy")] {
+        let ran = run(["health", &mock.url]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
+        assert!(ran.stderr.contains(why), "{}", ran.stderr);
+    }
+}
