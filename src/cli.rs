@@ -77,7 +77,7 @@ pub(crate) enum Command {
         url: Option<Target>,
 
         /// Port to ask on this machine, without a URL
-        #[arg(short, long, default_value_t = 8000, env = "SKINCLF_PORT")]
+        #[arg(short, long, default_value_t = 8000, value_parser = whole::<u16>(1..=65535, 8000), env = "SKINCLF_PORT")]
         port: u16,
     },
     /// Print a completion script for a shell

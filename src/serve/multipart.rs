@@ -68,8 +68,11 @@ impl Form {
     /// Names its fields, some of them and each in part if need be.
     fn fields(&self) -> String {
         let (fields, letters) = NAMED;
-        let named = self.names.iter().take(fields).map(|name| name.chars().take(letters).collect::<String>());
-        let named: Vec<_> = named.map(|name| format!("{name:?}")).collect();
+        let named = self.names.iter().take(fields).map(|name| match &**name {
+            "" => "a field without a name".to_owned(),
+            name => format!("{:?}", name.chars().take(letters).collect::<String>()),
+        });
+        let named: Vec<_> = named.collect();
         match (named.is_empty(), self.names.len() > fields) {
             (true, _) => "it has no fields".to_owned(),
             (_, false) => format!("it has {}", named.join(", ")),

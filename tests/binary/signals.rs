@@ -3,7 +3,7 @@
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;
 
-use crate::support::{Server, send, skinclf};
+use crate::support::{BINARY, Server, send, skinclf};
 
 /// A server that a shell starts with a signal ignored, as nohup(1) does with HUP and a script with the INT of what it
 /// runs in the background.
@@ -17,7 +17,7 @@ fn ignoring(signal: &str) -> Server {
             None => shell.env_remove(name),
         };
     }
-    Server::start_as(shell.args(["-c", &script]).arg(binary.get_program()).args(["serve", "--port", "0"]))
+    Server::start_as(shell.args(["-c", &script]).arg(BINARY).args(["serve", "--port", "0"]))
 }
 
 #[test]

@@ -7,14 +7,31 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_skinclf");
+
 pub(crate) fn skinclf() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_skinclf"));
+    // A run of the tests in the background, or under nohup(1), ignores signals, and so would the program.
+    let mut command = if ignores_signals() {
+        let mut env = Command::new("env");
+        env.args(["--default-signal=HUP,INT", BINARY]);
+        env
+    } else {
+        Command::new(BINARY)
+    };
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     // The caller's own settings must not reach the tests.
     for variable in ["SKINCLF_MODEL", "SKINCLF_THREADS", "SKINCLF_TEST_IMAGES", "NO_COLOR"] {
         command.env_remove(variable);
     }
     command
+}
+
+/// Whether SIGHUP (1) or SIGINT (2) is ignored in this process. Elsewhere than on Linux it is not known.
+fn ignores_signals() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.map(|mask| u64::from_str_radix(mask.trim(), 16).expect("hexadecimal"));
+    mask.is_some_and(|mask| mask & 0b11 != 0)
 }
 
 /// What a finished run printed, and its exit status.

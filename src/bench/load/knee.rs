@@ -5,10 +5,13 @@ use super::outcome::{Endpoint, Knee, Run};
 /// Of the largest throughput, for a number of users to be enough.
 const ENOUGH: f64 = 0.95;
 
-/// The knee of a sweep: runs with ascending numbers of users. `None` if no run can be relied on.
+/// The knee of a sweep: runs with ascending numbers of users. `None` with fewer than two that can be relied on.
 pub(super) fn of(runs: &[Run]) -> Option<Knee> {
     let rps = |run: &Run| run.steady_total().map_or(0.0, Endpoint::good_per_s);
     let (left_out, runs): (Vec<_>, Vec<_>) = runs.iter().partition(|run| run.verdict.spoils_figures());
+    if runs.len() < 2 {
+        return None;
+    }
     let max_rps = runs.iter().copied().map(rps).fold(0.0, f64::max);
     let enough = runs.iter().position(|run| rps(run) >= ENOUGH * max_rps).filter(|_| max_rps > 0.0)?;
     let reached = enough + 1 < runs.len();
@@ -56,5 +59,9 @@ mod tests {
         assert_eq!((knee.users, knee.rps, knee.max_rps, knee.reached), (2, 19.0, 20.0, true));
         assert_eq!(knee.left_out, [8, 16, 32, 64]);
         assert!(of(&[run(1, 10.0, TooShort), run(2, 20.0, Unstable)]).is_none());
+        assert!(
+            of(&[run(1, 10.0, Valid), run(2, 20.0, Unstable)]).is_none(),
+            "one run has nothing to compare with"
+        );
     }
 }

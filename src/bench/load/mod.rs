@@ -110,7 +110,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     }
     let knee = load.sweep.as_ref().and_then(|_| knee::of(&runs));
     if load.sweep.is_some() && knee.is_none() {
-        note("no knee: no run of the sweep is VALID or NOT-SATURATED; see the verdicts");
+        note("no knee: fewer than two runs of the sweep are VALID or NOT-SATURATED; see the verdicts");
     }
     let report = Report { command: command::line(), runs, knee, environment };
     let written = outputs.write(&report, comparison.as_ref());

@@ -127,7 +127,7 @@ impl Condition {
 
     /// Whether it says how many requests to an endpoint may fail.
     pub(super) fn decides_failures_of(&self, endpoint: &str) -> bool {
-        self.figure == Figure::Failures && self.endpoint().is_none_or(|own| own == endpoint)
+        self.figure == Figure::Failures && self.above && self.endpoint().is_none_or(|own| own == endpoint)
     }
 
     /// Holds it against the steady state of a run, as its verdict does. A figure that is not known may be beyond the
@@ -241,5 +241,6 @@ mod tests {
         };
         assert!(decides("failures>1%", "/predict") && decides("predict:failures>1%", "/predict"));
         assert!(!decides("predict:failures>1%", "/health") && !decides("p95>1s", "/predict"));
+        assert!(!decides("failures<1%", "/predict"), "which allows any number of them");
     }
 }

@@ -55,7 +55,13 @@ fn failed(run: &Run) -> Vec<String> {
         if before > 0 && run.steady_seconds().count() < FEWEST_SECONDS {
             return Vec::new();
         }
-        format!("nothing was answered in {:.1} s", run.elapsed_s)
+        match &run.steady_state {
+            Some(steady) => format!(
+                "nothing was answered in the {:.1} s of the steady state",
+                steady.to_s - steady.from_s
+            ),
+            None => format!("nothing was answered in {:.1} s", run.elapsed_s),
+        }
     } else if total.failure_share() > TOLERATED_FAILURES {
         let share = total.failure_share() * 100.0;
         format!("{} of {} failed ({share:.1} %)", total.failures, counted(total.requests, "request"))

@@ -21,7 +21,7 @@ impl Memory {
         Self { free_kib: Arc::new(Semaphore::new(kib as usize)), kib }
     }
 
-    /// Waits for so many bytes; for the whole budget if that is less, so that what needs more is alone.
+    /// Waits for so many bytes; for the whole budget if that is less, so that nobody waits for ever.
     pub(super) async fn take(&self, bytes: u64) -> Share {
         let kib = u32::try_from(bytes.div_ceil(KIB)).unwrap_or(u32::MAX).min(self.kib);
         self.free_kib.clone().acquire_many_owned(kib).await.expect("never closed")

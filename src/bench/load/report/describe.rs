@@ -137,7 +137,7 @@ pub(super) fn knee(knee: &Knee) -> String {
     };
     if !knee.reached {
         return format!(
-            "Knee: not reached; more users still gave more good answers/s, up to {} with {users}{predicted}{left_out}.",
+            "Knee: not reached; of the runs that can be relied on, the one with most users gave most good answers/s, {} with {users}{predicted}{left_out}.",
             rate(knee.rps)
         );
     }
