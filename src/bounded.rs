@@ -13,7 +13,7 @@ use bytesize::ByteSize;
 pub(crate) fn read_file(path: &Path, limit: ByteSize) -> io::Result<Vec<u8>> {
     let metadata = fs::metadata(path)?;
     if !metadata.is_file() {
-        let kind = "a pipe, socket or device, not a file; name standard input - to read an image from it";
+        let kind = "a pipe, socket or device; pipe it to standard input and name -";
         return Err(io::Error::new(ErrorKind::InvalidInput, kind));
     }
     if metadata.len() > limit.as_u64() {

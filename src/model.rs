@@ -1,12 +1,17 @@
 //! A model: an ONNX file and its spec, from the binary itself or from disk.
 
 use std::collections::HashMap;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::spec::{Color, Crop, Decision, Group, Input, Label, Layout, ModelSpec, Outputs, Resize, Usable};
+
+/// The most bytes of a model's file: 2 GiB, as much as ONNX can hold in one.
+const LARGEST: u64 = 2 << 30;
 
 /// An ONNX graph, still encoded, and what is known about it.
 pub struct Model {
@@ -54,20 +59,20 @@ impl Model {
     /// absent), `malignant` (codes, as `labels`) and `temperature`.
     ///
     /// # Errors
-    /// A file that cannot be read, is not ONNX, has no usable spec, or whose SHA-256 is not the
-    /// one in its spec.
+    /// A file that cannot be read, is no regular file or larger than 2 GiB, is not ONNX, has no usable
+    /// spec, or whose SHA-256 is not the one in its spec.
     pub fn open(onnx_path: &Path) -> Result<Self, ModelError> {
-        let onnx = std::fs::read(onnx_path)
-            .map_err(|e| ModelError::new(onnx_path, format!("cannot be read: {e}")))?;
+        let onnx = read(onnx_path).map_err(|e| ModelError::new(onnx_path, format!("cannot be read: {e}")))?;
         let sha256 = hex(&Sha256::digest(&onnx));
         let json_path = onnx_path.with_extension("json");
-        let mut spec = match std::fs::read(&json_path) {
+        let mut spec = match read(&json_path) {
             Ok(json) => ModelSpec::parse(&json).map_err(|e| ModelError::new(&json_path, e))?,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => spec_from_metadata(&onnx, onnx_path)
-                .map_err(|problem| {
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                spec_from_metadata(&onnx, onnx_path).map_err(|problem| {
                     let missing = format!("{problem}; put a spec at {}", json_path.display());
                     ModelError::new(onnx_path, missing)
-                })?,
+                })?
+            }
             Err(e) => return Err(ModelError::new(&json_path, format!("cannot be read: {e}"))),
         };
         if spec.sha256.is_empty() {
@@ -82,6 +87,20 @@ impl Model {
         }
         Ok(Self { spec, onnx: onnx.into(), file: onnx_path.to_owned() })
     }
+}
+
+/// A pipe may wait for ever, and a device may have no end.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        let kind = "a folder, pipe, socket or device; name a regular file";
+        return Err(io::Error::new(ErrorKind::InvalidInput, kind));
+    }
+    if metadata.len() > LARGEST {
+        let size = "larger than 2 GiB, which no ONNX file can be";
+        return Err(io::Error::new(ErrorKind::FileTooLarge, size));
+    }
+    fs::read(path)
 }
 
 fn hex(bytes: &[u8]) -> String {

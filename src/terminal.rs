@@ -5,6 +5,7 @@ mod text;
 
 use std::fmt;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
@@ -74,15 +75,9 @@ pub(crate) fn width() -> Option<u16> {
     columns(io::stdout())
 }
 
-#[cfg(unix)]
-fn columns(stream: impl std::os::fd::AsFd) -> Option<u16> {
+fn columns(stream: impl AsFd) -> Option<u16> {
     // A terminal on a serial line says 0.
     rustix::termios::tcgetwinsize(stream).ok().map(|size| size.ws_col).filter(|columns| *columns > 0)
-}
-
-#[cfg(not(unix))]
-fn columns<S>(_: S) -> Option<u16> {
-    None
 }
 
 /// A word not to be overlooked, outside a table.

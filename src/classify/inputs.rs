@@ -161,7 +161,7 @@ fn image_of_entry(entry: walkdir::Result<walkdir::DirEntry>) -> Option<Input> {
 
 /// Whether a path that a flag or a list names stands for standard input, or for standard output.
 pub(super) fn is_stdin(path: &Path) -> bool {
-    path.as_os_str() == "-" || path == Path::new("/dev/stdin")
+    ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"].iter().any(|name| path.as_os_str() == *name)
 }
 
 /// A file that a flag names, or standard input.

@@ -50,7 +50,7 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
     let scoring = args.truth.as_deref().map(|labels| Scoring::open(labels, args, spec)).transpose()?;
     let mut heatmaps = args.heatmap.as_deref().map(|folder| Heatmaps::open(folder, spec)).transpose()?;
     let mut out = destination(args)?;
-    let (out_name, on_terminal) = (out.name.clone(), out.is_terminal);
+    let (out_name, on_terminal, to_file) = (out.name.clone(), out.is_terminal, out.is_file());
     let layout = layout(args.format, on_terminal);
     let mut results = match scoring {
         None => Results::Rows(output::sink(layout, spec, Box::new(&mut out)).map_err(|e| anyhow!(e))?),
@@ -96,12 +96,16 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
     }
     let elapsed = bar.elapsed();
     bar.finish_and_clear();
-    if tally.done + tally.failed == 0 && !interrupt::requested() {
-        return Err(anyhow!("no images found; directories are searched for {}", EXTENSIONS.join(", ")));
-    }
-    results.finish(layout, threads(args)?, &out_name)?;
-    if tally.is_worth_a_file(args.format) {
+    let found_none = tally.done + tally.failed == 0 && !interrupt::requested();
+    if to_file && !tally.is_worth_a_file(args.format) {
+        drop(results);
+        out.discard();
+    } else if !found_none {
+        results.finish(layout, threads(args)?, &out_name)?;
         out.finish()?;
+    }
+    if found_none {
+        return Err(anyhow!("no images found; directories are searched for {}", EXTENSIONS.join(", ")));
     }
     if !args.quiet && io::stderr().is_terminal() {
         terminal::note(tally.summary(elapsed));

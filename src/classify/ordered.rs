@@ -21,7 +21,8 @@ const GRACE: Duration = Duration::from_secs(1);
 ///
 /// One thread takes the inputs and gives each a slot in a bounded queue; its result comes back
 /// through that slot, so reading the slots in turn restores the order. After an interruption no
-/// further input is taken. What is being worked on is still yielded, unless none of it is done for [`GRACE`].
+/// further input is taken. What is being worked on is still yielded, unless the next one is not done
+/// within [`GRACE`]: that one is left out.
 pub(super) fn map<I, T, F>(threads: usize, inputs: I, f: F) -> anyhow::Result<Ordered<T>>
 where
     I: Iterator + Send + 'static,

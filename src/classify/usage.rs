@@ -24,7 +24,7 @@ fn contradiction(args: &ClassifyArgs) -> Option<String> {
             "--truth goes with --format table or json: it prints scores, not a row for each image".into(),
         );
     }
-    let is_page = |path: &Path| !is_stdin(path) && path.extension().is_none_or(|e| e == "html" || e == "htm");
+    let is_page = |path: &Path| !is_stdin(path) && (path.extension().is_none() || output::is_page(path));
     if args.report.as_deref().is_some_and(|path| !is_page(path)) {
         return Some("--report writes an HTML page: name it FILE.html".into());
     }

@@ -119,10 +119,13 @@ pub fn peak_memory(encoded: &[u8]) -> Result<u64, DecodeError> {
 
 /// A decoder that panics on hostile bytes has a bug, which costs this image only.
 fn guarded<T>(encoded: &[u8], work: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, DecodeError> {
-    panics::catch(work).unwrap_or_else(|panic| {
-        let format =
-            image::guess_format(encoded).map_or_else(|_| String::new(), |format| format!("{format:?} "));
-        Err(DecodeError::Damaged(format!("the {format}decoder gave up on it ({panic})")))
+    panics::catch(work).unwrap_or_else(|_| {
+        let format = match image::guess_format(encoded) {
+            Ok(ImageFormat::WebP) => "WebP ".to_owned(),
+            Ok(format) => format!("{format:?} ").to_uppercase(),
+            Err(_) => String::new(),
+        };
+        Err(DecodeError::Damaged(format!("the {format}decoder failed on it")))
     })
 }
 

@@ -48,6 +48,17 @@ impl Destination {
         finished.with_context(|| format!("{}: cannot be written", self.name))
     }
 
+    /// Forgets what has not reached a file yet, which keeps what it held.
+    pub(crate) fn discard(self) {
+        // Dropped otherwise, it would be written.
+        drop(self.writer.into_parts());
+    }
+
+    /// Whether results go to a file, and not to standard output, a device or a pipe.
+    pub(crate) fn is_file(&self) -> bool {
+        self.writer.get_ref().is_file()
+    }
+
     fn of_output(path: Option<&Path>, open: fn(&Path) -> io::Result<Target>) -> anyhow::Result<Self> {
         if let Some(path) = path.filter(|path| path.as_os_str() != "-") {
             return Self::of_file("--output", path, open);
@@ -73,6 +84,11 @@ impl Write for Destination {
     fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
     }
+}
+
+/// Whether a report of this name is an HTML page.
+pub(crate) fn is_page(path: &Path) -> bool {
+    path.extension().is_some_and(|e| ["html", "htm"].into_iter().any(|page| e.eq_ignore_ascii_case(page)))
 }
 
 /// Writes a whole file: it has this content, or what it had before.

@@ -15,9 +15,9 @@ use skinclf::ModelSpec;
 
 use crate::terminal::Look;
 
-pub(crate) use destination::{Destination, loss, write_file};
+pub(crate) use destination::{Destination, is_page, loss, write_file};
 pub(crate) use record::{Failure, Heatmap, ModelId, Record, Subject};
-pub(crate) use table::NOTICE;
+pub(crate) use table::{NOTICE, percent};
 
 /// Writes results one after the other; holds at most a bounded number of them.
 pub(crate) trait Sink {

@@ -149,6 +149,7 @@ impl<W: Write> Sink for Table<'_, W> {
     }
 }
 
-fn percent(p: f32) -> String {
-    format!("{:.1} %", p * 100.0)
+/// `5.3 %`
+pub(crate) fn percent(share: f32) -> String {
+    format!("{:.1} %", share * 100.0)
 }

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Seek as _, Write};
 use std::iter;
+use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempPath;
@@ -26,6 +27,14 @@ impl Target {
     /// A file that is emptied by the first write and grows with each further one.
     pub(super) fn in_place(path: &Path) -> io::Result<Self> {
         InPlace::open(path).map(Self::InPlace)
+    }
+
+    pub(super) fn is_file(&self) -> bool {
+        match self {
+            Self::Stdout(_) => false,
+            Self::Whole(_) => true,
+            Self::InPlace(target) => target.is_file,
+        }
     }
 
     /// Has what was written survive a power cut, where a file is still to get its name.
@@ -138,14 +147,9 @@ fn try_name(target: &Path, exists: bool) -> io::Result<()> {
 }
 
 /// A file that a group shares stays the group's, where the system allows it.
-#[cfg(unix)]
 fn keep_owner(file: &File, before: &fs::Metadata) {
-    use std::os::unix::fs::{MetadataExt as _, fchown};
     let _ = fchown(file, Some(before.uid()), Some(before.gid()));
 }
-
-#[cfg(not(unix))]
-fn keep_owner(_file: &File, _before: &fs::Metadata) {}
 
 /// A device or a pipe, or a file that holds at any time what was flushed last.
 pub(super) struct InPlace {

@@ -24,7 +24,7 @@ fn codes(ran: &Ran) -> Vec<(String, String)> {
     ran.stdout.lines().map(row).collect()
 }
 
-fn mkfifo(path: &Path) {
+pub(crate) fn mkfifo(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().expect("mkfifo(1)").success());
 }
 
@@ -113,18 +113,34 @@ fn a_pipe_or_device_that_is_named_is_an_error_and_not_waited_for() {
     let wanted =
         [(&*fifo, "read_failed"), (&fifo, "read_failed"), ("/dev/null", "read_failed"), (LESION, "-")];
     assert_eq!(codes(&ran), wanted.map(|(path, code)| (path.to_owned(), code.to_owned())).to_vec());
-    assert!(ran.stdout.contains("a pipe, socket or device"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("a pipe, socket or device; pipe it to standard input"), "{}", ran.stdout);
 }
 
 #[test]
-fn standard_input_may_be_called_dev_stdin() {
+fn labels_and_a_model_without_end_are_an_error() {
+    for (flag, said) in [("--truth", "larger than 64.0 MiB"), ("--model", "name a regular file")] {
+        let ran = run(["classify", flag, "/dev/zero", LESION]);
+        assert_eq!((ran.code, ran.stderr.lines().count()), (Some(4), 1), "{}", ran.stderr);
+        assert!(ran.stderr.contains("/dev/zero: ") && ran.stderr.contains(said), "{}", ran.stderr);
+    }
+    let sparse = tempfile::NamedTempFile::new().expect("a file");
+    sparse.as_file().set_len((2 << 30) + 1).expect("a hole takes no room");
+    let model = sparse.path().to_str().expect("UTF-8");
+    let ran = run(["classify", "--model", model, LESION]);
+    assert!(ran.code == Some(4) && ran.stderr.contains("larger than 2 GiB"), "{}", ran.stderr);
+}
+
+#[test]
+fn standard_input_may_be_called_as_the_system_does() {
     let bytes = std::fs::read(LESION).expect("a sample");
     let by_name = |name: &str| {
         let ran = run_with_input(["classify", "-f", "csv", name], &bytes);
         assert_eq!(ran.code, Some(0), "{}", ran.stdout);
         ran.stdout
     };
-    assert_eq!(by_name("/dev/stdin").replace("/dev/stdin", "-"), by_name("-"));
+    for name in ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"] {
+        assert_eq!(by_name(name).replace(name, "-"), by_name("-"));
+    }
     let twice = run_with_input(["classify", "-", "--files-from", "/dev/stdin"], b"");
     assert!(twice.code == Some(2) && twice.stderr.contains("only once"), "{}", twice.stderr);
 }

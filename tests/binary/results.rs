@@ -1,7 +1,7 @@
 //! Where results go, and how a run says that it came to nothing or was stopped.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,6 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::classify::interrupt;
+use crate::input::mkfifo;
 use crate::support::{Ran, run, skinclf};
 
 const LESION: &str = "samples/lesion-1.jpg";
@@ -211,7 +212,7 @@ fn what_is_no_file_is_written_as_it_comes() {
     }
     let folder = tempfile::tempdir().expect("a folder");
     let fifo = folder.path().join("fifo");
-    assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo(1)").success());
+    mkfifo(&fifo);
     let reader = {
         let fifo = fifo.clone();
         std::thread::spawn(move || fs::read_to_string(fifo).expect("text"))
@@ -268,6 +269,27 @@ fn an_interruption_before_the_first_image_leaves_the_earlier_result() {
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
     assert_eq!((earlier.content().as_str(), earlier.files().len()), (YESTERDAY, 1));
     drop(list);
+
+    // A file without a name cannot be replaced, and is written in place.
+    for format in ["json", "csv", "isic"] {
+        let mut nameless = tempfile::tempfile().expect("a file");
+        nameless.write_all(YESTERDAY.as_bytes()).expect("it takes text");
+        let mut child = skinclf()
+            .args(["classify", "-q", "--files-from", "-", "-f", format, "-o", "/dev/stdout"])
+            .stdin(Stdio::piped())
+            .stdout(nameless.try_clone().expect("a handle"))
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary starts");
+        let list = child.stdin.take();
+        interrupt(&child);
+        assert_eq!(child.wait().expect("it ends").code(), Some(130));
+        drop(list);
+        let mut content = String::new();
+        nameless.rewind().expect("a file");
+        nameless.read_to_string(&mut content).expect("UTF-8");
+        assert_eq!(content, YESTERDAY, "{format}");
+    }
 }
 
 #[test]

@@ -314,6 +314,7 @@ fn wrong_usage_is_status_2_and_names_the_flag() {
         (&["--truth", LABELS, "-o", LABELS], "is also read"),
         (&["--truth", LABELS, "-o", "samples/../samples/labels.csv"], "is also read"),
         (&["--truth", LABELS, "-o", "same.html", "--report", "same.html"], "the same file"),
+        (&["--truth", LABELS, "-o", "same.HTM", "--report", "same.HTM"], "the same file"),
         (&["--truth", "-", "-"], "only once"),
     ] {
         let ran = run(["classify", "samples"].iter().chain(args));

@@ -2,6 +2,8 @@
 
 use skinclf::metrics::{Estimate, Overall, PerClass, Scores};
 
+use crate::output::percent;
+
 /// A figure's name and where it is.
 pub(super) type Figure<T> = (&'static str, fn(&T) -> Estimate);
 
@@ -41,11 +43,6 @@ pub(super) const PER_CLASS: [Figure<PerClass<Estimate>>; 5] = [
     ("F1", |c| c.f1),
     ("AUROC", |c| c.auroc),
 ];
-
-/// `5.3 %`
-pub(super) fn percent(share: f32) -> String {
-    format!("{:.1} %", share * 100.0)
-}
 
 /// `0.813`, or a dash.
 pub(super) fn value(estimate: Estimate) -> String {

@@ -1,17 +1,22 @@
 //! The file of `--truth`: what each image shows, told by its name.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail};
+use bytesize::ByteSize;
 use csv::StringRecord;
 use skinclf::ModelSpec;
 use skinclf::image::has_image_extension;
 
 use super::names::Names;
+use crate::bounded;
 use crate::classify::inputs;
 use crate::terminal::printable;
+
+/// A file of a million rows has less. What is larger is no file of labels.
+const LARGEST: ByteSize = ByteSize::mib(64);
 
 /// Labels by image, which is named without folder and extension.
 pub(super) struct Labels {
@@ -40,8 +45,12 @@ impl Labels {
     /// When the file cannot be read, is no such table, or says two things of one image.
     pub(super) fn read(path: &Path, spec: &ModelSpec) -> anyhow::Result<Self> {
         let name = || format!("--truth {}", path.display());
-        let file = inputs::open(path).context("cannot be read").with_context(name)?;
-        Self::parse(file, spec).with_context(name)
+        let file = inputs::open(path).and_then(|file| bounded::read(file, 0, LARGEST));
+        let file = file.map_err(|error| match error.kind() {
+            ErrorKind::FileTooLarge => anyhow!("{error}; name a CSV file with a row for each image"),
+            _ => anyhow!(error).context("cannot be read"),
+        });
+        Self::parse(&*file.with_context(name)?, spec).with_context(name)
     }
 
     fn parse(file: impl Read, spec: &ModelSpec) -> anyhow::Result<Self> {

@@ -5,9 +5,8 @@ use std::io::{self, Write};
 use skinclf::ModelSpec;
 use skinclf::metrics::{Flagged, Scores};
 
-use super::figures::percent;
 use super::{RESAMPLES, json, table};
-use crate::output::Layout;
+use crate::output::{Layout, percent};
 
 /// What a run is worth.
 pub(super) struct Report<'s> {

@@ -106,14 +106,16 @@ impl<'s> Scoring<'s> {
         out: &mut dyn Write,
         name: &str,
     ) -> anyhow::Result<()> {
+        // Once, so that all that is said agrees.
+        let interrupted = interrupt::requested();
         if self.sample.is_empty() {
-            return if interrupt::requested() { Ok(()) } else { Err(self.nothing_to_score()) };
+            return if interrupted { Ok(()) } else { Err(self.nothing_to_score()) };
         }
         if !self.quiet {
-            self.warn();
+            self.warn(interrupted);
         }
         let page = self.report.take();
-        let report = self.report(threads)?;
+        let report = self.report(threads, interrupted)?;
         // If one cannot be written, the other still holds what the run found.
         let printed = report.print(layout, out).with_context(|| name.to_owned());
         if let Some(page) = page {
@@ -122,7 +124,7 @@ impl<'s> Scoring<'s> {
         printed
     }
 
-    fn report(self, threads: usize) -> anyhow::Result<Report<'s>> {
+    fn report(self, threads: usize, interrupted: bool) -> anyhow::Result<Report<'s>> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = pool.context("cannot start threads")?;
         Ok(Report {
@@ -132,7 +134,7 @@ impl<'s> Scoring<'s> {
             images: self.sample.len(),
             unusable: self.unusable,
             lesions: self.labels.tell_lesions().then(|| self.sample.units()),
-            interrupted: interrupt::requested(),
+            interrupted,
             left_out: LeftOut {
                 failed: self.failed,
                 unlabelled: self.unlabelled.count(),
@@ -143,7 +145,7 @@ impl<'s> Scoring<'s> {
         })
     }
 
-    fn warn(&self) {
+    fn warn(&self, interrupted: bool) {
         let file = self.file.display();
         if !self.unlabelled.is_empty() {
             note(format_args!("warning: without a label in {file}, so not scored: {}", self.unlabelled));
@@ -155,7 +157,7 @@ impl<'s> Scoring<'s> {
         if missing.is_empty() {
             return;
         }
-        if interrupt::requested() {
+        if interrupted {
             note(format_args!("warning: labels in {file} that were not reached: {}", missing.count()));
         } else {
             note(format_args!("warning: labelled in {file}, but not among the images: {missing}"));
