@@ -8,5 +8,5 @@ fn main() {
     let out_dir = std::env::var("OUT_DIR").unwrap_or_default();
     let folders = Path::new(&out_dir).ancestors().find(|folder| folder.ends_with("build"));
     let profile = folders.and_then(Path::parent).and_then(Path::file_name).and_then(|name| name.to_str());
-    println!("cargo::rustc-env=SKINCLF_PROFILE={}", profile.unwrap_or("unknown"));
+    println!("cargo::rustc-env=BUILD_PROFILE={}", profile.unwrap_or("unknown"));
 }

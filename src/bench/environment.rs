@@ -32,7 +32,7 @@ impl Environment {
             os: std::env::consts::OS.to_owned(),
             arch: std::env::consts::ARCH.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            build: env!("SKINCLF_PROFILE").to_owned(),
+            build: env!("BUILD_PROFILE").to_owned(),
         }
     }
 

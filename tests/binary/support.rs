@@ -20,8 +20,12 @@ pub(crate) fn skinclf() -> Command {
     };
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     // The caller's own settings must not reach the tests.
-    for variable in ["SKINCLF_MODEL", "SKINCLF_THREADS", "SKINCLF_TEST_IMAGES", "NO_COLOR"] {
-        command.env_remove(variable);
+    for (variable, _) in std::env::vars_os() {
+        let name = variable.to_string_lossy();
+        // But which kernels to test is for the caller to say.
+        if name == "NO_COLOR" || name.starts_with("SKINCLF_") && name != "SKINCLF_ISA" {
+            command.env_remove(&variable);
+        }
     }
     command
 }
