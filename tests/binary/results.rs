@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::classify::interrupt;
 use crate::input::mkfifo;
-use crate::support::{Ran, run, skinclf};
+use crate::support::{Ran, run, skinclf, start};
 
 const LESION: &str = "samples/lesion-1.jpg";
 const YESTERDAY: &str = "what an earlier run found\n";
@@ -63,14 +63,7 @@ fn on_a_full_disk(args: &[&str]) -> Ran {
 
 /// A run whose list of pictures stays open.
 fn begin(args: &[&str], list: &str) -> (Child, std::process::ChildStdin) {
-    let mut child = skinclf()
-        .args(["classify", "--files-from", "-"])
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
+    let mut child = start(["classify", "--files-from", "-"].iter().chain(args));
     let mut input = child.stdin.take().expect("a pipe");
     input.write_all(list.as_bytes()).expect("it reads");
     (child, input)

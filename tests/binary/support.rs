@@ -63,15 +63,16 @@ pub(crate) fn run_with_input<S: AsRef<std::ffi::OsStr>>(
     args: impl IntoIterator<Item = S>,
     input: &[u8],
 ) -> Ran {
-    let mut child = skinclf()
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
+    let mut child = start(args);
     child.stdin.take().expect("a pipe").write_all(input).expect("the program reads its input");
     child.wait_with_output().expect("the program ends").into()
+}
+
+/// A run whose three standard streams are pipes.
+pub(crate) fn start<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Child {
+    let mut command = skinclf();
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("the binary starts")
 }
 
 /// The images of one `--format json` run.
