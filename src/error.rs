@@ -1,7 +1,7 @@
 //! Why an image was not classified.
 
+use crate::classifier::Reason;
 use crate::image::DecodeError;
-use crate::quality::Reason;
 
 /// Why an image was not classified. [`code`](Self::code) is stable, the message is for people.
 #[derive(Debug, thiserror::Error)]

@@ -24,18 +24,14 @@
 mod classifier;
 mod engine;
 mod error;
+pub mod evaluation;
 pub mod image;
-mod mean;
-pub mod metrics;
 mod model;
 pub mod panics;
-mod quality;
 mod spec;
 pub mod stats;
-mod views;
 
-pub use classifier::{Classifier, Explanation, Options, Prediction, Timings};
+pub use classifier::{Classifier, Explanation, Options, Prediction, Quality, Reason, Timings};
 pub use error::ClassifyError;
 pub use model::{Model, ModelError};
-pub use quality::{Quality, Reason};
 pub use spec::{Color, Crop, Decision, Group, Input, Label, Layout, ModelSpec, Outputs, Resize, Usable};

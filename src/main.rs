@@ -4,14 +4,14 @@ mod bench;
 mod bounded;
 mod classify;
 mod cli;
-mod exit;
-mod interrupt;
+mod destination;
+mod health;
+mod html;
 mod output;
-mod probe;
-mod report;
+mod process;
+mod procfs;
 mod serve;
-mod terminal;
-mod variables;
+mod table;
 
 use std::io::{self, Write as _};
 
@@ -19,7 +19,7 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 use crate::cli::{Cli, Command, Target};
-use crate::exit::Exit;
+use crate::process::Exit;
 
 fn main() -> std::process::ExitCode {
     skinclf::panics::silence_caught();
@@ -29,10 +29,10 @@ fn main() -> std::process::ExitCode {
         Command::Classify(args) => classify::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Serve(args) => serve::run(&args),
-        Command::Health { url, port } => probe::run(&url.unwrap_or_else(|| Target::local(port))),
+        Command::Health { url, port } => health::run(&url.unwrap_or_else(|| Target::local(port))),
         Command::Completions { shell } => complete(shell),
     };
-    exit::report(exit)
+    process::report(exit)
 }
 
 fn complete(shell: Shell) -> anyhow::Result<Exit> {

@@ -6,8 +6,8 @@ mod local;
 mod words;
 
 use crate::cli::BenchArgs;
-use crate::exit::{self, Exit};
-use crate::output;
+use crate::destination;
+use crate::process::{Exit, wrong_usage};
 
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     refuse_loss(args);
@@ -20,7 +20,7 @@ fn refuse_loss(args: &BenchArgs) {
     let reports = args.load.report.iter().map(|path| ("--report", path.as_path()));
     let written: Vec<_> = output.chain(reports).collect();
     let read: Vec<_> = args.model.files().chain(args.image.clone()).collect();
-    if let Some(message) = output::loss(&written, read.iter().map(AsRef::as_ref)) {
-        exit::wrong_usage("bench", &message);
+    if let Some(message) = destination::loss(&written, read.iter().map(AsRef::as_ref)) {
+        wrong_usage("bench", &message);
     }
 }

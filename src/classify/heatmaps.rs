@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 use skinclf::ModelSpec;
 use skinclf::image::has_image_extension;
 
-use crate::output::{self, heatmap};
+use crate::output::heatmap;
 
 /// Where heatmaps go, and which names of this run are taken.
 pub(super) struct Heatmaps {
@@ -77,7 +77,8 @@ impl Heatmaps {
             !is_foreign(&path),
             "--heatmap: {shown} is no heatmap and would be lost; name another folder"
         );
-        output::write_file(&path, png).with_context(|| format!("--heatmap: {shown} cannot be written"))?;
+        crate::destination::write_file(&path, png)
+            .with_context(|| format!("--heatmap: {shown} cannot be written"))?;
         Ok(path.to_string_lossy().into_owned())
     }
 

@@ -20,10 +20,12 @@ use self::heatmaps::Heatmaps;
 use self::inputs::{Input, Inputs};
 use self::truth::Scoring;
 use crate::cli::{ClassifyArgs, Format};
-use crate::exit::Exit;
-use crate::output::{self, Destination, Failure, Heatmap, Layout, Record, Sink, Subject};
-use crate::terminal::Look;
-use crate::{interrupt, terminal};
+use crate::destination::Destination;
+use crate::output;
+use crate::output::{Failure, Heatmap, Layout, Record, Sink, Subject};
+use crate::process::Exit;
+use crate::process::terminal::Look;
+use crate::process::{interrupt, terminal};
 
 type Outcome = Result<(Prediction, Timings), Failure>;
 

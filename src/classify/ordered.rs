@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::interrupt;
+use crate::process::interrupt;
 
 /// How many inputs a thread may be ahead of the slowest one before it.
 const AHEAD: usize = 8;

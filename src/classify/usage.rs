@@ -4,12 +4,13 @@ use std::path::Path;
 
 use super::inputs::is_stdin;
 use crate::cli::{ClassifyArgs, Format};
-use crate::{exit, output};
+use crate::destination;
+use crate::process::wrong_usage;
 
 /// Ends the process with status 2 if flags do not go together, before any file is touched.
 pub(super) fn refuse_contradictions(args: &ClassifyArgs) {
     if let Some(message) = contradiction(args) {
-        exit::wrong_usage("classify", &message);
+        wrong_usage("classify", &message);
     }
 }
 
@@ -24,7 +25,7 @@ fn contradiction(args: &ClassifyArgs) -> Option<String> {
             "--truth goes with --format table or json: it prints scores, not a row for each image".into(),
         );
     }
-    let is_page = |path: &Path| !is_stdin(path) && (path.extension().is_none() || output::is_page(path));
+    let is_page = |path: &Path| !is_stdin(path) && (path.extension().is_none() || destination::is_page(path));
     if args.report.as_deref().is_some_and(|path| !is_page(path)) {
         return Some("--report writes an HTML page: name it FILE.html".into());
     }
@@ -36,5 +37,5 @@ fn contradiction(args: &ClassifyArgs) -> Option<String> {
     let written: Vec<_> =
         written.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?))).collect();
     let model: Vec<_> = args.model.files().collect();
-    output::loss(&written, read().filter(|path| !is_stdin(path)).chain(model.iter().map(AsRef::as_ref)))
+    destination::loss(&written, read().filter(|path| !is_stdin(path)).chain(model.iter().map(AsRef::as_ref)))
 }

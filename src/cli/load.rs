@@ -9,7 +9,7 @@ use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
 use super::values::{Target, count, positive_duration, whole};
 use crate::bench::load::{Arrival, Condition, Mix, PerSecond, Saved, Sweep, Think};
-use crate::output;
+use crate::destination;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Load test over HTTP",
@@ -130,7 +130,7 @@ pub(crate) enum Scenario {
 }
 
 fn report_file(path: PathBuf) -> Result<PathBuf, &'static str> {
-    if output::is_page(&path) || path.extension().is_some_and(|e| e.eq_ignore_ascii_case("md")) {
+    if destination::is_page(&path) || path.extension().is_some_and(|e| e.eq_ignore_ascii_case("md")) {
         Ok(path)
     } else {
         Err("the name of a report ends in .html, .htm or .md")

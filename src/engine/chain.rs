@@ -8,7 +8,8 @@ use tract_onnx::tract_core::internal::*;
 
 use super::aligned::Aligned;
 use super::block::{Block, Scratch};
-use super::simd::{self, Clamp, Layout, Left, Weights};
+use super::simd;
+use super::simd::{Clamp, Layout, Left, Weights};
 
 /// Part of a network, from one tensor to another.
 #[derive(Debug)]

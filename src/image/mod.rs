@@ -6,9 +6,9 @@ mod heatmap;
 mod jpeg;
 mod memory;
 mod preprocess;
-mod quality;
 mod reduced;
 mod rgb;
+mod texture;
 mod tiff;
 mod webp;
 
@@ -17,4 +17,4 @@ pub use decode::{
 };
 pub use heatmap::{ClassMap, heat_color, heatmap};
 pub use preprocess::{normalise, square};
-pub use quality::{Texture, texture};
+pub use texture::{Texture, texture};

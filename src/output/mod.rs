@@ -1,21 +1,18 @@
 //! Results as text: what every image's result looks like, and one small file a format.
 
 mod csv;
-mod destination;
 pub(crate) mod heatmap;
 mod isic;
 mod json;
 mod record;
 mod table;
-mod target;
 
 use std::io::{self, Write};
 
 use skinclf::ModelSpec;
 
-use crate::terminal::Look;
+use crate::process::terminal::Look;
 
-pub(crate) use destination::{Destination, is_page, loss, write_file};
 pub(crate) use record::{Failure, Heatmap, ModelId, Record, Subject};
 pub(crate) use table::{NOTICE, percent};
 

@@ -6,7 +6,9 @@ use comfy_table::Color;
 use skinclf::{Decision, Group, ModelSpec, Prediction};
 
 use super::{Record, Sink};
-use crate::terminal::{self, Cell, Kind, Look, Wrapping, printable};
+use crate::process::Wrapping;
+use crate::process::terminal::{Look, printable};
+use crate::table::{Cell, Kind};
 
 pub(crate) const NOTICE: &str =
     "Research software, not a medical device: this is not a diagnosis. See a doctor about a skin change.";
@@ -96,7 +98,7 @@ impl<'s, W: Write> Table<'s, W> {
         let score = self.with_scores.then_some(("score", Kind::Figure));
         let titles = [("image", Kind::Name), ("class", Kind::Text), ("probability", Kind::Figure)];
         let titles = titles.into_iter().chain(score).chain([("malignant", Kind::Figure)]);
-        let mut table = terminal::Table::new(self.look, titles, &[]);
+        let mut table = crate::table::Table::new(self.look, titles, &[]);
         self.rows.drain(..).for_each(|row| table.add_row(row));
         writeln!(self.out, "{table}")
     }

@@ -9,12 +9,14 @@ use skinclf::{Classifier, ClassifyError, Options, Prediction, Timings, image};
 
 use super::backend::NEEDS_MEMORY;
 use super::metrics::Metrics;
-use super::multipart::{self, Part};
+use super::multipart;
+use super::multipart::Part;
 use super::pages::{Page, Pages};
 use super::query;
 use super::refusal::Refusal;
-use crate::interrupt;
-use crate::output::{self, Failure, Heatmap, ModelId, Record, Subject};
+use crate::output;
+use crate::output::{Failure, Heatmap, ModelId, Record, Subject};
+use crate::process::interrupt;
 
 /// A whole request.
 pub(super) struct Request {

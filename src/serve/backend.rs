@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::api::{Answer, Request};
 use super::refusal::Refusal;
-use crate::terminal::note;
+use crate::process::terminal::note;
 
 /// Header of each answer to the gate: microseconds that the worker spent on it.
 pub(super) const WORKED: &str = "x-worked-us";

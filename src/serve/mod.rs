@@ -30,10 +30,10 @@ use self::gate::lane::Lane;
 use self::metrics::Metrics;
 use self::policy::Policy;
 use crate::cli::ServeArgs;
-use crate::exit::Exit;
-use crate::interrupt;
-use crate::terminal::{note, printable};
-use crate::variables;
+use crate::cli::variables;
+use crate::process::Exit;
+use crate::process::interrupt;
+use crate::process::terminal::{note, printable};
 
 /// Threads for routes that do not classify, so that they never wait behind an inference.
 const QUICK_WORKERS: usize = 2;

@@ -1,7 +1,7 @@
 //! The library as other programs meet it. One program, because linking one takes minutes.
 
+mod evaluation;
 mod goldens;
-mod metrics;
 mod panics;
 mod reduced;
 mod robustness;

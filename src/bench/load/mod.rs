@@ -7,72 +7,44 @@
 //! One event loop is all users, since it shares the machine with the server under test. Read
 //! [`run::run`] first, then `test::Test::ask`, where time is taken.
 
-mod check;
-mod closed;
-mod command;
-mod compare;
-mod cpu;
-mod differences;
-mod findings;
-#[cfg(test)]
-mod fixture;
-mod gaps;
-mod http;
-mod images;
-mod keys;
-mod kind;
-mod knee;
-mod latencies;
-mod live;
-mod open;
-mod outcome;
+mod client;
+mod generate;
+mod judge;
 mod plan;
-mod recorder;
+mod record;
 mod report;
-mod requests;
-mod run;
-mod saved;
-mod scrape;
-mod server;
-mod stages;
-mod summary;
-mod tally;
-mod test;
-mod thirds;
-mod threshold;
-mod values;
-mod verdict;
+mod result;
 
 use std::rc::Rc;
 
 use anyhow::Context as _;
 use tokio::sync::watch;
 
-use self::check::Check;
-pub(crate) use self::compare::Saved;
-use self::keys::Keys;
-pub(crate) use self::outcome::Arrival;
-use self::outcome::{Endpoint, Report, Run};
+use self::generate::Check;
+use self::generate::Keys;
+use self::generate::Setting;
+pub(crate) use self::judge::Condition;
 use self::plan::Planned;
+use self::record::Server;
 use self::report::Outputs;
-use self::run::Setting;
-use self::server::Server;
-pub(crate) use self::threshold::Condition;
-pub(crate) use self::values::{Mix, PerSecond, Sweep, Think};
+pub(crate) use self::result::Saved;
+pub(crate) use self::result::{Arrival, Weight};
+use self::result::{Endpoint, Report, Run};
 use super::environment::Environment;
 use crate::cli::{BenchArgs, LoadArgs};
-use crate::exit::{self, Exit};
-use crate::interrupt;
-use crate::terminal::note;
+pub(crate) use crate::cli::{Mix, PerSecond, Sweep, Think};
+use crate::process::interrupt;
+use crate::process::terminal::note;
+use crate::process::{Exit, wrong_usage};
 
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     if args.load.urls.is_empty() {
-        return saved::run(args);
+        return result::saved::run(args);
     }
     let load = &args.load;
     refuse_contradictions(load);
-    let comparison = saved::compared(&load.compare)?.map(|(_, comparison)| comparison);
-    let images = images::load(load.images.as_deref())?;
+    let comparison = result::saved::compared(&load.compare)?.map(|(_, comparison)| comparison);
+    let images = generate::load(load.images.as_deref())?;
     let classifier = if load.no_check { None } else { Some(args.model.load()?) };
     let check = classifier.as_ref().map(|c| Check::prepare(c, &images)).transpose()?.map(Rc::new);
     let environment = Environment::of(classifier.as_ref());
@@ -97,7 +69,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
         let setting = Setting { servers, images, check, api_key, keys: Rc::new(keys), cores };
         let mut runs = Vec::new();
         for planned in &planned {
-            runs.push(run::run(&setting, planned, stopped.clone(), &mut refused).await?);
+            runs.push(generate::run(&setting, planned, stopped.clone(), &mut refused).await?);
             if interrupt::requested() {
                 break;
             }
@@ -108,11 +80,11 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     for run in &mut runs {
         run.thresholds = load.fail_if.iter().map(|condition| condition.judge(run)).collect();
     }
-    let knee = load.sweep.as_ref().and_then(|_| knee::of(&runs));
+    let knee = load.sweep.as_ref().and_then(|_| judge::knee::of(&runs));
     if load.sweep.is_some() && knee.is_none() {
         note("no knee: fewer than two runs of the sweep are VALID or NOT-SATURATED; see the verdicts");
     }
-    let report = Report { command: command::line(), runs, knee, environment };
+    let report = Report { command: result::command_line(), runs, knee, environment };
     let written = outputs.write(&report, comparison.as_ref());
     complain(&report.runs);
     written.map(|()| exit(&report.runs, &load.fail_if))
@@ -122,7 +94,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
 fn refuse_contradictions(load: &LoadArgs) {
     let is_asked = |endpoint: &str| load.mix.0.iter().any(|w| w.endpoint == endpoint);
     if let Some(endpoint) = load.fail_if.iter().filter_map(Condition::endpoint).find(|e| !is_asked(e)) {
-        exit::wrong_usage("bench", &format!("--fail-if asks about {endpoint}, which --mix does not"));
+        wrong_usage("bench", &format!("--fail-if asks about {endpoint}, which --mix does not"));
     }
 }
 

@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use super::images::Image;
-use super::outcome::{Load, Plan};
+use super::generate::Image;
+use super::result::{Load, Plan};
 use crate::cli::{LoadArgs, Scenario};
 
 /// One run to do.
-pub(super) struct Planned {
-    pub(super) scenario: &'static str,
-    pub(super) purpose: Option<&'static str>,
-    pub(super) plan: Plan,
+pub(crate) struct Planned {
+    pub(crate) scenario: &'static str,
+    pub(crate) purpose: Option<&'static str>,
+    pub(crate) plan: Plan,
 }
 
 impl Planned {
     /// That of the run.
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.plan.load.named(self.scenario)
     }
 }
@@ -32,7 +32,7 @@ const CONNECTIONS: usize = 1000;
 const DURATION: Duration = Duration::from_secs(30);
 
 /// All runs, in order.
-pub(super) fn runs(args: &LoadArgs, images: &[Image]) -> Vec<Planned> {
+pub(crate) fn runs(args: &LoadArgs, images: &[Image]) -> Vec<Planned> {
     if let Some(scenario) = args.scenario {
         let chosen: &[Written] = match scenario {
             Scenario::Light => &[LIGHT],

@@ -12,7 +12,7 @@ use skinclf::stats::Summary;
 use skinclf::{Classifier, Options, Prediction, Timings};
 
 use crate::bench::words::counted;
-use crate::interrupt;
+use crate::process::interrupt;
 
 /// Answers of one build on one machine are equal; this much is left for another order of sums.
 const TOLERANCE: f32 = 1e-5;

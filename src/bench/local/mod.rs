@@ -10,11 +10,13 @@ use bytesize::ByteSize;
 
 use self::measure::{Run, Work, measure};
 use super::environment::Environment;
+use crate::bounded;
 use crate::cli::{BenchArgs, BenchFormat};
-use crate::exit::Exit;
-use crate::output::{Destination, ModelId};
-use crate::terminal::Look;
-use crate::{bounded, interrupt, terminal};
+use crate::destination::Destination;
+use crate::output::ModelId;
+use crate::process::Exit;
+use crate::process::terminal::Look;
+use crate::process::{interrupt, terminal};
 
 /// 600x450, like the pictures of HAM10000.
 const DEFAULT_IMAGE: &[u8] = include_bytes!("../../../samples/lesion-1.jpg");

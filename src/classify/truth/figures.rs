@@ -1,6 +1,6 @@
 //! The figures by name, and how people read them.
 
-use skinclf::metrics::{Estimate, Overall, PerClass, Scores};
+use skinclf::evaluation::{Estimate, Overall, PerClass, Scores};
 
 use crate::output::percent;
 

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use serde::ser::Serializer;
-use skinclf::metrics::{AtThreshold, Estimate, Overall, PerClass};
+use skinclf::evaluation::{AtThreshold, Estimate, Overall, PerClass};
 
 use super::RESAMPLES;
 use super::report::Report;

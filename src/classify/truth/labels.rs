@@ -13,7 +13,7 @@ use skinclf::image::has_image_extension;
 use super::names::Names;
 use crate::bounded;
 use crate::classify::inputs;
-use crate::terminal::printable;
+use crate::process::terminal::printable;
 
 /// A file of a million rows has less. What is larger is no file of labels.
 const LARGEST: ByteSize = ByteSize::mib(64);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::terminal::printable;
+use crate::process::terminal::printable;
 
 /// How many are named.
 const FEW: usize = 3;

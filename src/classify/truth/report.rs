@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use skinclf::ModelSpec;
-use skinclf::metrics::{Flagged, Scores};
+use skinclf::evaluation::{Flagged, Scores};
 
 use super::{RESAMPLES, json, table};
 use crate::output::{Layout, percent};

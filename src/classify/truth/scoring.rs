@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use skinclf::ModelSpec;
-use skinclf::metrics::Sample;
+use skinclf::evaluation::Sample;
 
 use super::labels::Labels;
 use super::names::Names;
@@ -13,9 +13,10 @@ use super::report::{LeftOut, Report};
 use super::{RESAMPLES, SEED, html};
 use crate::classify::Outcome;
 use crate::cli::ClassifyArgs;
-use crate::interrupt;
-use crate::output::{Destination, Layout};
-use crate::terminal::note;
+use crate::destination::Destination;
+use crate::output::Layout;
+use crate::process::interrupt;
+use crate::process::terminal::note;
 
 /// Gathers what can be scored while the run goes on.
 pub(in crate::classify) struct Scoring<'s> {

@@ -2,10 +2,12 @@
 
 use std::io::{self, Write};
 
-use super::figures::{self, PER_CLASS, interval, value};
+use super::figures;
+use super::figures::{PER_CLASS, interval, value};
 use super::report::Report;
 use crate::output;
-use crate::terminal::{Cell, Kind, Look, Table};
+use crate::process::terminal::Look;
+use crate::table::{Cell, Kind, Table};
 
 /// Of the figures of each class, those that say least beside the others first.
 const SPARE: [&str; 4] = ["specificity", "F1", "precision", "AUROC"];

@@ -19,7 +19,8 @@ use super::head::{REQUEST_ID, check_head, hand_over, key, request_id, sends_body
 use super::lane::Lease;
 use super::{Gate, SMALL_UPLOAD};
 use crate::serve::access_log::Entry;
-use crate::serve::api::{self, RETRY_AFTER};
+use crate::serve::api;
+use crate::serve::api::RETRY_AFTER;
 use crate::serve::backend::{MEMORY, NEEDS_MEMORY};
 use crate::serve::refusal::Refusal;
 

@@ -29,7 +29,7 @@ use self::memory::Memory;
 use super::access_log::AccessLog;
 use super::metrics::Metrics;
 use super::policy::Policy;
-use crate::terminal::note;
+use crate::process::terminal::note;
 
 /// Connections the kernel may hold for us: a burst waits here instead of being refused.
 const BACKLOG: u32 = 4096;

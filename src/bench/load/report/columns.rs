@@ -1,7 +1,7 @@
 //! What the tables for people show, whatever they are written in.
 
 use super::{describe, figures};
-use crate::bench::load::outcome::{Endpoint, Run, Threshold};
+use crate::bench::load::result::{Endpoint, Run, Threshold};
 use crate::bench::words::{counted, were};
 
 /// Title and text.

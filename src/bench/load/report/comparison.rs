@@ -4,8 +4,9 @@ use std::io::{self, Write};
 
 use super::columns::Column;
 use super::{describe, figures, markdown, table};
-use crate::bench::load::compare::{Comparison, Row};
-use crate::terminal::{self, Look};
+use crate::bench::load::result::{Comparison, Row};
+use crate::process::terminal;
+use crate::process::terminal::Look;
 
 /// For people; times in ms.
 pub(super) const COLUMNS: [Column<Row>; 10] = [

@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use crate::bench::load::outcome::{Endpoint, Report};
-use crate::bench::load::report::describe;
+use super::describe;
+use crate::bench::load::result::{Endpoint, Report};
 
 type Column = (&'static str, fn(&Endpoint) -> String);
 

@@ -1,7 +1,8 @@
 //! What was done and what is to be thought of it, in words.
 
-use super::figures::{self, rate};
-use crate::bench::load::outcome::{Knee, Load, Plan, Run, Verdict};
+use super::figures;
+use super::figures::rate;
+use crate::bench::load::result::{Knee, Load, Plan, Run, Verdict};
 use crate::bench::words::counted;
 
 /// The word of the wire format.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bench::load::outcome::{Endpoint, Phase, Run};
+use crate::bench::load::result::{Endpoint, Phase, Run};
 
 /// Milliseconds to about three digits, without the unit.
 pub(super) fn ms(value: Option<f64>) -> String {

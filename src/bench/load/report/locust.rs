@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::bench::load::outcome::{Endpoint, PERCENTILES, Run, Second};
-use crate::output::Destination;
+use crate::bench::load::result::{Endpoint, PERCENTILES, Run, Second};
+use crate::destination::Destination;
 
 type Content = fn(&mut dyn Write, &Run) -> io::Result<()>;
 

@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::columns::{self, Column};
+use super::columns;
+use super::columns::Column;
 use super::describe;
-use crate::bench::load::outcome::{Report, Run};
+use crate::bench::load::result::{Report, Run};
 
 pub(super) fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     writeln!(out, "{}; times in ms", escaped(&report.environment.line()))?;

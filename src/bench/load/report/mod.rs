@@ -7,17 +7,18 @@ pub(super) mod describe;
 mod document;
 mod figures;
 mod html;
+pub(crate) mod live;
 mod locust;
 mod markdown;
 mod table;
 
 use std::path::PathBuf;
 
-use super::compare::Comparison;
-use super::outcome::Report;
+use super::result::Comparison;
+use super::result::Report;
 use crate::cli::{BenchArgs, BenchFormat};
-use crate::output::Destination;
-use crate::terminal::Look;
+use crate::destination::Destination;
+use crate::process::terminal::Look;
 
 /// Everything that figures are to be written to.
 pub(super) struct Outputs {

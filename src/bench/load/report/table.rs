@@ -4,10 +4,13 @@ use std::io::{self, Write};
 
 use comfy_table::Color;
 
-use super::columns::{self, Column};
+use super::columns;
+use super::columns::Column;
 use super::describe;
-use crate::bench::load::outcome::{Endpoint, Report, Run};
-use crate::terminal::{self, Cell, Kind, Look, Table};
+use crate::bench::load::result::{Endpoint, Report, Run};
+use crate::process::terminal;
+use crate::process::terminal::Look;
+use crate::table::{Cell, Kind, Table};
 
 /// Columns that a terminal may have no room for, those that say least beside the others first.
 const SPARE_OF_ENDPOINT: [&str; 9] =

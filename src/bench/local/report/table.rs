@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use super::{COLUMNS, headline, method, shown};
 use crate::bench::local::Report;
-use crate::terminal::{Cell, Kind, Look, Table};
+use crate::process::terminal::Look;
+use crate::table::{Cell, Kind, Table};
 
 /// Columns that may be left out, those that say least first.
 const SPARE: [&str; 8] = ["p99.9", "stddev", "min", "p90", "max", "mean", "p99", "p95"];

@@ -1,10 +1,10 @@
 //! The ROC curves and the reliability diagram.
 
-use skinclf::metrics::{BINS, Estimate, Point};
+use skinclf::evaluation::{BINS, Estimate, Point};
 
 use crate::classify::truth::figures::value;
 use crate::classify::truth::report::Report;
-use crate::report::chart::{Axis, Chart, HALF, Mark, Panel, Readout, Series, Shape};
+use crate::html::chart::{Axis, Chart, HALF, Mark, Panel, Readout, Series, Shape};
 
 /// Thin lines, told apart by colour and dashes; with more classes they begin again.
 const THIN: [&str; 8] = [
@@ -106,10 +106,10 @@ pub(super) fn reliability(report: &Report<'_>) -> Chart {
     let bins = &report.scores.reliability;
     let width = 1.0 / BINS as f64;
     let filled = || bins.iter().enumerate().filter(|(_, bin)| bin.images > 0);
-    let bars = |value: &dyn Fn(&skinclf::metrics::Bin) -> f64| {
+    let bars = |value: &dyn Fn(&skinclf::evaluation::Bin) -> f64| {
         filled().map(|(index, bin)| (index as f64 * width, Some(value(bin)))).collect()
     };
-    let right = |bin: &skinclf::metrics::Bin| bin.right as f64 / bin.images as f64;
+    let right = |bin: &skinclf::evaluation::Bin| bin.right as f64 / bin.images as f64;
     let share_right = Series {
         name: "share right".to_owned(),
         style: "c5",
@@ -128,7 +128,7 @@ pub(super) fn reliability(report: &Report<'_>) -> Chart {
         shape: Shape::Bars(width),
         points: bars(&|bin| bin.images as f64),
     };
-    let readout = |(index, bin): (usize, &skinclf::metrics::Bin)| Readout {
+    let readout = |(index, bin): (usize, &skinclf::evaluation::Bin)| Readout {
         from: index as f64 * width,
         to: (index + 1) as f64 * width,
         text: format!("{}: {} of {} right", bin_name(index), bin.right, bin.images),

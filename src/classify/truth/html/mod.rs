@@ -6,7 +6,8 @@ use std::io::{self, Write};
 
 use maud::{Markup, html};
 
-use super::figures::{self, PER_CLASS, interval, value};
+use super::figures;
+use super::figures::{PER_CLASS, interval, value};
 use super::report::Report;
 use crate::output;
 
@@ -36,7 +37,7 @@ pub(super) fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> 
             "skinclf " (env!("CARGO_PKG_VERSION")) ". " (output::NOTICE)
         }
     };
-    out.write_all(crate::report::page(&title, STYLE, &body).into_string().as_bytes())?;
+    out.write_all(crate::html::page(&title, STYLE, &body).into_string().as_bytes())?;
     out.flush()
 }
 

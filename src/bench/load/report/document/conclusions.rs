@@ -1,9 +1,9 @@
 //! What the runs say together, in sentences with the figures behind them.
 
 use super::containers;
-use crate::bench::load::compare::Comparison;
-use crate::bench::load::outcome::{Endpoint, Load, Report, Run, Stage, Verdict};
 use crate::bench::load::report::{describe, figures};
+use crate::bench::load::result::Comparison;
+use crate::bench::load::result::{Endpoint, Load, Report, Run, Stage, Verdict};
 use crate::bench::words::counted;
 
 /// Above this share of the time, a stage is worth a sentence of its own.

@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use crate::bench::load::compare::{Comparison, Row};
 use crate::bench::load::report::markdown::escaped;
 use crate::bench::load::report::{comparison, describe, figures};
+use crate::bench::load::result::{Comparison, Row};
 
 pub(super) fn write(out: &mut dyn Write, comparison: &Comparison) -> io::Result<()> {
     writeln!(out, "## Docker Container Scaling Tests\n")?;

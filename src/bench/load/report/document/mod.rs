@@ -6,10 +6,11 @@ mod scenario;
 
 use std::io::{self, Write};
 
-use super::markdown::{self, escaped};
+use super::markdown;
+use super::markdown::escaped;
 use super::{columns, describe, figures};
-use crate::bench::load::compare::Comparison;
-use crate::bench::load::outcome::{Report, Run, Target};
+use crate::bench::load::result::Comparison;
+use crate::bench::load::result::{Report, Run, Target};
 use crate::bench::words::counted;
 
 const INSTRUCTIONS: &str = include_str!("instructions.md");
@@ -75,7 +76,7 @@ fn each(targets: &[&Target], said: fn(&Target) -> String) -> String {
 }
 
 fn model(target: &Target) -> String {
-    let known = |m: &crate::bench::load::outcome::ServerModel| {
+    let known = |m: &crate::bench::load::result::ServerModel| {
         format!("{} {} (sha256 {:.12})", m.name, m.version, m.sha256)
     };
     target.model.as_ref().map_or("unknown".to_owned(), known)

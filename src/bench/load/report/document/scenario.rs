@@ -2,10 +2,12 @@
 
 use std::io::{self, Write};
 
-use crate::bench::load::outcome::{Endpoint, Load, Run};
-use crate::bench::load::report::columns::{self, Column};
-use crate::bench::load::report::markdown::{self, escaped};
+use crate::bench::load::report::columns;
+use crate::bench::load::report::columns::Column;
+use crate::bench::load::report::markdown;
+use crate::bench::load::report::markdown::escaped;
 use crate::bench::load::report::{describe, figures};
+use crate::bench::load::result::{Endpoint, Load, Run};
 use crate::bench::words::counted;
 
 /// Times in ms.

@@ -1,10 +1,10 @@
 //! Which charts a run is drawn as.
 
-use crate::bench::load::outcome::{Endpoint, Knee, Load, Recent, Run, Second, Target, UsageSample};
 use crate::bench::load::report::figures;
+use crate::bench::load::result::{Endpoint, Knee, Load, Recent, Run, Second, Target, UsageSample};
 use crate::bench::words::counted;
-use crate::report::chart::{Axis, Chart, HALF, Mark, Panel, Readout, Series, Shade, Shape, WIDE};
-use crate::report::scale::{log_ticks, ticks, time_ticks};
+use crate::html::chart::{Axis, Chart, HALF, Mark, Panel, Readout, Series, Shade, Shape, WIDE};
+use crate::html::scale::{log_ticks, ticks, time_ticks};
 
 /// Most stretches of the timeline that answer to the pointer.
 const READOUTS: usize = 600;

@@ -1,4 +1,4 @@
-//! `--report FILE.html`: what the page says; its frame and charts are [`crate::report`]'s.
+//! `--report FILE.html`: what the page says; its frame and charts are [`crate::html`]'s.
 
 mod charts;
 mod run;
@@ -8,10 +8,11 @@ use std::io::{self, Write};
 
 use maud::{Markup, html};
 
-use super::columns::{self, Column};
+use super::columns;
+use super::columns::Column;
 use super::{comparison, describe, figures};
-use crate::bench::load::compare::Comparison;
-use crate::bench::load::outcome::{Report, Run, Verdict};
+use crate::bench::load::result::Comparison;
+use crate::bench::load::result::{Report, Run, Verdict};
 use crate::bench::words::{counted, were};
 
 const STYLE: &str = include_str!("style.css");
@@ -48,7 +49,7 @@ fn page(report: &Report, comparison: Option<&Comparison>) -> Markup {
             "a dash stands where too few samples stand behind one."
         }
     };
-    crate::report::page(&window_title, STYLE, &body)
+    crate::html::page(&window_title, STYLE, &body)
 }
 
 fn targets(report: &Report) -> String {

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::{charts, stages, table, verdict};
-use crate::bench::load::outcome::{Endpoint, Recent, Run, Second, Target};
-use crate::bench::load::report::columns::{self, Column};
+use crate::bench::load::report::columns;
+use crate::bench::load::report::columns::Column;
 use crate::bench::load::report::{describe, figures};
+use crate::bench::load::result::{Endpoint, Recent, Run, Second, Target};
 
 /// Most rows of the table behind the timeline.
 const ROWS: usize = 300;

@@ -3,10 +3,10 @@
 use maud::{Markup, html};
 
 use super::table;
-use crate::bench::load::outcome::{Run, Stage, Target};
 use crate::bench::load::report::columns::Column;
 use crate::bench::load::report::figures;
-use crate::report::chart::WIDE;
+use crate::bench::load::result::{Run, Stage, Target};
+use crate::html::chart::WIDE;
 
 pub(super) const METHOD: &str = "From Server-Timing, in the steady state: the share of each stage in typical answers \
                                  (between p40 and p60) and in the slowest 1 %. Other is network, upload and HTTP, \

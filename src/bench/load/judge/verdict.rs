@@ -1,0 +1,338 @@
+//! Whether the figures of a run mean what they seem to.
+//!
+//! All is judged in the steady state. The first of these that holds is the verdict:
+//!
+//! - FAILED: nothing was answered, or more than 1 % of the requests failed.
+//! - TOO-SHORT: the run ended before all users had started, or less than three whole seconds after that.
+//! - CLIENT-SATURATED: the generator's event loop used more than 90 % of a core, or more than 1 % of an open
+//!   loop's starts were more than 10 ms late.
+//! - UNSTABLE: stalls (no answer for 100 ms and 20 times what is usual, with requests in flight) made up more than
+//!   2 % of the time, or one of them a second; or more than 1 % of an open loop's starts were dropped; or between the
+//!   first and the last third good throughput changed by more than 25 %, or p95 by more than half and 20 ms, either
+//!   by more than chance does.
+//! - NOT-SATURATED: a closed loop of N users with think time Z, 0 included, whose throughput is within 10 % of
+//!   N/(Z+R), with headroom: less than one request queued (0.1 without think time), or where that is unknown R
+//!   below a tenth of Z; and, where it is known, less than 85 % of the CPU in use.
+//! - VALID: none of these. That the server was the bottleneck is said only where its queue or CPU shows it.
+
+use crate::bench::load::record::Tails;
+use crate::bench::load::result::{Load, Run, Second, Verdict};
+use crate::bench::words::{counted, were};
+
+const BUSY_GENERATOR: f64 = 0.9;
+const TOLERATED_STARTS: f64 = 0.01;
+pub(crate) const TOLERATED_FAILURES: f64 = 0.01;
+const TOLERATED_STALLS: f64 = 0.02;
+const LONG_STALL_S: f64 = 1.0;
+/// Seconds of steady state that can be judged: one for each third.
+const FEWEST_SECONDS: usize = 3;
+const THROUGHPUT_DRIFT: f64 = 0.25;
+const P95_DRIFT: f64 = 0.5;
+const P95_DRIFT_MS: f64 = 20.0;
+/// Standard deviations of a difference of counts that chance does not reach.
+const CHANCE: f64 = 4.0;
+const THINK_LIMIT: f64 = 0.1;
+/// Requests queued on average, where users do not think.
+const SHORT_QUEUE: f64 = 0.1;
+
+/// The verdict and its reasons; `tails` are those of the first and the last third, `cores` those of this machine.
+pub(crate) fn judge(run: &Run, tails: Option<Tails>, cores: Option<usize>) -> (Verdict, Vec<String>) {
+    let checks: [(Verdict, Vec<String>); 5] = [
+        (Verdict::Failed, failed(run)),
+        (Verdict::TooShort, too_short(run)),
+        (Verdict::ClientSaturated, client_saturated(run)),
+        (Verdict::Unstable, unstable(run, tails)),
+        (Verdict::NotSaturated, not_saturated(run, cores)),
+    ];
+    let holds = checks.into_iter().find(|(_, reasons)| !reasons.is_empty());
+    holds.unwrap_or_else(|| (Verdict::Valid, valid(run, cores)))
+}
+
+fn failed(run: &Run) -> Vec<String> {
+    let Some(total) = run.steady_total() else { return Vec::new() };
+    let reason = if total.requests == 0 {
+        let before = run.endpoints.last().map_or(0, |whole| whole.requests);
+        if before > 0 && run.steady_seconds().count() < FEWEST_SECONDS {
+            return Vec::new();
+        }
+        match &run.steady_state {
+            Some(steady) => format!(
+                "nothing was answered in the {:.1} s of the steady state",
+                steady.to_s - steady.from_s
+            ),
+            None => format!("nothing was answered in {:.1} s", run.elapsed_s),
+        }
+    } else if total.failure_share() > TOLERATED_FAILURES {
+        let share = total.failure_share() * 100.0;
+        format!("{} of {} failed ({share:.1} %)", total.failures, counted(total.requests, "request"))
+    } else {
+        return Vec::new();
+    };
+    // Which may be why.
+    [vec![reason], client_saturated(run)].concat()
+}
+
+fn too_short(run: &Run) -> Vec<String> {
+    let Some(steady) = &run.steady_state else {
+        return vec!["it ended before all users had started; give a longer --duration".to_owned()];
+    };
+    let seconds = run.steady_seconds().count();
+    if seconds >= FEWEST_SECONDS {
+        return Vec::new();
+    }
+    vec![format!(
+        "too short to judge: {} with all users; give --duration {:.0}s or more",
+        counted(seconds, "whole second"),
+        (steady.from_s + FEWEST_SECONDS as f64 + 1.0).ceil()
+    )]
+}
+
+fn client_saturated(run: &Run) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if let Some(share) = run.generator.cpu_share.filter(|share| *share > BUSY_GENERATOR) {
+        reasons.push(format!(
+            "the generator used {:.0} % of the one core that it can use; spread the users over more generators",
+            share * 100.0
+        ));
+    }
+    if let Some(starts) = &run.starts
+        && starts.late as f64 > TOLERATED_STARTS * starts.made as f64
+    {
+        reasons.push(format!(
+            "{} of {} {} more than 10 ms late; give the generator a core of its own or lower --rate",
+            starts.late,
+            counted(starts.made, "start"),
+            were(starts.late)
+        ));
+    }
+    reasons
+}
+
+fn unstable(run: &Run, tails: Option<Tails>) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let Some(steady) = &run.steady_state else { return reasons };
+    let length_s = steady.to_s - steady.from_s;
+    let stalled_s: f64 = run.stalls.iter().map(|s| s.length_s).sum();
+    let longest_s = run.stalls.iter().map(|s| s.length_s).fold(0.0, f64::max);
+    if stalled_s > TOLERATED_STALLS * length_s || longest_s >= LONG_STALL_S {
+        reasons.push(format!(
+            "no answer came for long although requests were in flight: {}, {:.1} s of {:.1} s ({:.0} %), the longest {:.2} s",
+            counted(run.stalls.len(), "time"),
+            stalled_s,
+            length_s,
+            stalled_s / length_s * 100.0,
+            longest_s
+        ));
+    }
+    if let Some(starts) = &run.starts
+        && starts.dropped as f64 > TOLERATED_STARTS * starts.planned as f64
+    {
+        reasons.push(format!(
+            "{} of {} {} dropped because all of {} waited for answers: the server does not keep up",
+            starts.dropped,
+            counted(starts.planned, "start"),
+            were(starts.dropped),
+            counted(run.plan.users(), "connection")
+        ));
+    }
+    reasons.extend(throughput_drift(&run.steady_seconds().collect::<Vec<_>>()));
+    reasons.extend(tails.and_then(p95_drift));
+    reasons
+}
+
+/// From the first to the last third of the steady state.
+fn throughput_drift(seconds: &[&Second]) -> Option<String> {
+    let third = seconds.len() / 3;
+    let (first, last) = (&seconds[..third], &seconds[seconds.len() - third..]);
+    let good = |part: &[&Second]| part.iter().map(|s| s.requests - s.failures).sum::<u64>() as f64;
+    let (before, after) = (good(first), good(last));
+    let difference = (after - before).abs();
+    let drifted =
+        difference > THROUGHPUT_DRIFT * before.max(after) && difference > CHANCE * (before + after).sqrt();
+    drifted.then(|| {
+        format!(
+            "throughput went from {:.1}/s in the first third to {:.1}/s in the last",
+            before / third as f64,
+            after / third as f64
+        )
+    })
+}
+
+/// From the first to the last third of the steady state.
+///
+/// Of two samples of one distribution, whatever it is, about as many values of the second lie beyond a percentile of
+/// the first as of the first itself, and the variance of the difference is about the sum of both numbers (Gumbel and
+/// von Schelling, "The distribution of the number of exceedances", Ann. Math. Statist. 21, 1950).
+fn p95_drift(tails: Tails) -> Option<String> {
+    let Tails { p95_ms: [before, after], counts, beyond } = tails;
+    let (quick, slow) = if before <= after { (0, 1) } else { (1, 0) };
+    let scale = counts[slow] as f64 / counts[quick] as f64;
+    let expected = beyond[quick] as f64 * scale;
+    let excess = beyond[slow] as f64 - expected;
+    let is_large = (after - before).abs() > (P95_DRIFT * before.min(after)).max(P95_DRIFT_MS);
+    let drifted = is_large && excess > CHANCE * (beyond[slow] as f64 + expected * scale).sqrt();
+    drifted.then(|| format!("p95 went from {before:.0} ms in the first third to {after:.0} ms in the last"))
+}
+
+fn not_saturated(run: &Run, cores: Option<usize>) -> Vec<String> {
+    let Load::Closed { users, .. } = run.plan.load else { return Vec::new() };
+    let Some(think_s) = run.think_s() else { return Vec::new() };
+    let Some(total) = run.steady_total() else { return Vec::new() };
+    let Some(response_s) = total.average_ms.map(|ms| ms / 1e3) else { return Vec::new() };
+    let cap = users as f64 / (think_s + response_s);
+    if (total.rps - cap).abs() > THINK_LIMIT * cap {
+        return Vec::new();
+    }
+    let Some(headroom) = headroom(run, cores, think_s, response_s) else { return Vec::new() };
+    let (what, arithmetic, remedy) = if think_s > 0.0 {
+        ("think time caps", format!("N/(Z+R) = {users}/({think_s:.3} s + {response_s:.3} s)"), "--think 0")
+    } else {
+        ("the number of users caps", format!("N/R = {users}/{response_s:.4} s"), "more --users")
+    };
+    vec![
+        format!("{what} the load: {arithmetic} = {cap:.1}/s, measured {:.1}/s", total.rps),
+        headroom,
+        format!("for the server's capacity give {remedy}, or --sweep"),
+    ]
+}
+
+/// In words, if there is any.
+fn headroom(run: &Run, cores: Option<usize>, think_s: f64, response_s: f64) -> Option<String> {
+    let (queue, busy) = (run.queue_mean(), run.busy(cores));
+    // Idle cores alone prove nothing: a server may be unable to use them.
+    let waits_little = response_s < THINK_LIMIT * think_s;
+    // Without think time nobody but the server can keep a request waiting, so that any queue shows a full worker.
+    let short = |queue: f64| think_s > 0.0 || queue < SHORT_QUEUE;
+    if run.server_was_full(cores) || !queue.map_or(waits_little, short) {
+        return None;
+    }
+    if queue.is_none() && busy.is_none() {
+        return Some("answers come within a tenth of the think time".to_owned());
+    }
+    let queue = queue.map(|q| format!("{q:.1} requests queued on average"));
+    let busy = busy.map(|b| format!("{:.0} % of the cores used by the server", b * 100.0));
+    let parts: Vec<_> = queue.into_iter().chain(busy).collect();
+    Some(format!("the server has room: {}", parts.join(", ")))
+}
+
+fn valid(run: &Run, cores: Option<usize>) -> Vec<String> {
+    let share = run.generator.cpu_share.unwrap_or_default() * 100.0;
+    let what = match run.plan.load {
+        Load::Closed { .. } if run.server_was_full(cores) => "the server was the bottleneck",
+        Load::Closed { .. } => "whether the server could do more is not known",
+        Load::Open { .. } => "all starts but a few were on time",
+    };
+    vec![format!("{what}: the generator used {share:.0} % of its core, throughput and latency were steady")]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::load::result::fixture;
+
+    #[test]
+    fn the_first_that_holds_is_the_verdict() {
+        type Change = fn(&mut Run);
+        let cases: [(Change, Verdict, &str); 9] = [
+            (|_| {}, Verdict::Valid, "not known"),
+            (|run| run.generator.cpu_share = Some(0.95), Verdict::ClientSaturated, "used 95 %"),
+            (|run| fail(run, 5), Verdict::Failed, "5 of 164 requests failed (3.0 %)"),
+            (|run| fail(run, 1), Verdict::Valid, "not known"),
+            (
+                |run| {
+                    fail(run, 164);
+                    run.series.truncate(2);
+                    run.generator.cpu_share = Some(0.95);
+                },
+                Verdict::Failed,
+                "used 95 %",
+            ),
+            (
+                |run| {
+                    run.series.truncate(2);
+                    run.generator.cpu_share = Some(0.95);
+                },
+                Verdict::TooShort,
+                "1 whole second with all users; give --duration 5s or more",
+            ),
+            (|run| run.steady_state = None, Verdict::TooShort, "before all users had started"),
+            (
+                |run| {
+                    answer_nothing(run);
+                    run.series.truncate(2);
+                },
+                // Before, users had answers.
+                Verdict::TooShort,
+                "1 whole second",
+            ),
+            (answer_nothing, Verdict::Failed, "nothing was answered"),
+        ];
+        for (change, wanted, said) in cases {
+            let mut run = fixture::run();
+            change(&mut run);
+            let (verdict, reasons) = judge(&run, None, Some(2));
+            assert_eq!(verdict, wanted, "{reasons:?}");
+            assert!(reasons.concat().contains(said), "{reasons:?}");
+        }
+    }
+
+    fn fail(run: &mut Run, failures: u64) {
+        let steady = run.steady_state.as_mut().expect("a steady state");
+        steady.endpoints.last_mut().expect("a total").failures = failures;
+    }
+
+    fn answer_nothing(run: &mut Run) {
+        let steady = run.steady_state.as_mut().expect("a steady state");
+        let total = steady.endpoints.last_mut().expect("a total");
+        (total.requests, total.failures, total.average_ms) = (0, 0, None);
+    }
+
+    #[test]
+    fn chance_is_no_drift_of_p95() {
+        // p95, all, and those beyond the lower p95, of the first and the last third.
+        let cases = [
+            // Two slow answers of 20 make a p95.
+            ([10.0, 600.0], [20, 20], [1, 3], false),
+            ([10.0, 600.0], [20, 20], [1, 20], true),
+            ([600.0, 10.0], [20, 20], [20, 1], true),
+            ([10.0, 600.0], [80, 80], [4, 20], false),
+            ([10.0, 600.0], [80, 80], [4, 40], true),
+            // A tenth is slow where it was a twentieth: of 80 that may be chance, of 2,000 it is none.
+            ([10.0, 600.0], [2000, 2000], [100, 200], true),
+            // A third with a quarter of the answers has a quarter of those beyond.
+            ([600.0, 10.0], [100, 400], [30, 20], true),
+            ([600.0, 10.0], [100, 400], [20, 20], false),
+            // Beyond chance, and still too small a change to matter.
+            ([10.0, 29.0], [2000, 2000], [100, 2000], false),
+            ([100.0, 149.0], [2000, 2000], [100, 2000], false),
+        ];
+        for (p95_ms, counts, beyond, drifted) in cases {
+            let tails = Tails { p95_ms, counts, beyond };
+            assert_eq!(p95_drift(tails).is_some(), drifted, "{tails:?}");
+        }
+    }
+
+    /// In 2,000 runs of one distribution, thirds of 20 to 200 answers of which some are ten times slower.
+    #[test]
+    fn one_distribution_hardly_ever_drifts() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut drifts = 0;
+        for _ in 0..2000 {
+            let (slow, count) = (random.f64() * 0.2, random.usize(20..=200));
+            let mut third = || -> Vec<f64> {
+                let ms =
+                    |_| if random.f64() < slow { 100.0 + random.f64() * 900.0 } else { 10.0 + random.f64() };
+                let mut all: Vec<f64> = (0..count).map(ms).collect();
+                all.sort_by(f64::total_cmp);
+                all
+            };
+            let thirds = [third(), third()];
+            let p95_ms = [&thirds[0], &thirds[1]]
+                .map(|third| skinclf::stats::percentile(third, 950).expect("20 and more"));
+            let lower = p95_ms[0].min(p95_ms[1]);
+            let beyond = thirds.each_ref().map(|third| third.iter().filter(|ms| **ms > lower).count());
+            drifts += usize::from(p95_drift(Tails { p95_ms, counts: [count; 2], beyond }).is_some());
+        }
+        assert!(drifts <= 2, "{drifts} of 2,000");
+    }
+}

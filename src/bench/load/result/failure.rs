@@ -1,0 +1,39 @@
+//! The ways in which a request fails.
+
+use std::fmt;
+
+/// Why a request counts as failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// No connection could be opened.
+    Connect,
+    /// No whole answer within `--timeout`.
+    Timeout,
+    /// The connection ended before the answer did.
+    Reset,
+    /// An answer with a status other than 2xx.
+    Status(u16),
+    /// An answer that is not what the same model says of the same image here.
+    WrongAnswer,
+    /// Not HTTP, or not the JSON of a prediction.
+    BadResponse,
+}
+
+impl Kind {
+    pub(crate) fn of(error: &hyper::Error) -> Self {
+        if error.is_parse() { Self::BadResponse } else { Self::Reset }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect => f.write_str("connect"),
+            Self::Timeout => f.write_str("timeout"),
+            Self::Reset => f.write_str("reset"),
+            Self::Status(status) => write!(f, "status_{status}"),
+            Self::WrongAnswer => f.write_str("wrong_answer"),
+            Self::BadResponse => f.write_str("bad_response"),
+        }
+    }
+}

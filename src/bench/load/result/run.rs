@@ -1,0 +1,416 @@
+//! What a load test yields: plain figures between the engine and everything that prints them.
+//!
+//! This is the wire format of `--format json` (`docs/load-schema.json`), and what `--compare` reads
+//! back. A figure is `None` where too few samples stand behind it (the rule of `skinclf::stats`).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::bench::environment::Environment;
+
+/// All runs of one invocation.
+///
+/// One run is written as one object; several as `{"runs": […], "knee": …, "environment": …}`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "super::wire::Wire", into = "super::wire::Wire")]
+pub(crate) struct Report {
+    /// As typed, without keys.
+    pub(crate) command: String,
+    pub(crate) runs: Vec<Run>,
+    /// Of a sweep.
+    pub(crate) knee: Option<Knee>,
+    /// The machine of the generator.
+    pub(crate) environment: Environment,
+}
+
+/// One load, kept up for a while.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Run {
+    /// `light`, `medium`, `heavy`, or `custom`.
+    pub(crate) scenario: String,
+    /// What the scenario is for, `Baseline performance` for example.
+    pub(crate) purpose: Option<String>,
+    pub(crate) plan: Plan,
+    /// RFC 3339, UTC.
+    pub(crate) started_at: String,
+    /// From the first start to the end of the run.
+    pub(crate) elapsed_s: f64,
+    /// Whether the user stopped it before its time.
+    pub(crate) interrupted: bool,
+    /// The whole run; each endpoint of the mix, then `Total`.
+    pub(crate) endpoints: Vec<Endpoint>,
+    /// While users were being started; absent where all began at once (open loop).
+    pub(crate) ramp_up: Option<Phase>,
+    /// From the last user's start to the planned end; absent where the run ended before.
+    pub(crate) steady_state: Option<Phase>,
+    pub(crate) verdict: Verdict,
+    /// Sentences, with the arithmetic.
+    pub(crate) verdict_reasons: Vec<String>,
+    pub(crate) findings: Vec<Finding>,
+    /// When each kind of failure was seen.
+    pub(crate) failure_times: Vec<FailureTimes>,
+    /// One entry a second, from second 1.
+    pub(crate) series: Vec<Second>,
+    /// Where the time of `/predict` goes in the steady state; empty without `Server-Timing`.
+    pub(crate) stages: Vec<Stage>,
+    /// Drawn think times, on average.
+    pub(crate) think_mean_s: Option<f64>,
+    /// In the steady state.
+    pub(crate) stalls: Vec<Stall>,
+    /// In flight at the end; they are in no other figure.
+    pub(crate) unfinished: Unfinished,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) generator: Generator,
+    /// Open loop only.
+    pub(crate) starts: Option<Starts>,
+    /// Each `--fail-if`.
+    pub(crate) thresholds: Vec<Threshold>,
+}
+
+/// What was to be done.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    pub(crate) load: Load,
+    pub(crate) duration_s: f64,
+    pub(crate) mix: Vec<Weight>,
+    /// Names of the pictures sent to `/predict`.
+    pub(crate) images: Vec<String>,
+    /// Of one request.
+    pub(crate) timeout_s: f64,
+    pub(crate) seed: u64,
+    /// Whether answers were compared with the same pictures classified here.
+    pub(crate) answers_checked: bool,
+}
+
+impl Plan {
+    /// Users, or connections of an open loop.
+    pub(crate) fn users(&self) -> usize {
+        match self.load {
+            Load::Closed { users, .. } | Load::Open { connections: users, .. } => users,
+        }
+    }
+}
+
+/// Who decides when the next request starts.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub(crate) enum Load {
+    /// Users, each of whom waits for an answer, thinks, and asks again.
+    Closed {
+        users: usize,
+        /// Users started per second.
+        spawn_rate: f64,
+        /// Uniform between these two.
+        think_s: [f64; 2],
+    },
+    /// A clock; latency counts from the intended start.
+    Open {
+        /// Starts per second.
+        rate: f64,
+        arrival: Arrival,
+        /// Most requests in flight.
+        connections: usize,
+    },
+}
+
+/// How the starts of an open loop follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Arrival {
+    /// At equal distances
+    Constant,
+    /// At random, as independent clients do
+    Poisson,
+}
+
+/// How often an endpoint is asked, relative to the others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Weight {
+    /// `/predict`
+    pub(crate) endpoint: String,
+    pub(crate) weight: u32,
+}
+
+/// A part of a run; times are seconds since its start.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Phase {
+    pub(crate) from_s: f64,
+    pub(crate) to_s: f64,
+    pub(crate) endpoints: Vec<Endpoint>,
+}
+
+/// Figures of one endpoint, or of all.
+///
+/// Latencies are those of good answers and of requests that timed out, which took at least so long;
+/// other failures have none, for a refusal at once would flatter the figures.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Endpoint {
+    /// `/predict`, or `Total`.
+    pub(crate) name: String,
+    /// `POST`; empty for `Total`.
+    pub(crate) method: String,
+    /// Ended, well or not.
+    pub(crate) requests: u64,
+    pub(crate) failures: u64,
+    /// `connect`, `timeout`, `reset`, `status_503` …, `wrong_answer`, `bad_response`.
+    pub(crate) failures_by_kind: BTreeMap<String, u64>,
+    pub(crate) median_ms: Option<f64>,
+    pub(crate) p90_ms: Option<f64>,
+    pub(crate) p95_ms: Option<f64>,
+    pub(crate) p99_ms: Option<f64>,
+    pub(crate) p999_ms: Option<f64>,
+    pub(crate) average_ms: Option<f64>,
+    pub(crate) min_ms: Option<f64>,
+    pub(crate) max_ms: Option<f64>,
+    /// Requests per second, failures included.
+    pub(crate) rps: f64,
+    pub(crate) failures_per_s: f64,
+    /// Bodies only.
+    pub(crate) bytes_sent: u64,
+    pub(crate) bytes_received: u64,
+    /// At [`PERCENTILES`], in their order.
+    pub(crate) percentiles_ms: Vec<Option<f64>>,
+    /// Bins that hold something, ascending; 40 a decade.
+    pub(crate) histogram: Vec<Bin>,
+}
+
+impl Endpoint {
+    /// Good answers per second: a server that refuses fast is not fast.
+    pub(crate) fn good_per_s(&self) -> f64 {
+        self.rps - self.failures_per_s
+    }
+
+    /// Failed requests among all, 0 to 1; 0 of nothing.
+    pub(crate) fn failure_share(&self) -> f64 {
+        if self.requests == 0 { 0.0 } else { self.failures as f64 / self.requests as f64 }
+    }
+}
+
+/// When requests of one endpoint failed in one way; seconds since the start of the run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct FailureTimes {
+    pub(crate) endpoint: String,
+    pub(crate) kind: String,
+    pub(crate) first_s: f64,
+    pub(crate) last_s: f64,
+}
+
+/// The percentiles of [`Endpoint::percentiles_ms`] and [`SoFar::percentiles_ms`]: Locust's columns.
+pub(crate) const PERCENTILES: [f64; 11] =
+    [50.0, 66.0, 75.0, 80.0, 90.0, 95.0, 98.0, 99.0, 99.9, 99.99, 100.0];
+
+/// Latencies from `from_ms`, below `to_ms`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Bin {
+    pub(crate) from_ms: f64,
+    pub(crate) to_ms: f64,
+    pub(crate) count: u64,
+}
+
+/// Whether the figures mean what they seem to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING-KEBAB-CASE")]
+pub(crate) enum Verdict {
+    /// They are those of the server under this load.
+    Valid,
+    /// The generator was the bottleneck: they are its own.
+    ClientSaturated,
+    /// The users cap the load below what the server can do: no measure of capacity.
+    NotSaturated,
+    /// They changed while they were measured.
+    Unstable,
+    /// They may be chance: too little was measured.
+    TooShort,
+    /// Requests failed, too many for the others to stand for all.
+    Failed,
+}
+
+/// Something worth knowing, and the numbers behind it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Finding {
+    /// Stable, for programs: `capacity`, `littles_law`, `stage_shares` …
+    pub(crate) code: String,
+    /// A sentence.
+    pub(crate) text: String,
+    pub(crate) numbers: BTreeMap<String, f64>,
+}
+
+/// One second of a run, by when requests ended.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Second {
+    /// The end of this second, since the start of the run.
+    pub(crate) at_s: f64,
+    pub(crate) users: usize,
+    pub(crate) in_flight: usize,
+    pub(crate) requests: u64,
+    pub(crate) failures: u64,
+    /// `requests` per second; the last second may be a short one.
+    pub(crate) rps: f64,
+    pub(crate) p50_ms: Option<f64>,
+    pub(crate) p95_ms: Option<f64>,
+    pub(crate) p99_ms: Option<f64>,
+    /// Of the ten seconds up to here, for loads with few requests a second.
+    pub(crate) recent: Recent,
+    /// Of the generator, in cores.
+    pub(crate) generator_cpu: Option<f64>,
+    /// Of all processes on the generator's machine, in cores; what a hypervisor took counts as used.
+    pub(crate) machine_cpu: Option<f64>,
+    pub(crate) so_far: SoFar,
+}
+
+/// Latencies of ten seconds.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Recent {
+    pub(crate) p50_ms: Option<f64>,
+    pub(crate) p95_ms: Option<f64>,
+    pub(crate) p99_ms: Option<f64>,
+}
+
+/// From the start of the run to the end of a second.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SoFar {
+    pub(crate) requests: u64,
+    pub(crate) failures: u64,
+    pub(crate) median_ms: Option<f64>,
+    pub(crate) average_ms: Option<f64>,
+    pub(crate) min_ms: Option<f64>,
+    pub(crate) max_ms: Option<f64>,
+    pub(crate) bytes_received: u64,
+    /// At [`PERCENTILES`].
+    pub(crate) percentiles_ms: Vec<Option<f64>>,
+}
+
+/// A part of a request's time, from `Server-Timing`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Stage {
+    /// `queue`, `decode`, `preprocess`, `inference`; `other` is the rest of the time from sending a request
+    /// to the end of its answer: network, upload, HTTP.
+    pub(crate) name: String,
+    pub(crate) mean_ms: Option<f64>,
+    pub(crate) p50_ms: Option<f64>,
+    pub(crate) p95_ms: Option<f64>,
+    pub(crate) p99_ms: Option<f64>,
+    /// Share (0 to 1) of the latency of typical requests: those between its p40 and p60.
+    pub(crate) share_at_p50: Option<f64>,
+    /// Share (0 to 1) of the latency of the slowest 1 %.
+    pub(crate) share_at_p99: Option<f64>,
+}
+
+/// A time without any answer although requests were in flight: at least 100 ms, and at least 20
+/// times what usually lies between two answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Stall {
+    /// Its end, since the start of the run.
+    pub(crate) at_s: f64,
+    pub(crate) length_s: f64,
+}
+
+/// Requests that the end of the run cut off.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Unfinished {
+    pub(crate) requests: u64,
+    pub(crate) oldest_ms: Option<f64>,
+}
+
+/// A server under test.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Target {
+    pub(crate) url: String,
+    /// From `/health`.
+    pub(crate) version: Option<String>,
+    pub(crate) model: Option<ServerModel>,
+    /// Whether it competes with the generator for one machine's cores.
+    pub(crate) shares_machine: bool,
+    pub(crate) requests: u64,
+    pub(crate) failures: u64,
+    /// Of all requests, 0 to 1.
+    pub(crate) share: Option<f64>,
+    pub(crate) rps: f64,
+    pub(crate) median_ms: Option<f64>,
+    pub(crate) p95_ms: Option<f64>,
+    pub(crate) p99_ms: Option<f64>,
+    /// From `/metrics`; absent where it gives none of it.
+    pub(crate) usage: Option<Usage>,
+}
+
+/// The weights that a server says it answers with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ServerModel {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) sha256: String,
+}
+
+/// What a server used; means over the steady state.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Usage {
+    /// In cores.
+    pub(crate) cpu_mean: Option<f64>,
+    pub(crate) rss_max_bytes: Option<f64>,
+    pub(crate) queue_mean: Option<f64>,
+    pub(crate) queue_max: Option<f64>,
+    pub(crate) series: Vec<UsageSample>,
+}
+
+/// One look at `/metrics`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct UsageSample {
+    /// Since the start of the run.
+    pub(crate) at_s: f64,
+    /// In cores, since the sample before.
+    pub(crate) cpu: Option<f64>,
+    pub(crate) rss_bytes: Option<f64>,
+    pub(crate) queue: Option<f64>,
+    pub(crate) in_flight: Option<f64>,
+}
+
+/// What the generator itself used.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Generator {
+    pub(crate) cpu_seconds: Option<f64>,
+    /// In the steady state, of the one core that its event loop can fill (0 to 1).
+    pub(crate) cpu_share: Option<f64>,
+    pub(crate) requests_per_cpu_second: Option<f64>,
+}
+
+/// How well an open loop kept its clock.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Starts {
+    pub(crate) planned: u64,
+    pub(crate) made: u64,
+    /// Not made, because all connections were busy.
+    pub(crate) dropped: u64,
+    /// Made more than 10 ms after their time.
+    pub(crate) late: u64,
+    pub(crate) late_p99_ms: Option<f64>,
+    pub(crate) late_max_ms: Option<f64>,
+}
+
+/// One `--fail-if` and what was measured in the steady state; in the whole run, where it has none.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Threshold {
+    /// As given: `p95>500ms`.
+    pub(crate) condition: String,
+    /// In the condition's unit; absent where too few samples stand behind it.
+    pub(crate) measured: Option<f64>,
+    /// Also where nothing was measured.
+    pub(crate) missed: bool,
+}
+
+/// Where more users stop giving more throughput, among runs whose verdict is VALID or NOT-SATURATED.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Knee {
+    /// The users of the other runs.
+    #[serde(default)]
+    pub(crate) left_out: Vec<usize>,
+    /// The fewest users that give 95 % of the largest throughput.
+    pub(crate) users: usize,
+    pub(crate) rps: f64,
+    pub(crate) max_rps: f64,
+    /// Whether more users were tried, without more throughput; otherwise there may be no knee yet.
+    pub(crate) reached: bool,
+    /// (R_min + Z) / D_max, where the asymptotes of throughput cross; R_min is the response time
+    /// without load, Z the think time, D_max = 1 / `max_rps`.
+    pub(crate) predicted_users: Option<f64>,
+}

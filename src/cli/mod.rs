@@ -1,0 +1,122 @@
+//! The command line; no logic. A doc comment is the flag's help: a sentence, without a full stop
+//! unless there are two, naming the default only where clap does not.
+
+mod bench;
+mod classify;
+mod load;
+mod load_values;
+mod serve;
+mod tips;
+mod values;
+pub(crate) mod variables;
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+
+pub(crate) use self::bench::{BenchArgs, BenchFormat};
+pub(crate) use self::classify::{ClassifyArgs, Format};
+pub(crate) use self::load::{LoadArgs, Scenario};
+pub(crate) use self::load_values::{Mix, PerSecond, Sweep, Think};
+pub(crate) use self::serve::{LogFormat, ServeArgs};
+use self::values::whole;
+pub(crate) use self::values::{Target, duration};
+use crate::process::terminal::ColorChoice;
+
+/// What is printed below the help; lines fit a terminal of 80 columns, since clap does not indent what it breaks.
+const EXIT_STATUS: &str = "\
+Exit status:
+  0    all done, or the reader of the output has left
+  1    some image or request failed; the rest was done and printed
+  2    wrong usage
+  3    a threshold of --fail-if was missed, or its figure is not known
+  4    nothing could be done: unusable model, unwritable output, no images
+  130  interrupted; what was finished is printed";
+
+static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
+    let model = skinclf::Model::embedded();
+    let skinclf::ModelSpec { name, version, .. } = model.spec();
+    format!("{}\nmodel {name} {version}", env!("CARGO_PKG_VERSION"))
+});
+
+/// Classify dermoscopic images of skin lesions, on a CPU, offline
+///
+/// Research software, not a medical device: its output is not a diagnosis.
+#[derive(Debug, Parser)]
+#[command(version, long_version = LONG_VERSION.as_str(), max_term_width = 100, after_help = EXIT_STATUS)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
+    pub(crate) color: ColorChoice,
+}
+
+impl Cli {
+    /// The command line, or the end of the process with what is wrong with it.
+    pub(crate) fn parse_or_exit() -> Self {
+        Self::try_parse().unwrap_or_else(|mut error| {
+            tips::add_to(&mut error);
+            variables::blame(&mut error);
+            error.exit()
+        })
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Classify images: files, directories, or standard input
+    #[command(after_long_help = EXIT_STATUS)]
+    Classify(ClassifyArgs),
+    /// Measure how long classifying takes, stage by stage; or, with --url, put load on a server
+    #[command(after_long_help = EXIT_STATUS)]
+    Bench(Box<BenchArgs>),
+    /// Serve predictions over HTTP
+    Serve(ServeArgs),
+    /// Ask a server's /health; exit status 0 if it is healthy (a container's probe)
+    Health {
+        /// Server to ask, for example http://localhost:8000 [default: 127.0.0.1 at --port]
+        #[arg(value_hint = ValueHint::Url)]
+        url: Option<Target>,
+
+        /// Port to ask on this machine, without a URL
+        #[arg(short, long, default_value_t = 8000, value_parser = whole::<u16>(1..=65535, 8000), env = "SKINCLF_PORT")]
+        port: u16,
+    },
+    /// Print a completion script for a shell
+    Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelArgs {
+    /// ONNX model to use instead of the embedded one, its spec beside it as NAME.json
+    #[arg(long, value_name = "FILE", env = "SKINCLF_MODEL", value_hint = ValueHint::FilePath)]
+    pub(crate) model: Option<PathBuf>,
+}
+
+impl ModelArgs {
+    /// The files that are read.
+    pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> {
+        self.model.iter().flat_map(|onnx| [onnx.clone(), onnx.with_extension("json")])
+    }
+
+    pub(crate) fn load(&self) -> anyhow::Result<skinclf::Classifier> {
+        let model = match &self.model {
+            Some(path) => skinclf::Model::open(path)?,
+            None => skinclf::Model::embedded(),
+        };
+        Ok(skinclf::Classifier::load(model)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_holds() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,125 @@
+//! Where results go.
+
+mod target;
+
+use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::path::Path;
+
+use anyhow::Context as _;
+use skinclf::image::has_image_extension;
+
+use self::target::Target;
+
+/// Where results go, and its name for errors. A file keeps what it held until [`Destination::finish`].
+pub(crate) struct Destination {
+    writer: BufWriter<Target>,
+    pub(crate) name: String,
+    pub(crate) is_terminal: bool,
+}
+
+impl Destination {
+    /// Standard output, or the file of `--output`, where `-` is standard output too.
+    pub(crate) fn open(path: Option<&Path>) -> anyhow::Result<Self> {
+        Self::of_output(path, Target::whole)
+    }
+
+    /// The same, but a file shows each line as it is flushed: its old content is gone with the first.
+    pub(crate) fn stream(path: Option<&Path>) -> anyhow::Result<Self> {
+        Self::of_output(path, Target::in_place)
+    }
+
+    /// The file of a flag. A run that writes nothing leaves it as it was.
+    pub(crate) fn create(flag: &str, path: &Path) -> anyhow::Result<Self> {
+        Self::of_file(flag, path, Target::whole)
+    }
+
+    /// Writes all of the content, and finishes.
+    pub(crate) fn fill(
+        mut self,
+        content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> anyhow::Result<()> {
+        let written = content(&mut self);
+        written.with_context(|| format!("{}: cannot be written", self.name))?;
+        self.finish()
+    }
+
+    /// Gives a file its content. To be called when all is written.
+    pub(crate) fn finish(self) -> anyhow::Result<()> {
+        let target = self.writer.into_inner().map_err(io::IntoInnerError::into_error);
+        let finished = target.and_then(|target| target.sync().and_then(|()| target.finish()));
+        finished.with_context(|| format!("{}: cannot be written", self.name))
+    }
+
+    /// Forgets what has not reached a file yet, which keeps what it held.
+    pub(crate) fn discard(self) {
+        // Dropped otherwise, it would be written.
+        drop(self.writer.into_parts());
+    }
+
+    /// Whether results go to a file, and not to standard output, a device or a pipe.
+    pub(crate) fn is_file(&self) -> bool {
+        self.writer.get_ref().is_file()
+    }
+
+    fn of_output(path: Option<&Path>, open: fn(&Path) -> io::Result<Target>) -> anyhow::Result<Self> {
+        if let Some(path) = path.filter(|path| path.as_os_str() != "-") {
+            return Self::of_file("--output", path, open);
+        }
+        let stdout = io::stdout();
+        let is_terminal = stdout.is_terminal();
+        let writer = BufWriter::new(Target::Stdout(stdout));
+        Ok(Self { writer, name: "standard output".into(), is_terminal })
+    }
+
+    fn of_file(flag: &str, path: &Path, open: fn(&Path) -> io::Result<Target>) -> anyhow::Result<Self> {
+        let name = format!("{flag} {}", path.display());
+        let target = open(path).with_context(|| format!("{name}: cannot be created"))?;
+        Ok(Self { writer: BufWriter::new(target), name, is_terminal: false })
+    }
+}
+
+impl Write for Destination {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// Whether a report of this name is an HTML page.
+pub(crate) fn is_page(path: &Path) -> bool {
+    path.extension().is_some_and(|e| ["html", "htm"].into_iter().any(|page| e.eq_ignore_ascii_case(page)))
+}
+
+/// Writes a whole file: it has this content, or what it had before.
+pub(crate) fn write_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut target = Target::whole(path)?;
+    target.write_all(content)?;
+    target.finish()
+}
+
+/// What would be lost if flags' files were written: one of themselves, one that the run reads, or a picture.
+pub(crate) fn loss<'p>(written: &[(&str, &Path)], read: impl Iterator<Item = &'p Path>) -> Option<String> {
+    let read: Vec<_> = read.collect();
+    written.iter().enumerate().find_map(|(index, (flag, path))| {
+        if let Some((other, _)) = written[..index].iter().find(|(_, other)| is_same_file(path, other)) {
+            return Some(format!("{other} and {flag} name the same file"));
+        }
+        if has_image_extension(path) {
+            return Some(format!(
+                "{flag} {} has the name of a picture, and one could be lost",
+                path.display()
+            ));
+        }
+        let lost = read.iter().any(|other| is_same_file(path, other));
+        lost.then(|| format!("{flag} {} is also read, and would be lost", path.display()))
+    })
+}
+
+/// Terminals and the like may well be both read and written.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let resolved = (one.canonicalize(), other.canonicalize());
+    one == other || matches!(resolved, (Ok(one), Ok(other)) if one == other && one.is_file())
+}

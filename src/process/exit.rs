@@ -1,0 +1,74 @@
+//! What the process tells its caller.
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::CommandFactory as _;
+use clap::error::ErrorKind;
+
+use super::terminal::note;
+use crate::cli::Cli;
+
+/// How a command ended, when it did not end in an error of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All was done.
+    Done,
+    /// Some input or request failed; the rest was done and printed.
+    SomeFailed,
+    /// A threshold (`--fail-if`) was missed.
+    ThresholdMissed,
+    /// Interrupted; what was finished is printed.
+    Interrupted,
+}
+
+/// The status of a command that ends in an error: a model that cannot be used, an output that cannot be written, no
+/// images found.
+const NOTHING_DONE: u8 = 4;
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Done => Self::SUCCESS,
+            Exit::SomeFailed => Self::from(1),
+            Exit::ThresholdMissed => Self::from(3),
+            Exit::Interrupted => Self::from(130),
+        }
+    }
+}
+
+/// Prints an error and turns the outcome into the process's exit status.
+///
+/// A closed output pipe (`skinclf … | head`) is how a reader says "enough", not a failure.
+pub(crate) fn report(outcome: anyhow::Result<Exit>) -> ExitCode {
+    match outcome {
+        Ok(exit) => {
+            if exit == Exit::Interrupted {
+                note("interrupted: the results are incomplete");
+            }
+            exit.into()
+        }
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            note(format_args!("error: {error:#}"));
+            NOTHING_DONE.into()
+        }
+    }
+}
+
+/// Ends the process as clap does when flags do not go together, for what clap cannot express.
+pub(crate) fn wrong_usage(command: &str, message: &str) -> ! {
+    let mut cli = Cli::command();
+    cli.build();
+    let command = cli.find_subcommand_mut(command).expect("the name of a command");
+    command.error(ErrorKind::ArgumentConflict, message).exit()
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io_error = |cause: &(dyn std::error::Error + 'static)| {
+        let direct = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        direct
+            .or_else(|| cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind))
+    };
+    error.chain().any(|cause| io_error(cause) == Some(io::ErrorKind::BrokenPipe))
+}

@@ -1,0 +1,9 @@
+//! What every command needs of its process: exit status, signals, terminal.
+
+mod exit;
+pub(crate) mod interrupt;
+pub(crate) mod terminal;
+mod text;
+
+pub(crate) use self::exit::{Exit, report, wrong_usage};
+pub(crate) use self::text::{Wrapping, elided};

@@ -1,0 +1,5 @@
+//! Tables.
+
+mod terminal;
+
+pub(crate) use self::terminal::{Cell, Kind, Table};
