@@ -12,7 +12,7 @@ use hyper::{HeaderMap, Request};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::result::Kind;
+use super::result::FailureKind;
 
 /// Bodies are kept up to this size; what is beyond is counted only.
 const KEPT_BODY: usize = 1 << 20;
@@ -40,7 +40,7 @@ impl Client {
     /// Sends a request and takes the whole answer. The connection is opened if there is none or the
     /// server has closed it meanwhile; after a failure, and after a future that was dropped, the next
     /// request opens a new one.
-    pub(crate) async fn ask(&mut self, mut request: Request<Full<Bytes>>) -> Result<Reply, Kind> {
+    pub(crate) async fn ask(&mut self, mut request: Request<Full<Bytes>>) -> Result<Reply, FailureKind> {
         loop {
             let (mut connection, is_new) = match self.connection.take() {
                 Some(connection) => (connection, false),
@@ -52,7 +52,7 @@ impl Client {
                     return Ok(reply);
                 }
                 Err(Lost::Unsent(again)) if !is_new => request = *again,
-                Err(Lost::Unsent(_)) => return Err(Kind::Reset),
+                Err(Lost::Unsent(_)) => return Err(FailureKind::Reset),
                 Err(Lost::Failed(kind)) => return Err(kind),
             }
         }
@@ -72,14 +72,15 @@ struct Connection {
 enum Lost {
     /// The connection had ended before anything of it was written.
     Unsent(Box<Request<Full<Bytes>>>),
-    Failed(Kind),
+    Failed(FailureKind),
 }
 
 impl Connection {
-    async fn open(address: SocketAddr) -> Result<Self, Kind> {
-        let stream = TcpStream::connect(address).await.map_err(|_| Kind::Connect)?;
-        stream.set_nodelay(true).map_err(|_| Kind::Connect)?;
-        let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| Kind::Connect)?;
+    async fn open(address: SocketAddr) -> Result<Self, FailureKind> {
+        let stream = TcpStream::connect(address).await.map_err(|_| FailureKind::Connect)?;
+        stream.set_nodelay(true).map_err(|_| FailureKind::Connect)?;
+        let (sender, driver) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|_| FailureKind::Connect)?;
         Ok(Self { sender, driver: Some(Box::pin(driver)) })
     }
 
@@ -116,12 +117,12 @@ async fn exchange(
     let response =
         sender.try_send_request(request).await.map_err(|mut refused| match refused.take_message() {
             Some(request) => Lost::Unsent(Box::new(request)),
-            None => Lost::Failed(Kind::of(refused.error())),
+            None => Lost::Failed(FailureKind::of(refused.error())),
         })?;
     let (head, mut incoming) = response.into_parts();
     let (mut body, mut bytes) = (Vec::new(), 0);
     while let Some(frame) = incoming.frame().await {
-        let frame = frame.map_err(|e| Lost::Failed(Kind::of(&e)))?;
+        let frame = frame.map_err(|e| Lost::Failed(FailureKind::of(&e)))?;
         if let Some(data) = frame.data_ref() {
             bytes += data.len() as u64;
             body.extend_from_slice(&data[..data.len().min(KEPT_BODY - body.len())]);

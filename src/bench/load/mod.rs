@@ -1,7 +1,7 @@
 //! `skinclf bench --url`: a load test over HTTP, judged.
 //!
 //! ```text
-//! flags ─plan─> users ─http─> server ─> recorder ─summary─> outcome::Report ─report─> text
+//! flags ─plan─> users ─http─> server ─> recorder ─summary─> outcome::LoadTest ─report─> text
 //! ```
 //!
 //! One event loop is all users, since it shares the machine with the server under test. Read
@@ -29,7 +29,7 @@ use self::record::Server;
 use self::report::Outputs;
 pub(crate) use self::result::Saved;
 pub(crate) use self::result::{Arrival, Weight};
-use self::result::{Endpoint, Report, Run};
+use self::result::{Endpoint, LoadTest, Run};
 use super::environment::Environment;
 use crate::cli::{BenchArgs, LoadArgs};
 pub(crate) use crate::cli::{Mix, PerSecond, Sweep, Think};
@@ -84,7 +84,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     if load.sweep.is_some() && knee.is_none() {
         note("no knee: fewer than two runs of the sweep are VALID or NOT-SATURATED; see the verdicts");
     }
-    let report = Report { command: result::command_line(), runs, knee, environment };
+    let report = LoadTest { command: result::command_line(), runs, knee, environment };
     let written = outputs.write(&report, comparison.as_ref());
     complain(&report.runs);
     written.map(|()| exit(&report.runs, &load.fail_if))

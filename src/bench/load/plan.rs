@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::generate::Image;
+use super::generate::Upload;
 use super::result::{Load, Plan};
 use crate::cli::{LoadArgs, Scenario};
 
@@ -32,7 +32,7 @@ const CONNECTIONS: usize = 1000;
 const DURATION: Duration = Duration::from_secs(30);
 
 /// All runs, in order.
-pub(crate) fn runs(args: &LoadArgs, images: &[Image]) -> Vec<Planned> {
+pub(crate) fn runs(args: &LoadArgs, images: &[Upload]) -> Vec<Planned> {
     if let Some(scenario) = args.scenario {
         let chosen: &[Written] = match scenario {
             Scenario::Light => &[LIGHT],
@@ -55,7 +55,7 @@ pub(crate) fn runs(args: &LoadArgs, images: &[Image]) -> Vec<Planned> {
     }
 }
 
-fn of_scenario(args: &LoadArgs, images: &[Image], written: Written) -> Planned {
+fn of_scenario(args: &LoadArgs, images: &[Upload], written: Written) -> Planned {
     let (scenario, purpose, users, spawn_rate, minutes) = written;
     let load = closed(args, users, spawn_rate);
     let plan = plan(args, images, load, Duration::from_secs(minutes * 60));
@@ -67,7 +67,7 @@ fn closed(args: &LoadArgs, users: usize, spawn_rate: f64) -> Load {
     Load::Closed { users, spawn_rate, think_s }
 }
 
-fn plan(args: &LoadArgs, images: &[Image], load: Load, duration: Duration) -> Plan {
+fn plan(args: &LoadArgs, images: &[Upload], load: Load, duration: Duration) -> Plan {
     Plan {
         load,
         duration_s: args.duration.unwrap_or(duration).as_secs_f64(),

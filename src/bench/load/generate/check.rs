@@ -8,8 +8,8 @@ use anyhow::Context as _;
 use serde::Deserialize;
 use skinclf::{Classifier, Prediction};
 
-use super::images::Image;
-use crate::bench::load::result::Kind;
+use super::images::Upload;
+use crate::bench::load::result::FailureKind;
 
 /// Another machine's kernels sum in another order, and JSON rounds.
 const TOLERANCE: f32 = 1e-4;
@@ -42,8 +42,8 @@ struct Model<'a> {
 
 impl Check {
     /// Classifies each image once.
-    pub(crate) fn prepare(classifier: &Classifier, images: &[Image]) -> anyhow::Result<Self> {
-        let classify = |image: &Image| {
+    pub(crate) fn prepare(classifier: &Classifier, images: &[Upload]) -> anyhow::Result<Self> {
+        let classify = |image: &Upload| {
             let name = &image.name;
             let hint = || format!("--images: {name}: take it out, or give --no-check");
             classifier.classify(&image.bytes).with_context(hint)
@@ -58,13 +58,13 @@ impl Check {
     }
 
     /// Holds the answer to the n-th request of a user against the prediction for the same image.
-    pub(crate) fn judge(&self, n: usize, body: &[u8]) -> Result<(), Kind> {
-        let answer: Answer<'_> = serde_json::from_slice(body).map_err(|_| Kind::BadResponse)?;
+    pub(crate) fn judge(&self, n: usize, body: &[u8]) -> Result<(), FailureKind> {
+        let answer: Answer<'_> = serde_json::from_slice(body).map_err(|_| FailureKind::BadResponse)?;
         if answer.model.is_none_or(|model| model.sha256 != self.sha256) {
             self.met_other_model.set(true);
             let sum: f32 = answer.probabilities.values().sum();
             let plausible = answer.probabilities.is_empty() || (sum - 1.0).abs() < 0.01;
-            return if plausible { Ok(()) } else { Err(Kind::BadResponse) };
+            return if plausible { Ok(()) } else { Err(FailureKind::BadResponse) };
         }
         let expected = &self.expected[n % self.expected.len()];
         let agrees = |(code, wanted): (&String, &f32)| {
@@ -73,6 +73,6 @@ impl Check {
         let right = answer.predicted_class == expected.class
             && answer.probabilities.len() == self.codes.len()
             && self.codes.iter().zip(&expected.probabilities).all(agrees);
-        if right { Ok(()) } else { Err(Kind::WrongAnswer) }
+        if right { Ok(()) } else { Err(FailureKind::WrongAnswer) }
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::time::{sleep, sleep_until};
 
 use super::test::{Test, User};
-use crate::bench::load::result::Kind;
+use crate::bench::load::result::FailureKind;
 
 /// What a user waits at least after a connection that failed, so that a dead server is not spun on.
 const BACK_OFF: Duration = Duration::from_millis(200);
@@ -27,7 +27,7 @@ pub(crate) async fn user(
 
         let [min, max] = think_s;
         let think = Duration::from_secs_f64(min + (max - min) * random.f64());
-        let lost = matches!(outcome, Err(Kind::Connect | Kind::Reset));
+        let lost = matches!(outcome, Err(FailureKind::Connect | FailureKind::Reset));
         let pause = if lost { think.max(BACK_OFF) } else { think };
         test.recorder.borrow_mut().paused(pause);
         if !pause.is_zero() {

@@ -15,13 +15,13 @@ const SAMPLES: [(&str, &[u8]); 3] = [
 ];
 
 /// An encoded picture.
-pub(crate) struct Image {
+pub(crate) struct Upload {
     pub(crate) name: String,
     pub(crate) bytes: Vec<u8>,
     pub(crate) media_type: &'static str,
 }
 
-impl Image {
+impl Upload {
     fn new(name: String, bytes: Vec<u8>) -> anyhow::Result<Self> {
         let format = image::guess_format(&bytes).with_context(|| format!("--images: {name} is no image"))?;
         Ok(Self { name, bytes, media_type: format.to_mime_type() })
@@ -29,9 +29,9 @@ impl Image {
 }
 
 /// The images of a folder, in the order of their names, or the embedded ones.
-pub(crate) fn load(folder: Option<&Path>) -> anyhow::Result<Vec<Image>> {
+pub(crate) fn load(folder: Option<&Path>) -> anyhow::Result<Vec<Upload>> {
     let Some(folder) = folder else {
-        return SAMPLES.iter().map(|(name, bytes)| Image::new((*name).to_owned(), bytes.to_vec())).collect();
+        return SAMPLES.iter().map(|(name, bytes)| Upload::new((*name).to_owned(), bytes.to_vec())).collect();
     };
     let mut images = Vec::new();
     for entry in WalkDir::new(folder).max_depth(1).follow_links(true).sort_by_file_name() {
@@ -45,7 +45,7 @@ pub(crate) fn load(folder: Option<&Path>) -> anyhow::Result<Vec<Image>> {
         if entry.file_type().is_file() && has_image_extension(entry.path()) {
             let name = entry.path().display().to_string();
             let bytes = std::fs::read(entry.path()).with_context(|| format!("--images: {name}"))?;
-            images.push(Image::new(name, bytes)?);
+            images.push(Upload::new(name, bytes)?);
         }
     }
     ensure!(!images.is_empty(), "--images {}: no images there, by their extension", folder.display());

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::bench::load::result::Kind;
+use crate::bench::load::result::FailureKind;
 
 /// A 401.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,9 +50,15 @@ impl Keys {
     }
 
     /// Takes note of how a request ended.
-    pub(crate) fn hear(&self, server: usize, endpoint: usize, is_prediction: bool, failure: Option<Kind>) {
+    pub(crate) fn hear(
+        &self,
+        server: usize,
+        endpoint: usize,
+        is_prediction: bool,
+        failure: Option<FailureKind>,
+    ) {
         let known = &mut self.servers.borrow_mut()[server];
-        if failure != Some(Kind::Status(401)) {
+        if failure != Some(FailureKind::Status(401)) {
             known.has_predicted |= is_prediction;
             return;
         }
@@ -71,16 +77,16 @@ mod tests {
     #[test]
     fn only_a_server_that_refuses_every_prediction_is_hopeless() {
         /// Server, endpoint and whether that predicts, outcome.
-        type Ended = (usize, (usize, bool), Option<Kind>);
+        type Ended = (usize, (usize, bool), Option<FailureKind>);
         /// Server, endpoint, hopeless.
         type Said = (usize, usize, bool);
-        let refused = Some(Kind::Status(401));
+        let refused = Some(FailureKind::Status(401));
         let (health, predict) = ((0, false), (1, true));
         let cases: [(&[Ended], &[Said]); 5] = [
             (&[(0, health, None), (0, predict, refused)], &[(0, 1, true)]),
             (&[(0, health, refused), (0, health, refused), (0, predict, None)], &[(0, 0, false)]),
             (&[(0, predict, None), (0, predict, refused), (0, predict, refused)], &[(0, 1, false)]),
-            (&[(0, predict, Some(Kind::Status(503))), (0, predict, refused)], &[(0, 1, false)]),
+            (&[(0, predict, Some(FailureKind::Status(503))), (0, predict, refused)], &[(0, 1, false)]),
             (&[(0, predict, None), (1, predict, refused)], &[(1, 1, true)]),
         ];
         for (requests, wanted) in cases {

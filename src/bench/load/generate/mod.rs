@@ -10,7 +10,7 @@ mod run;
 mod test;
 
 pub(crate) use self::check::Check;
-pub(crate) use self::images::{Image, load};
+pub(crate) use self::images::{Upload, load};
 pub(crate) use self::keys::Keys;
 pub(crate) use self::requests::{PREDICT, get};
 pub(crate) use self::run::{Setting, run};

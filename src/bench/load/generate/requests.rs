@@ -6,7 +6,7 @@ use http_body_util::Full;
 use hyper::http::request::Builder;
 use hyper::{Method, Request};
 
-use super::images::Image;
+use super::images::Upload;
 use crate::bench::load::result::Weight;
 use crate::cli::Target;
 
@@ -27,7 +27,7 @@ impl Requests {
     pub(crate) fn prepare(
         mix: &[Weight],
         targets: &[&Target],
-        images: &[Image],
+        images: &[Upload],
         api_key: Option<&str>,
     ) -> anyhow::Result<Self> {
         let forms: Vec<_> = images.iter().map(form).collect();
@@ -97,7 +97,7 @@ fn head(method: Method, target: &Target, path: &str, api_key: Option<&str>) -> B
 }
 
 /// The field `file` of a form, as curl, browsers and Locust send it.
-fn form(image: &Image) -> Bytes {
+fn form(image: &Upload) -> Bytes {
     let head = format!(
         "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"image\"\r\nContent-Type: {}\r\n\r\n",
         image.media_type

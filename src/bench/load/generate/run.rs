@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
 use super::check::Check;
-use super::images::Image;
+use super::images::Upload;
 use super::keys::{Keys, Refusal};
 use super::requests;
 use super::requests::Requests;
@@ -29,7 +29,7 @@ use crate::procfs::CpuTime;
 /// What all runs of an invocation have in common.
 pub(crate) struct Setting {
     pub(crate) servers: Vec<Server>,
-    pub(crate) images: Vec<Image>,
+    pub(crate) images: Vec<Upload>,
     pub(crate) check: Option<Rc<Check>>,
     pub(crate) api_key: Option<String>,
     pub(crate) keys: Rc<Keys>,

@@ -15,7 +15,7 @@ use super::requests::Requests;
 use crate::bench::load::client::{Client, Reply};
 use crate::bench::load::record::Ended;
 use crate::bench::load::record::Recorder;
-use crate::bench::load::result::Kind;
+use crate::bench::load::result::FailureKind;
 
 /// What all users of a run share.
 pub(crate) struct Test {
@@ -50,7 +50,12 @@ impl User {
 impl Test {
     /// One request, from its head to the last byte of its answer, checked and noted. The latency
     /// counts from `since`, and so includes opening a connection where there is none.
-    pub(crate) async fn ask(&self, user: &mut User, endpoint: usize, since: Instant) -> Result<(), Kind> {
+    pub(crate) async fn ask(
+        &self,
+        user: &mut User,
+        endpoint: usize,
+        since: Instant,
+    ) -> Result<(), FailureKind> {
         let request = self.requests.nth(user.server, endpoint, user.nth);
         let bytes_sent = request.body().size_hint().lower();
         let ticket = self.recorder.borrow_mut().begin(since, Instant::now());
@@ -81,13 +86,15 @@ impl Test {
         &self,
         user: &mut User,
         request: Request<Full<bytes::Bytes>>,
-    ) -> Result<Reply, Kind> {
-        tokio::time::timeout(self.timeout, user.client.ask(request)).await.unwrap_or(Err(Kind::Timeout))
+    ) -> Result<Reply, FailureKind> {
+        tokio::time::timeout(self.timeout, user.client.ask(request))
+            .await
+            .unwrap_or(Err(FailureKind::Timeout))
     }
 
-    fn judge(&self, endpoint: usize, nth: usize, reply: &Reply) -> Result<(), Kind> {
+    fn judge(&self, endpoint: usize, nth: usize, reply: &Reply) -> Result<(), FailureKind> {
         if !(200..300).contains(&reply.status) {
-            return Err(Kind::Status(reply.status));
+            return Err(FailureKind::Status(reply.status));
         }
         match &self.check {
             Some(check) if self.requests.is_prediction(endpoint) => check.judge(nth, &reply.body),

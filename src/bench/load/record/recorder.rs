@@ -8,7 +8,7 @@ use super::latencies::Latencies;
 use super::stages::Stages;
 use super::tally::{Ended, Tally};
 use super::thirds::Thirds;
-use crate::bench::load::result::Kind;
+use crate::bench::load::result::FailureKind;
 use crate::bench::load::result::{Recent, Second, SoFar};
 use crate::procfs::CpuTime;
 
@@ -30,7 +30,7 @@ pub(crate) struct Recorder {
     pub(crate) ramp_end: Instant,
     pub(crate) endpoints: Vec<ByPhase>,
     pub(crate) targets: Vec<Tally>,
-    pub(crate) failures: BTreeMap<(usize, Kind), (Instant, Instant)>,
+    pub(crate) failures: BTreeMap<(usize, FailureKind), (Instant, Instant)>,
     pub(crate) seconds: Vec<Second>,
     pub(crate) stages: Stages,
     pub(crate) gaps: Gaps,

@@ -11,7 +11,7 @@ use crate::bench::load::judge::findings;
 use crate::bench::load::judge::verdict;
 use crate::bench::load::plan::Planned;
 use crate::bench::load::result::{
-    Endpoint, FailureTimes, Generator, Load, Phase, Run, Starts, Target, Unfinished, Verdict,
+    Endpoint, FailureTimes, Generator, Load, Phase, Run, ServerFigures, Starts, Unfinished, Verdict,
 };
 
 /// How a run came to its end.
@@ -109,12 +109,12 @@ fn targets(
     start: Instant,
     ramp_end: Instant,
     elapsed_s: f64,
-) -> Vec<Target> {
+) -> Vec<ServerFigures> {
     let all: u64 = tallies.iter().map(|t| t.requests).sum();
     let each = setting.servers.iter().zip(tallies).zip(&end.samples);
     each.map(|((server, tally), samples)| {
         let figures = tally.figures("", "", elapsed_s);
-        Target {
+        ServerFigures {
             url: server.target.url.clone(),
             version: server.version.clone(),
             model: server.model.clone(),

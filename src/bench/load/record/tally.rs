@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::latencies::Latencies;
 use crate::bench::load::result::Endpoint;
-use crate::bench::load::result::Kind;
+use crate::bench::load::result::FailureKind;
 
 /// How a request ended.
 #[derive(Clone, Copy)]
 pub(crate) struct Ended {
     pub(crate) latency: Duration,
-    pub(crate) failure: Option<Kind>,
+    pub(crate) failure: Option<FailureKind>,
     /// Of the bodies.
     pub(crate) bytes_sent: u64,
     pub(crate) bytes_received: u64,
@@ -21,7 +21,7 @@ pub(crate) struct Ended {
 #[derive(Clone)]
 pub(crate) struct Tally {
     pub(crate) requests: u64,
-    pub(crate) kinds: BTreeMap<Kind, u64>,
+    pub(crate) kinds: BTreeMap<FailureKind, u64>,
     pub(crate) latencies: Latencies,
     pub(crate) bytes_sent: u64,
     pub(crate) bytes_received: u64,
@@ -46,7 +46,7 @@ impl Tally {
             *self.kinds.entry(kind).or_default() += 1;
         }
         // A request that timed out took at least so long; what failed at once says nothing of speed.
-        if matches!(ended.failure, None | Some(Kind::Timeout)) {
+        if matches!(ended.failure, None | Some(FailureKind::Timeout)) {
             self.latencies.record(ended.latency);
         }
     }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::describe;
-use crate::bench::load::result::{Endpoint, Report};
+use crate::bench::load::result::{Endpoint, LoadTest};
 
 type Column = (&'static str, fn(&Endpoint) -> String);
 
@@ -27,7 +27,7 @@ const COLUMNS: [Column; 17] = [
     ("bytes_received", |e| e.bytes_received.to_string()),
 ];
 
-pub(super) fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+pub(super) fn write(out: &mut dyn Write, report: &LoadTest) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
     let fixed = ["run", "users", "duration_s", "verdict"];
     writer.write_record(fixed.iter().chain(&COLUMNS.map(|(title, _)| title)))?;

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use super::columns;
 use super::columns::Column;
 use super::describe;
-use crate::bench::load::result::{Report, Run};
+use crate::bench::load::result::{LoadTest, Run};
 
-pub(super) fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+pub(super) fn write(out: &mut dyn Write, report: &LoadTest) -> io::Result<()> {
     writeln!(out, "{}; times in ms", escaped(&report.environment.line()))?;
     if report.runs.len() > 1 {
         writeln!(out, "\n{}\n", columns::OF_RUNS)?;

@@ -15,7 +15,7 @@ mod table;
 use std::path::PathBuf;
 
 use super::result::Comparison;
-use super::result::Report;
+use super::result::LoadTest;
 use crate::cli::{BenchArgs, BenchFormat};
 use crate::destination::Destination;
 use crate::process::terminal::Look;
@@ -53,18 +53,18 @@ impl Outputs {
     }
 
     /// Writes what was measured, whatever becomes of the files; what was compared goes into the reports.
-    pub(super) fn write(mut self, report: &Report, comparison: Option<&Comparison>) -> anyhow::Result<()> {
+    pub(super) fn write(mut self, report: &LoadTest, comparison: Option<&Comparison>) -> anyhow::Result<()> {
         let files = self.write_files(report, comparison);
         files.and(self.write_figures(report))
     }
 
     /// Writes what was compared, and into the reports the runs that were.
-    pub(super) fn write_compared(mut self, report: &Report, comparison: &Comparison) -> anyhow::Result<()> {
+    pub(super) fn write_compared(mut self, report: &LoadTest, comparison: &Comparison) -> anyhow::Result<()> {
         let files = self.write_files(report, Some(comparison));
         files.and(self.write_comparison(comparison))
     }
 
-    fn write_figures(self, report: &Report) -> anyhow::Result<()> {
+    fn write_figures(self, report: &LoadTest) -> anyhow::Result<()> {
         let is_terminal = self.figures.is_terminal;
         self.figures.fill(|mut out| match self.format {
             BenchFormat::Table => table::write(out, report, Look::of_output(is_terminal)),
@@ -92,7 +92,7 @@ impl Outputs {
 
     /// Files come before standard output: its reader may leave early. Each is tried, because measuring again takes
     /// minutes; the first error is returned.
-    fn write_files(&mut self, report: &Report, comparison: Option<&Comparison>) -> anyhow::Result<()> {
+    fn write_files(&mut self, report: &LoadTest, comparison: Option<&Comparison>) -> anyhow::Result<()> {
         let mut outcome = Ok(());
         for (kind, file) in std::mem::take(&mut self.reports) {
             let written = file.fill(|out| match kind {

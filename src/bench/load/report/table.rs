@@ -7,7 +7,7 @@ use comfy_table::Color;
 use super::columns;
 use super::columns::Column;
 use super::describe;
-use crate::bench::load::result::{Endpoint, Report, Run};
+use crate::bench::load::result::{Endpoint, LoadTest, Run};
 use crate::process::terminal;
 use crate::process::terminal::Look;
 use crate::table::{Cell, Kind, Table};
@@ -17,7 +17,7 @@ const SPARE_OF_ENDPOINT: [&str; 9] =
     ["p99.9", "min", "average", "p90", "max", "p99", "failures", "requests", "median"];
 const SPARE_OF_RUN: [&str; 6] = ["p99", "requests", "median", "failures", "users", "p95"];
 
-pub(super) fn write(out: &mut dyn Write, report: &Report, look: Look) -> io::Result<()> {
+pub(super) fn write(out: &mut dyn Write, report: &LoadTest, look: Look) -> io::Result<()> {
     let out = &mut look.wrapping(out);
     writeln!(out, "{}; times in ms", report.environment.line())?;
     for run in &report.runs {

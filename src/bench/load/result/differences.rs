@@ -1,7 +1,7 @@
 //! In what two runs are not the same test, or not of the same thing.
 
 use super::compare::Side;
-use super::run::{Load, Run, Target};
+use super::run::{Load, Run, ServerFigures};
 use crate::bench::load::report::describe;
 
 /// Longer values are not shown.
@@ -57,16 +57,16 @@ fn think(run: &Run) -> String {
     }
 }
 
-fn model(target: &Target) -> Option<String> {
+fn model(target: &ServerFigures) -> Option<String> {
     target.model.as_ref().map(|m| format!("{} {} {:.12}", m.name, m.version, m.sha256))
 }
 
-fn place(target: &Target) -> &'static str {
+fn place(target: &ServerFigures) -> &'static str {
     if target.shares_machine { "the generator's machine" } else { "elsewhere" }
 }
 
 /// What is said of the servers, once.
-fn each(run: &Run, of: fn(&Target) -> Option<String>) -> String {
+fn each(run: &Run, of: fn(&ServerFigures) -> Option<String>) -> String {
     let mut all: Vec<_> =
         run.targets.iter().map(|target| of(target).unwrap_or("unknown".to_owned())).collect();
     all.sort();

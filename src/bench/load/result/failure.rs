@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Why a request counts as failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub(crate) enum FailureKind {
     /// No connection could be opened.
     Connect,
     /// No whole answer within `--timeout`.
@@ -19,13 +19,13 @@ pub(crate) enum Kind {
     BadResponse,
 }
 
-impl Kind {
+impl FailureKind {
     pub(crate) fn of(error: &hyper::Error) -> Self {
         if error.is_parse() { Self::BadResponse } else { Self::Reset }
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect => f.write_str("connect"),

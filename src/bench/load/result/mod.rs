@@ -13,9 +13,9 @@ mod wire;
 
 pub(crate) use self::command::line as command_line;
 pub(crate) use self::compare::{Comparison, Row, Saved};
-pub(crate) use self::failure::Kind;
+pub(crate) use self::failure::FailureKind;
 pub(crate) use self::run::{
-    Arrival, Bin, Endpoint, FailureTimes, Finding, Generator, Knee, Load, PERCENTILES, Phase, Plan, Recent,
-    Report, Run, Second, ServerModel, SoFar, Stage, Stall, Starts, Target, Threshold, Unfinished, Usage,
-    UsageSample, Verdict, Weight,
+    Arrival, Bin, Endpoint, FailureTimes, Finding, Generator, Knee, Load, LoadTest, PERCENTILES, Phase, Plan,
+    Recent, Run, Second, ServerFigures, ServerModel, SoFar, Stage, Stall, Starts, Threshold, Unfinished,
+    Usage, UsageSample, Verdict, Weight,
 };

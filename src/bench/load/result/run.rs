@@ -14,7 +14,7 @@ use crate::bench::environment::Environment;
 /// One run is written as one object; several as `{"runs": […], "knee": …, "environment": …}`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(from = "super::wire::Wire", into = "super::wire::Wire")]
-pub(crate) struct Report {
+pub(crate) struct LoadTest {
     /// As typed, without keys.
     pub(crate) command: String,
     pub(crate) runs: Vec<Run>,
@@ -60,7 +60,7 @@ pub(crate) struct Run {
     pub(crate) stalls: Vec<Stall>,
     /// In flight at the end; they are in no other figure.
     pub(crate) unfinished: Unfinished,
-    pub(crate) targets: Vec<Target>,
+    pub(crate) targets: Vec<ServerFigures>,
     pub(crate) generator: Generator,
     /// Open loop only.
     pub(crate) starts: Option<Starts>,
@@ -315,7 +315,7 @@ pub(crate) struct Unfinished {
 
 /// A server under test.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Target {
+pub(crate) struct ServerFigures {
     pub(crate) url: String,
     /// From `/health`.
     pub(crate) version: Option<String>,

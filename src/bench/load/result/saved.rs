@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 
 use super::command;
 use super::compare::{Comparison, Saved, Side, compare};
-use super::run::{Report, Run};
+use super::run::{LoadTest, Run};
 use crate::bench::load::report::Outputs;
 use crate::bench::words::counted;
 use crate::cli::BenchArgs;
@@ -27,12 +27,12 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn names(report: &Report) -> Vec<String> {
+fn names(report: &LoadTest) -> Vec<String> {
     report.runs.iter().map(Run::name).collect()
 }
 
 /// The runs of all files, one after the other, as if measured now.
-fn read_all(paths: &[impl AsRef<Path>]) -> anyhow::Result<Report> {
+fn read_all(paths: &[impl AsRef<Path>]) -> anyhow::Result<LoadTest> {
     let (first, others) = paths.split_first().context("--from: no file")?;
     let mut all = read("--from", first.as_ref())?;
     for path in others {
@@ -50,8 +50,8 @@ fn read_all(paths: &[impl AsRef<Path>]) -> anyhow::Result<Report> {
 }
 
 /// The runs of `--compare`, named as their files are, and what they say beside each other; `None` without files.
-pub(crate) fn compared(files: &[Saved]) -> anyhow::Result<Option<(Report, Comparison)>> {
-    let mut all: Option<Report> = None;
+pub(crate) fn compared(files: &[Saved]) -> anyhow::Result<Option<(LoadTest, Comparison)>> {
+    let mut all: Option<LoadTest> = None;
     let (mut containers, mut environments) = (Vec::new(), Vec::new());
     for (index, file) in files.iter().enumerate() {
         let mut report = read("--compare", &file.path)?;
@@ -83,7 +83,7 @@ pub(crate) fn compared(files: &[Saved]) -> anyhow::Result<Option<(Report, Compar
     Ok(Some((all, comparison)))
 }
 
-fn read(flag: &str, path: &Path) -> anyhow::Result<Report> {
+fn read(flag: &str, path: &Path) -> anyhow::Result<LoadTest> {
     let name = path.display();
     let text = std::fs::read(path).with_context(|| format!("{flag} {name}"))?;
     serde_json::from_slice(&text).map_err(|_| what_is_wrong(&text)).with_context(|| {
@@ -103,7 +103,7 @@ fn what_is_wrong(text: &[u8]) -> anyhow::Error {
     }
 }
 
-fn append(all: &mut Report, further: Report) {
+fn append(all: &mut LoadTest, further: LoadTest) {
     all.runs.extend(further.runs);
     all.knee = all.knee.take().or(further.knee);
     all.command = format!("{}\n{}", all.command, further.command);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::run::{Knee, Report, Run};
+use super::run::{Knee, LoadTest, Run};
 use crate::bench::environment::Environment;
 
 /// One run or several, as written.
@@ -23,9 +23,9 @@ pub(crate) enum Wire {
     },
 }
 
-impl From<Report> for Wire {
-    fn from(report: Report) -> Self {
-        let Report { command, mut runs, knee, environment } = report;
+impl From<LoadTest> for Wire {
+    fn from(report: LoadTest) -> Self {
+        let LoadTest { command, mut runs, knee, environment } = report;
         match runs.pop() {
             Some(run) if runs.is_empty() && knee.is_none() => {
                 Self::One { run: Box::new(run), command, environment }
@@ -38,7 +38,7 @@ impl From<Report> for Wire {
     }
 }
 
-impl From<Wire> for Report {
+impl From<Wire> for LoadTest {
     fn from(wire: Wire) -> Self {
         match wire {
             Wire::Several { runs, knee, command, environment } => Self { command, runs, knee, environment },

@@ -3,7 +3,7 @@
 use super::containers;
 use crate::bench::load::report::{describe, figures};
 use crate::bench::load::result::Comparison;
-use crate::bench::load::result::{Endpoint, Load, Report, Run, Stage, Verdict};
+use crate::bench::load::result::{Endpoint, Load, LoadTest, Run, Stage, Verdict};
 use crate::bench::words::counted;
 
 /// Above this share of the time, a stage is worth a sentence of its own.
@@ -13,7 +13,7 @@ const PLANNED: f64 = 0.7;
 /// What `Conclusion` calls fast enough: the median that the document's example names, as a p95.
 const FAST_MS: f64 = 500.0;
 
-pub(super) fn bottlenecks(report: &Report) -> Vec<String> {
+pub(super) fn bottlenecks(report: &LoadTest) -> Vec<String> {
     let mut said = Vec::new();
     let Some(run) = most_loaded(report) else { return vec!["Nothing was measured.".to_owned()] };
     let name = run.name();
@@ -59,7 +59,7 @@ pub(super) fn bottlenecks(report: &Report) -> Vec<String> {
     said
 }
 
-pub(super) fn scalability(report: &Report, comparison: Option<&Comparison>) -> Vec<String> {
+pub(super) fn scalability(report: &LoadTest, comparison: Option<&Comparison>) -> Vec<String> {
     let mut said = Vec::new();
     let mut thinking: Vec<&Run> =
         report.runs.iter().filter(|run| run.think_s().is_some_and(|z| z > 0.0)).collect();
@@ -109,7 +109,7 @@ pub(super) fn scalability(report: &Report, comparison: Option<&Comparison>) -> V
     said
 }
 
-pub(super) fn recommendations(report: &Report) -> Vec<String> {
+pub(super) fn recommendations(report: &LoadTest) -> Vec<String> {
     let mut said = Vec::new();
     let names_of = |verdicts: &[Verdict]| {
         let these = report.runs.iter().filter(|run| verdicts.contains(&run.verdict));
@@ -177,7 +177,7 @@ pub(super) fn recommendations(report: &Report) -> Vec<String> {
     said
 }
 
-pub(super) fn conclusion(report: &Report) -> String {
+pub(super) fn conclusion(report: &LoadTest) -> String {
     let runs = report.runs.iter().filter_map(|run| Some((run, figures::total(run)?.failures)));
     let (good, bad): (Vec<_>, Vec<_>) = runs
         .filter(|(run, _)| run.scenario != "custom" || report.runs.len() == 1)
@@ -217,7 +217,7 @@ pub(super) fn conclusion(report: &Report) -> String {
 }
 
 /// The run with most good answers per second; its stages are those of the server at work.
-fn most_loaded(report: &Report) -> Option<&Run> {
+fn most_loaded(report: &LoadTest) -> Option<&Run> {
     let rps = |run: &&Run| run.steady_total().map_or(0.0, Endpoint::good_per_s);
     report.runs.iter().max_by(|a, b| rps(a).total_cmp(&rps(b)))
 }
@@ -228,7 +228,7 @@ fn disturbed(run: &Run) -> Option<f64> {
 }
 
 /// The run with the smallest share of waiting in a typical answer, and that of inference in it.
-fn without_waiting(report: &Report) -> Option<(&Run, f64)> {
+fn without_waiting(report: &LoadTest) -> Option<(&Run, f64)> {
     let share = |run: &Run, name| run.stages.iter().find(|s| s.name == name)?.share_at_p50;
     let waiting = report.runs.iter().filter_map(|run| Some((run, share(run, "queue")?)));
     let (run, _) = waiting.min_by(|a, b| a.1.total_cmp(&b.1))?;
@@ -236,7 +236,7 @@ fn without_waiting(report: &Report) -> Option<(&Run, f64)> {
 }
 
 /// Think time and response time under a load that leaves the server room, as what is planned for does.
-fn relaxed(report: &Report) -> Option<(f64, f64)> {
+fn relaxed(report: &LoadTest) -> Option<(f64, f64)> {
     let times = |run: &Run| Some((run.think_s()?, run.steady_total()?.average_ms? / 1e3));
     let unsaturated = report.runs.iter().filter(|run| run.verdict == Verdict::NotSaturated);
     unsaturated.filter_map(times).find(|(think_s, _)| *think_s > 0.0)
@@ -248,7 +248,7 @@ fn largest(run: &Run, share: fn(&Stage) -> Option<f64>) -> Option<&Stage> {
 }
 
 /// The most good answers per second that a run has shown which its users did not limit, and that run.
-fn capacity(report: &Report) -> Option<(&Run, f64)> {
+fn capacity(report: &LoadTest) -> Option<(&Run, f64)> {
     let valid = report
         .runs
         .iter()
@@ -258,7 +258,7 @@ fn capacity(report: &Report) -> Option<(&Run, f64)> {
 }
 
 /// What stands before a capacity that may be larger: this run did not fill the server, as far as that is known.
-fn at_least(report: &Report, run: &Run) -> &'static str {
+fn at_least(report: &LoadTest, run: &Run) -> &'static str {
     if run.server_was_full(report.environment.logical_cores) { "" } else { "at least " }
 }
 

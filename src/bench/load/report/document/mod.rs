@@ -10,14 +10,14 @@ use super::markdown;
 use super::markdown::escaped;
 use super::{columns, describe, figures};
 use crate::bench::load::result::Comparison;
-use crate::bench::load::result::{Report, Run, Target};
+use crate::bench::load::result::{LoadTest, Run, ServerFigures};
 use crate::bench::words::counted;
 
 const INSTRUCTIONS: &str = include_str!("instructions.md");
 
 pub(in crate::bench::load::report) fn write(
     out: &mut dyn Write,
-    report: &Report,
+    report: &LoadTest,
     comparison: Option<&Comparison>,
 ) -> io::Result<()> {
     writeln!(out, "# Load Testing with skinclf and Locust - Results and Instructions\n")?;
@@ -46,7 +46,7 @@ fn parted(runs: &[Run]) -> (Vec<&Run>, Vec<&Run>) {
     if scenarios.is_empty() { (further, scenarios) } else { (scenarios, further) }
 }
 
-fn environment(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+fn environment(out: &mut dyn Write, report: &LoadTest) -> io::Result<()> {
     let environment = &report.environment;
     let unknown = || "unknown".to_owned();
     let cores = environment.logical_cores.map_or("? cores".to_owned(), |n| counted(n, "core"));
@@ -68,21 +68,21 @@ fn environment(out: &mut dyn Write, report: &Report) -> io::Result<()> {
 }
 
 /// What is said of each target, once.
-fn each(targets: &[&Target], said: fn(&Target) -> String) -> String {
+fn each(targets: &[&ServerFigures], said: fn(&ServerFigures) -> String) -> String {
     let mut all: Vec<_> = targets.iter().map(|target| said(target)).collect();
     all.sort();
     all.dedup();
     if all.is_empty() { "unknown".to_owned() } else { all.join("; ") }
 }
 
-fn model(target: &Target) -> String {
+fn model(target: &ServerFigures) -> String {
     let known = |m: &crate::bench::load::result::ServerModel| {
         format!("{} {} (sha256 {:.12})", m.name, m.version, m.sha256)
     };
     target.model.as_ref().map_or("unknown".to_owned(), known)
 }
 
-fn server(target: &Target) -> String {
+fn server(target: &ServerFigures) -> String {
     target
         .version
         .as_ref()
@@ -90,7 +90,7 @@ fn server(target: &Target) -> String {
 }
 
 /// Runs that are not scenarios: those that seek the limit.
-fn further_runs(out: &mut dyn Write, report: &Report, runs: &[&Run]) -> io::Result<()> {
+fn further_runs(out: &mut dyn Write, report: &LoadTest, runs: &[&Run]) -> io::Result<()> {
     writeln!(out, "### Further Runs\n\n{}\n", columns::OF_RUNS)?;
     let runs: Vec<_> = runs.iter().map(|run| (*run).clone()).collect();
     markdown::table(out, &columns::RUN, &runs)?;
@@ -109,7 +109,7 @@ fn further_runs(out: &mut dyn Write, report: &Report, runs: &[&Run]) -> io::Resu
     writeln!(out, "\n---\n")
 }
 
-fn key_findings(out: &mut dyn Write, report: &Report, comparison: Option<&Comparison>) -> io::Result<()> {
+fn key_findings(out: &mut dyn Write, report: &LoadTest, comparison: Option<&Comparison>) -> io::Result<()> {
     writeln!(out, "## Key Findings")?;
     let parts = [
         ("Performance Bottlenecks", conclusions::bottlenecks(report)),

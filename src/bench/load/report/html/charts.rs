@@ -1,7 +1,7 @@
 //! Which charts a run is drawn as.
 
 use crate::bench::load::report::figures;
-use crate::bench::load::result::{Endpoint, Knee, Load, Recent, Run, Second, Target, UsageSample};
+use crate::bench::load::result::{Endpoint, Knee, Load, Recent, Run, Second, ServerFigures, UsageSample};
 use crate::bench::words::counted;
 use crate::html::chart::{Axis, Chart, HALF, Mark, Panel, Readout, Series, Shade, Shape, WIDE};
 use crate::html::scale::{log_ticks, ticks, time_ticks};
@@ -178,7 +178,7 @@ const CPU: &str = "CPU, cores";
 pub(super) fn usage(run: &Run) -> Option<Chart> {
     const STYLES: [&str; 4] = ["c1", "c3", "c5", "c4"];
     let panel = |title, value: fn(&UsageSample) -> Option<f64>| {
-        let of_target = |(index, target): (usize, &Target)| {
+        let of_target = |(index, target): (usize, &ServerFigures)| {
             let samples = target.usage.iter().flat_map(|u| &u.series);
             let points: Vec<_> = samples.map(|s| (s.at_s, value(s))).collect();
             let style = STYLES[index % STYLES.len()];

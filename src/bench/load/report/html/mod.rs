@@ -12,16 +12,20 @@ use super::columns;
 use super::columns::Column;
 use super::{comparison, describe, figures};
 use crate::bench::load::result::Comparison;
-use crate::bench::load::result::{Report, Run, Verdict};
+use crate::bench::load::result::{LoadTest, Run, Verdict};
 use crate::bench::words::{counted, were};
 
 const STYLE: &str = include_str!("style.css");
 
-pub(super) fn write(out: &mut dyn Write, report: &Report, comparison: Option<&Comparison>) -> io::Result<()> {
+pub(super) fn write(
+    out: &mut dyn Write,
+    report: &LoadTest,
+    comparison: Option<&Comparison>,
+) -> io::Result<()> {
     out.write_all(page(report, comparison).into_string().as_bytes())
 }
 
-fn page(report: &Report, comparison: Option<&Comparison>) -> Markup {
+fn page(report: &LoadTest, comparison: Option<&Comparison>) -> Markup {
     let title = format!("Load test of {}", targets(report));
     let warned: Vec<_> = report.runs.iter().filter(|run| describe::is_warning(run.verdict)).collect();
     let window_title = match warned.first() {
@@ -52,7 +56,7 @@ fn page(report: &Report, comparison: Option<&Comparison>) -> Markup {
     crate::html::page(&window_title, STYLE, &body)
 }
 
-fn targets(report: &Report) -> String {
+fn targets(report: &LoadTest) -> String {
     let mut urls: Vec<&str> = Vec::new();
     for target in report.runs.iter().flat_map(|run| &run.targets) {
         if !urls.contains(&&*target.url) {
@@ -66,7 +70,7 @@ fn targets(report: &Report) -> String {
     }
 }
 
-fn when(report: &Report) -> String {
+fn when(report: &LoadTest) -> String {
     let runs = counted(report.runs.len(), "run");
     match report.runs.first() {
         Some(first) => format!("{runs} from {}", figures::date(&first.started_at)),
@@ -75,7 +79,7 @@ fn when(report: &Report) -> String {
 }
 
 /// The verdict before any figure. One that spoils the figures is stated across the page.
-fn headline(report: &Report, warned: &[&Run]) -> Markup {
+fn headline(report: &LoadTest, warned: &[&Run]) -> Markup {
     let failed: u64 = report.runs.iter().filter_map(figures::total).map(|t| t.failures).sum();
     let limits: Vec<_> = report.runs.iter().flat_map(|run| &run.thresholds).collect();
     let missed = limits.iter().filter(|limit| limit.missed).count();
@@ -126,7 +130,7 @@ fn verdict(run: &Run) -> Markup {
     }
 }
 
-fn summary(report: &Report) -> Markup {
+fn summary(report: &LoadTest) -> Markup {
     html! {
         section {
             h2 { "All runs" }

@@ -8,7 +8,7 @@ use super::{charts, stages, table, verdict};
 use crate::bench::load::report::columns;
 use crate::bench::load::report::columns::Column;
 use crate::bench::load::report::{describe, figures};
-use crate::bench::load::result::{Endpoint, Recent, Run, Second, Target};
+use crate::bench::load::result::{Endpoint, Recent, Run, Second, ServerFigures};
 
 /// Most rows of the table behind the timeline.
 const ROWS: usize = 300;
@@ -24,7 +24,7 @@ const SECOND: [Column<Second>; 8] = [
     ("p99", |s| figures::ms(s.p99_ms)),
 ];
 
-const TARGET: [Column<Target>; 12] = [
+const TARGET: [Column<ServerFigures>; 12] = [
     ("server", |t| t.url.clone()),
     ("version", |t| t.version.clone().unwrap_or("-".to_owned())),
     ("requests", |t| t.requests.to_string()),

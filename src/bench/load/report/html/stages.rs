@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::table;
 use crate::bench::load::report::columns::Column;
 use crate::bench::load::report::figures;
-use crate::bench::load::result::{Run, Stage, Target};
+use crate::bench::load::result::{Run, ServerFigures, Stage};
 use crate::html::chart::WIDE;
 
 pub(super) const METHOD: &str = "From Server-Timing, in the steady state: the share of each stage in typical answers \
@@ -43,8 +43,8 @@ pub(super) fn table_of(run: &Run) -> Markup {
 }
 
 /// A bar for each server.
-pub(super) fn shares(targets: &[Target]) -> Markup {
-    let all = |t: &Target| t.share.unwrap_or(0.0);
+pub(super) fn shares(targets: &[ServerFigures]) -> Markup {
+    let all = |t: &ServerFigures| t.share.unwrap_or(0.0);
     let rows: Vec<_> = targets.iter().map(|t| (&*t.url, vec![("", "c1", all(t))])).collect();
     stacked("Share of the requests by server", &rows, &[])
 }
