@@ -40,7 +40,11 @@ impl Results<'_> {
     fn finish(self, layout: Layout, threads: usize, name: &str) -> anyhow::Result<()> {
         match self {
             Self::Rows(mut sink) => sink.finish().with_context(|| name.to_owned()),
-            Self::Scores(scoring, out) => scoring.finish(layout, threads, out, name),
+            Self::Scores(scoring, out) => {
+                // The command line lets only tables and JSON through.
+                let look = if let Layout::Table(look) = layout { Some(look) } else { None };
+                scoring.finish(look, threads, out, name)
+            }
         }
     }
 }
@@ -49,7 +53,11 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
     usage::refuse_contradictions(args);
     let classifier = Arc::new(args.model.load()?);
     let spec = classifier.spec();
-    let scoring = args.truth.as_deref().map(|labels| Scoring::open(labels, args, spec)).transpose()?;
+    let scoring = args
+        .truth
+        .as_deref()
+        .map(|labels| Scoring::open(labels, args.report.as_deref(), spec, args.quiet))
+        .transpose()?;
     let mut heatmaps = args.heatmap.as_deref().map(|folder| Heatmaps::open(folder, spec)).transpose()?;
     let mut out = destination(args)?;
     let (out_name, on_terminal, to_file) = (out.name.clone(), out.is_terminal, out.is_file());
@@ -85,7 +93,10 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
             written.map(Heatmap::File)
         });
         match &mut results {
-            Results::Scores(scoring, _) => scoring.add(&name, &outcome),
+            Results::Scores(scoring, _) => {
+                let prediction = outcome.as_ref().ok().map(|(prediction, _)| prediction);
+                scoring.add(&name, prediction);
+            }
             Results::Rows(sink) => {
                 let top_k = args.top_k.map(usize::from);
                 let record = Record { subject: Subject::Path(&name), outcome, spec, top_k, heatmap };

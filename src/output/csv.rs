@@ -2,62 +2,73 @@
 
 use std::io::{self, Write};
 
-use skinclf::ModelSpec;
+use skinclf::{ModelSpec, Prediction};
 
-use super::{Record, Sink, io_error};
+use super::{Failure, Record, Sink};
+use crate::table;
+use crate::table::{Cell, Column, Table};
 
-pub(super) struct Csv<W: Write> {
-    writer: csv::Writer<W>,
-    header: Option<Vec<String>>,
+pub(super) struct Csv<'s, W: Write> {
+    spec: &'s ModelSpec,
+    csv: table::Csv<W>,
 }
 
-impl<W: Write> Csv<W> {
-    pub(super) fn new(spec: &ModelSpec, out: W) -> Self {
-        let codes = spec.labels.iter().map(|l| l.code.as_str());
-        let header = ["path", "class_name", "label", "confidence", "malignant_probability"]
-            .into_iter()
-            .chain(codes)
-            .chain(["width", "height", "flagged", "usable", "reasons", "error_code", "error_message"]);
-        Self { writer: csv::Writer::from_writer(out), header: Some(header.map(str::to_owned).collect()) }
-    }
-
-    fn write_header(&mut self) -> io::Result<()> {
-        self.header.take().map_or(Ok(()), |header| self.writer.write_record(header).map_err(io_error))
+impl<'s, W: Write> Csv<'s, W> {
+    pub(super) fn new(spec: &'s ModelSpec, out: W) -> Self {
+        Self { spec, csv: table::Csv::new(out) }
     }
 }
 
-impl<W: Write> Sink for Csv<W> {
+impl<W: Write> Sink for Csv<'_, W> {
     fn push(&mut self, record: &Record<'_>) -> io::Result<()> {
-        self.write_header()?;
-        let labels = &record.spec.labels;
-        let mut row = vec![record.subject.name().to_owned()];
-        match &record.outcome {
-            Ok((prediction, _)) => {
-                let label = &labels[prediction.class];
-                row.extend([label.code.clone(), label.name.clone()]);
-                row.push(prediction.probabilities[prediction.class].to_string());
-                let malignant = record.spec.malignant_probability(&prediction.probabilities);
-                row.push(malignant.to_string());
-                row.extend(prediction.probabilities.iter().map(ToString::to_string));
-                row.extend([prediction.width.to_string(), prediction.height.to_string()]);
-                row.push(
-                    record.spec.is_flagged(malignant).map_or(String::new(), |flagged| flagged.to_string()),
-                );
-                row.push(prediction.is_usable().to_string());
-                let reasons: Vec<_> = prediction.reasons.iter().map(|reason| reason.code()).collect();
-                row.push(reasons.join(" "));
-                row.extend([String::new(), String::new()]);
-            }
-            Err(failure) => {
-                row.resize(row.len() + 4 + labels.len() + 5, String::new());
-                row.extend([failure.code.to_owned(), failure.message.clone()]);
-            }
-        }
-        self.writer.write_record(row).map_err(io_error)
+        self.csv.write(&columns(self.spec), record)
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        self.write_header()?;
-        self.writer.flush()
+        self.csv.finish(&columns(self.spec))
     }
+}
+
+/// Made anew for each image: a column knows one lifetime of its rows, and no two records need have the same.
+fn columns<'a>(spec: &'a ModelSpec) -> Table<'a, Record<'a>> {
+    let label = |p: &Prediction| &spec.labels[p.class];
+    let malignant = |p: &Prediction| spec.malignant_probability(&p.probabilities);
+    let first = [
+        Column::of_csv("path", |record: &Record| record.subject.name()),
+        of_prediction("class_name", move |p| Cell::from(&*label(p).code)),
+        of_prediction("label", move |p| Cell::from(&*label(p).name)),
+        of_prediction("confidence", |p| Cell::number(p.probabilities[p.class])),
+        of_prediction("malignant_probability", move |p| Cell::number(malignant(p))),
+    ];
+    let probability = |(class, label): (usize, &'a skinclf::Label)| {
+        of_prediction(&label.code, move |p| Cell::number(p.probabilities[class]))
+    };
+    let last = [
+        of_prediction("width", |p| Cell::number(p.width)),
+        of_prediction("height", |p| Cell::number(p.height)),
+        of_prediction("flagged", move |p| {
+            spec.is_flagged(malignant(p)).map_or(Cell::default(), Cell::number)
+        }),
+        of_prediction("usable", |p| Cell::number(p.is_usable())),
+        of_prediction("reasons", reasons),
+        of_failure("error_code", |failure| failure.code.into()),
+        of_failure("error_message", |failure| failure.message.clone().into()),
+    ];
+    Table::new(first.into_iter().chain(spec.labels.iter().enumerate().map(probability)).chain(last))
+}
+
+/// Empty for an image that could not be classified.
+fn of_prediction<'a>(name: &'a str, cell: impl Fn(&Prediction) -> Cell + 'a) -> Column<'a, Record<'a>> {
+    Column::of_csv(name, move |record: &Record| {
+        record.outcome.as_ref().map_or(Cell::default(), |(prediction, _)| cell(prediction))
+    })
+}
+
+fn of_failure<'a>(name: &'a str, cell: impl Fn(&Failure) -> Cell + 'a) -> Column<'a, Record<'a>> {
+    Column::of_csv(name, move |record: &Record| record.outcome.as_ref().err().map_or(Cell::default(), &cell))
+}
+
+fn reasons(prediction: &Prediction) -> Cell {
+    let codes: Vec<_> = prediction.reasons.iter().map(|reason| reason.code()).collect();
+    codes.join(" ").into()
 }

@@ -10,51 +10,47 @@ use std::path::Path;
 
 use skinclf::ModelSpec;
 
-use super::{Record, Sink, io_error};
+use super::{Record, Sink};
+use crate::table::{Cell, Column, Csv, Table};
 
-const COLUMNS: [&str; 7] = ["MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"];
+const CODES: [&str; 7] = ["MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"];
 
 pub(super) struct Isic<W: Write> {
-    writer: csv::Writer<W>,
-    /// For each column, the index of its label.
-    classes: [usize; 7],
-    started: bool,
+    csv: Csv<W>,
+    table: Table<'static, Row>,
+}
+
+struct Row {
+    image: String,
+    /// By class of the model.
+    scores: Vec<f32>,
 }
 
 impl<W: Write> Isic<W> {
     pub(super) fn new(spec: &ModelSpec, out: W) -> Result<Self, String> {
-        let mut classes = [0; 7];
-        for (class, column) in classes.iter_mut().zip(COLUMNS) {
-            let found = spec.labels.iter().position(|l| l.code.eq_ignore_ascii_case(column));
-            *class = found.ok_or(format!("--format isic needs a class {column}, which this model lacks"))?;
+        let mut columns = vec![Column::of_csv("image", |row: &Row| row.image.clone())];
+        for code in CODES {
+            let class = spec.labels.iter().position(|l| l.code.eq_ignore_ascii_case(code));
+            let class = class.ok_or(format!("--format isic needs a class {code}, which this model lacks"))?;
+            columns.push(Column::of_csv(code, move |row: &Row| Cell::number(row.scores[class])));
         }
-        Ok(Self { writer: csv::Writer::from_writer(out), classes, started: false })
-    }
-
-    fn write_header(&mut self) -> io::Result<()> {
-        if !std::mem::replace(&mut self.started, true) {
-            self.writer.write_record(["image"].iter().chain(&COLUMNS)).map_err(io_error)?;
-        }
-        Ok(())
+        Ok(Self { csv: Csv::new(out), table: Table::new(columns) })
     }
 }
 
 impl<W: Write> Sink for Isic<W> {
     fn push(&mut self, record: &Record<'_>) -> io::Result<()> {
-        self.write_header()?;
         // A submission has no place for a failure; the caller has reported it.
         let Ok((prediction, _)) = &record.outcome else {
             return Ok(());
         };
         let name = record.subject.name();
-        let stem = Path::new(name).file_stem().map_or(name.into(), |s| s.to_string_lossy());
+        let image = Path::new(name).file_stem().map_or(name.into(), |stem| stem.to_string_lossy());
         let scores = record.spec.scores(&prediction.probabilities);
-        let scores = self.classes.map(|class| scores[class].to_string());
-        self.writer.write_record([stem.into_owned()].iter().chain(&scores)).map_err(io_error)
+        self.csv.write(&self.table, &Row { image: image.into_owned(), scores })
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        self.write_header()?;
-        self.writer.flush()
+        self.csv.finish(&self.table)
     }
 }

@@ -24,14 +24,6 @@ pub(crate) trait Sink {
     fn finish(&mut self) -> io::Result<()>;
 }
 
-/// The error behind one of `csv`, whose own conversion hides what kind it is: a closed pipe, say.
-fn io_error(error: ::csv::Error) -> io::Error {
-    match error.into_kind() {
-        ::csv::ErrorKind::Io(error) => error,
-        kind => io::Error::other(format!("{kind:?}")),
-    }
-}
-
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Layout {

@@ -2,13 +2,13 @@
 
 use std::io::{self, Write};
 
-use comfy_table::Color;
 use skinclf::{Decision, Group, ModelSpec, Prediction};
 
 use super::{Record, Sink};
 use crate::process::Wrapping;
 use crate::process::terminal::{Look, printable};
-use crate::table::{Cell, Kind};
+use crate::table;
+use crate::table::{Cell, Column, Kind, Tone};
 
 pub(crate) const NOTICE: &str =
     "Research software, not a medical device: this is not a diagnosis. See a doctor about a skin change.";
@@ -16,13 +16,23 @@ pub(crate) const NOTICE: &str =
 /// Images to a table: a long run prints several, so that memory stays bounded.
 const IMAGES: usize = 1000;
 
+/// A class of an image, or what else there is to say of it.
+#[derive(Default)]
+struct Row {
+    image: String,
+    class: Cell,
+    probability: String,
+    score: String,
+    malignant: Cell,
+}
+
 pub(super) struct Table<'s, W: Write> {
     spec: &'s ModelSpec,
     out: Wrapping<W>,
     look: Look,
     /// Of how many images the rows are.
     images: usize,
-    rows: Vec<Vec<Cell>>,
+    rows: Vec<Row>,
     any: bool,
     any_flagged: bool,
     /// For some image another class is more probable than the one named.
@@ -58,20 +68,24 @@ impl<'s, W: Write> Table<'s, W> {
         for (rank, (class, probability)) in listed.enumerate() {
             let label = &spec.labels[class];
             let mark = if rank == 0 && beaten { "*" } else { "" };
-            let color = match label.group {
-                _ if !usable => Color::Yellow,
-                Group::Malignant => Color::Red,
-                Group::Benign => Color::Green,
+            let tone = match label.group {
+                _ if !usable => Tone::Doubtful,
+                Group::Malignant => Tone::Malignant,
+                Group::Benign => Tone::Benign,
             };
-            let text = Cell::from(format!("{} ({}){mark}", label.name, label.code)).color(color);
-            let name = if rank == 0 { name.clone() } else { String::new() };
             let malignant = if rank == 0 { self.malignant(prediction) } else { Cell::default() };
-            self.add_row(name, text, percent(probability), percent(scores[class]), malignant);
+            self.rows.push(Row {
+                image: if rank == 0 { name.clone() } else { String::new() },
+                class: Cell::from(format!("{} ({}){mark}", label.name, label.code)).tone(tone),
+                probability: percent(probability),
+                score: percent(scores[class]),
+                malignant,
+            });
         }
         if !usable {
             let reasons: Vec<_> = prediction.reasons.iter().map(|reason| reason.words()).collect();
-            let text = Cell::from(format!("not usable: {}", reasons.join(", "))).color(Color::Yellow);
-            self.add_row(String::new(), text, String::new(), String::new(), Cell::default());
+            let class = Cell::from(format!("not usable: {}", reasons.join(", "))).tone(Tone::Doubtful);
+            self.rows.push(Row { class, ..Row::default() });
         }
     }
 
@@ -79,28 +93,26 @@ impl<'s, W: Write> Table<'s, W> {
         let malignant = self.spec.malignant_probability(&prediction.probabilities);
         if self.spec.is_flagged(malignant) == Some(true) {
             self.any_flagged = true;
-            return Cell::from(format!("{} flagged", percent(malignant))).color(Color::Red);
+            return Cell::from(format!("{} flagged", percent(malignant))).tone(Tone::Malignant);
         }
         percent(malignant).into()
     }
 
-    fn add_row(&mut self, name: String, class: Cell, probability: String, score: String, malignant: Cell) {
-        let score = self.with_scores.then(|| score.into());
-        let row = [name.into(), class, probability.into()].into_iter().chain(score).chain([malignant]);
-        self.rows.push(row.collect());
-    }
-
     fn write_rows(&mut self) -> io::Result<()> {
         self.images = 0;
-        if self.rows.is_empty() {
+        let rows = std::mem::take(&mut self.rows);
+        if rows.is_empty() {
             return Ok(());
         }
-        let score = self.with_scores.then_some(("score", Kind::Figure));
-        let titles = [("image", Kind::Name), ("class", Kind::Text), ("probability", Kind::Figure)];
-        let titles = titles.into_iter().chain(score).chain([("malignant", Kind::Figure)]);
-        let mut table = crate::table::Table::new(self.look, titles, &[]);
-        self.rows.drain(..).for_each(|row| table.add_row(row));
-        writeln!(self.out, "{table}")
+        let columns = [
+            Column::name("image", |row: &Row| row.image.clone()),
+            Column::new(Kind::Text, "class", |row: &Row| row.class.clone()),
+            Column::figure("probability", |row: &Row| row.probability.clone()),
+        ];
+        let score = self.with_scores.then(|| Column::figure("score", |row: &Row| row.score.clone()));
+        let malignant = Column::figure("malignant", |row: &Row| row.malignant.clone());
+        let table = table::Table::new(columns.into_iter().chain(score).chain([malignant]));
+        writeln!(self.out, "{}", table.terminal(self.look, &rows))
     }
 }
 
@@ -111,9 +123,9 @@ impl<W: Write> Sink for Table<'_, W> {
         match &record.outcome {
             Ok((prediction, _)) => self.add_rows(name, record, prediction),
             Err(failure) => {
-                let message = Cell::from(printable(&format!("error: {}", failure.message)));
-                let message = message.color(Color::Yellow);
-                self.add_row(name, message, String::new(), String::new(), Cell::default());
+                let message = printable(&format!("error: {}", failure.message));
+                let class = Cell::from(message).tone(Tone::Doubtful);
+                self.rows.push(Row { image: name, class, ..Row::default() });
             }
         }
         self.any = true;

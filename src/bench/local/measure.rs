@@ -19,7 +19,7 @@ const TOLERANCE: f32 = 1e-5;
 
 /// One number of threads.
 #[derive(Debug, serde::Serialize)]
-pub(super) struct Run {
+pub(super) struct Measured {
     pub(super) threads: usize,
     pub(super) images_per_second: f64,
     /// Throughput per thread, relative to the run with the fewest threads; 1 is perfect scaling.
@@ -87,7 +87,11 @@ impl Work<'_> {
 }
 
 /// Does the work on so many threads. `None` if interrupted before anything was measured.
-pub(super) fn measure(work: &Work<'_>, threads: usize, bar: &ProgressBar) -> anyhow::Result<Option<Run>> {
+pub(super) fn measure(
+    work: &Work<'_>,
+    threads: usize,
+    bar: &ProgressBar,
+) -> anyhow::Result<Option<Measured>> {
     let left = AtomicUsize::new(work.iterations);
     let all_started = OnceLock::new();
     let start_line = Barrier::new(threads);
@@ -113,7 +117,7 @@ pub(super) fn measure(work: &Work<'_>, threads: usize, bar: &ProgressBar) -> any
     if timings.is_empty() {
         return Ok(None);
     }
-    Ok(Some(Run {
+    Ok(Some(Measured {
         threads,
         images_per_second: timings.len() as f64 / (end - start).as_secs_f64(),
         scaling_efficiency: None,
@@ -146,9 +150,9 @@ fn worker(
     Ok((start, timings))
 }
 
-/// Fills in [`Run::scaling_efficiency`], which needs all runs.
-pub(super) fn set_scaling_efficiency(runs: &mut [Run]) {
-    let per_thread = |run: &Run| run.images_per_second / run.threads as f64;
+/// Fills in [`Measured::scaling_efficiency`], which needs all runs.
+pub(super) fn set_scaling_efficiency(runs: &mut [Measured]) {
+    let per_thread = |run: &Measured| run.images_per_second / run.threads as f64;
     let Some(base) = runs.iter().min_by_key(|r| r.threads).map(per_thread).filter(|_| runs.len() > 1) else {
         return;
     };

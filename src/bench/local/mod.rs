@@ -8,15 +8,14 @@ use std::fs::File;
 use anyhow::Context as _;
 use bytesize::ByteSize;
 
-use self::measure::{Run, Work, measure};
+use self::measure::{Measured, Work, measure};
 use super::environment::Environment;
 use crate::bounded;
 use crate::cli::{BenchArgs, BenchFormat};
 use crate::destination::Destination;
 use crate::output::ModelId;
-use crate::process::Exit;
 use crate::process::terminal::Look;
-use crate::process::{interrupt, terminal};
+use crate::process::{Exit, interrupt, terminal};
 
 /// 600x450, like the pictures of HAM10000.
 const DEFAULT_IMAGE: &[u8] = include_bytes!("../../../samples/lesion-1.jpg");
@@ -26,11 +25,11 @@ const MAX_IMAGE: ByteSize = ByteSize::mib(256);
 
 /// All figures of one invocation, and what they were measured on.
 #[derive(serde::Serialize)]
-struct Report<'a> {
+struct LocalBenchmark<'a> {
     /// Whether runs are missing, or the last one is shorter than planned.
     interrupted: bool,
-    runs: Vec<Run>,
-    image: Image,
+    runs: Vec<Measured>,
+    image: BenchImage,
     warmup: usize,
     environment: Environment,
     model: ModelId<'a>,
@@ -38,7 +37,7 @@ struct Report<'a> {
 
 /// The picture that was classified again and again.
 #[derive(serde::Serialize)]
-struct Image {
+struct BenchImage {
     name: String,
     bytes: usize,
     width: u32,
@@ -80,27 +79,31 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     }
     measure::set_scaling_efficiency(&mut runs);
 
-    let report = Report {
+    let benchmark = LocalBenchmark {
         interrupted: interrupt::requested(),
         runs,
-        image: Image { name, bytes: bytes.len(), width: reference.width, height: reference.height },
+        image: BenchImage { name, bytes: bytes.len(), width: reference.width, height: reference.height },
         warmup: args.warmup,
         environment: Environment::of(Some(&classifier)),
         model: ModelId::from(classifier.spec()),
     };
-    write(args.format, &report, destination)?;
-    Ok(if report.interrupted { Exit::Interrupted } else { Exit::Done })
+    write(args.format, &benchmark, destination)?;
+    Ok(if benchmark.interrupted { Exit::Interrupted } else { Exit::Done })
 }
 
-fn write(format: BenchFormat, report: &Report<'_>, destination: Destination) -> anyhow::Result<()> {
+fn write(
+    format: BenchFormat,
+    benchmark: &LocalBenchmark<'_>,
+    destination: Destination,
+) -> anyhow::Result<()> {
     let is_terminal = destination.is_terminal;
     destination.fill(|mut out| match format {
-        BenchFormat::Table => report::table::write(out, report, Look::of_output(is_terminal)),
+        BenchFormat::Table => report::write_table(out, benchmark, Look::of_output(is_terminal)),
         BenchFormat::Json => {
-            serde_json::to_writer_pretty(&mut out, report)?;
+            serde_json::to_writer_pretty(&mut out, benchmark)?;
             writeln!(out)
         }
-        BenchFormat::Csv => report::csv::write(out, report),
-        BenchFormat::Markdown => report::markdown::write(out, report),
+        BenchFormat::Csv => report::write_csv(out, benchmark),
+        BenchFormat::Markdown => report::write_markdown(out, benchmark),
     })
 }

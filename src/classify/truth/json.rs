@@ -6,31 +6,31 @@ use serde::Serialize;
 use serde::ser::Serializer;
 use skinclf::evaluation::{AtThreshold, Estimate, Overall, PerClass};
 
-use super::RESAMPLES;
-use super::report::Report;
+use super::evaluation::{Evaluation, RESAMPLES};
 use crate::output::ModelId;
 
-pub(super) fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
+pub(super) fn write(out: &mut dyn Write, evaluation: &Evaluation<'_>) -> io::Result<()> {
     let document = Document {
-        interrupted: report.interrupted,
-        images: report.images,
-        lesions: report.lesions,
-        unusable: report.unusable,
-        failed: report.left_out.failed,
-        unlabelled: report.left_out.unlabelled,
-        unknown_label: report.left_out.unknown_label,
-        repeated: report.left_out.repeated,
-        labels_without_image: report.left_out.labels_without_image,
-        model: report.spec.into(),
+        interrupted: evaluation.interrupted,
+        images: evaluation.images,
+        lesions: evaluation.lesions,
+        unusable: evaluation.unusable,
+        failed: evaluation.left_out.failed,
+        unlabelled: evaluation.left_out.unlabelled,
+        unknown_label: evaluation.left_out.unknown_label,
+        repeated: evaluation.left_out.repeated,
+        labels_without_image: evaluation.left_out.labels_without_image,
+        model: evaluation.spec.into(),
         resamples: RESAMPLES,
-        metrics: report.scores.overall,
-        at_threshold: report.scores.at_threshold,
-        per_class: ByCode(report),
-        labels: report.spec.labels.iter().map(|l| l.code.as_str()).collect(),
-        confusion: report.scores.confusion.rows().collect(),
+        metrics: evaluation.scores.overall,
+        at_threshold: evaluation.scores.at_threshold,
+        per_class: ByCode(evaluation),
+        labels: evaluation.codes().collect(),
+        confusion: evaluation.scores.confusion.rows().collect(),
     };
     serde_json::to_writer(&mut *out, &document)?;
-    out.write_all(b"\n")
+    out.write_all(b"\n")?;
+    out.flush()
 }
 
 #[derive(Serialize)]
@@ -54,7 +54,7 @@ struct Document<'a> {
 }
 
 /// The classes' figures by code, in the order of the labels.
-struct ByCode<'a>(&'a Report<'a>);
+struct ByCode<'a>(&'a Evaluation<'a>);
 
 #[derive(Serialize)]
 struct OfClass {
@@ -71,6 +71,6 @@ impl Serialize for ByCode<'_> {
             .iter()
             .enumerate()
             .map(|(class, figures)| OfClass { n: scores.confusion.occurrences(class), figures: *figures });
-        serializer.collect_map(self.0.spec.labels.iter().map(|l| &l.code).zip(classes))
+        serializer.collect_map(self.0.codes().zip(classes))
     }
 }

@@ -1,18 +1,15 @@
 //! `--truth`: scores of a run against labels, in place of its results one by one.
+//!
+//! Read [`Scoring`] first: it takes the results of images and ends in an `Evaluation`, which `tables`, `json` and `page`
+//! write.
 
-mod figures;
-mod html;
+mod columns;
+mod evaluation;
 mod json;
 mod labels;
 mod names;
-mod report;
+mod page;
 mod scoring;
-mod table;
+mod tables;
 
 pub(super) use self::scoring::Scoring;
-
-/// So many give intervals whose ends hardly move from seed to seed.
-const RESAMPLES: usize = 1000;
-
-/// Any would do; one that is fixed makes the output repeatable.
-const SEED: u64 = 0x5eed;

@@ -4,19 +4,19 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
-use skinclf::ModelSpec;
 use skinclf::evaluation::Sample;
+use skinclf::{ModelSpec, Prediction};
 
+use super::evaluation::{Evaluation, LeftOut, RESAMPLES};
 use super::labels::Labels;
 use super::names::Names;
-use super::report::{LeftOut, Report};
-use super::{RESAMPLES, SEED, html};
-use crate::classify::Outcome;
-use crate::cli::ClassifyArgs;
+use super::{json, page, tables};
 use crate::destination::Destination;
-use crate::output::Layout;
 use crate::process::interrupt;
-use crate::process::terminal::note;
+use crate::process::terminal::{Look, note};
+
+/// Any would do; one that is fixed makes the output repeatable.
+const SEED: u64 = 0x5eed;
 
 /// Gathers what can be scored while the run goes on.
 pub(in crate::classify) struct Scoring<'s> {
@@ -24,7 +24,7 @@ pub(in crate::classify) struct Scoring<'s> {
     sample: Sample<'s>,
     spec: &'s ModelSpec,
     file: PathBuf,
-    report: Option<Destination>,
+    page: Option<Destination>,
     quiet: bool,
     classified: u64,
     failed: u64,
@@ -35,14 +35,15 @@ pub(in crate::classify) struct Scoring<'s> {
 }
 
 impl<'s> Scoring<'s> {
-    /// Reads the labels and opens the report's file, so that what is wrong with them is said before the run.
+    /// Reads the labels and opens the file of the page, so that a mistake in either costs no run.
     pub(in crate::classify) fn open(
         file: &Path,
-        args: &ClassifyArgs,
+        page: Option<&Path>,
         spec: &'s ModelSpec,
+        quiet: bool,
     ) -> anyhow::Result<Self> {
         let labels = Labels::read(file, spec)?;
-        if !args.quiet {
+        if !quiet {
             let (file, unknown) = (file.display(), labels.unknown());
             if !labels.lacking().is_empty() {
                 note(format_args!("warning: {file} has no column {}", labels.lacking().join(", ")));
@@ -60,8 +61,8 @@ impl<'s> Scoring<'s> {
             sample: Sample::new(spec),
             spec,
             file: file.to_owned(),
-            report: args.report.as_deref().map(|path| Destination::create("--report", path)).transpose()?,
-            quiet: args.quiet,
+            page: page.map(|path| Destination::create("--report", path)).transpose()?,
+            quiet,
             classified: 0,
             failed: 0,
             unusable: 0,
@@ -71,10 +72,10 @@ impl<'s> Scoring<'s> {
         })
     }
 
-    /// Takes note of one image's result.
-    pub(in crate::classify) fn add(&mut self, name: &str, outcome: &Outcome) {
+    /// Takes note of one image, which could not be classified if there is no prediction.
+    pub(in crate::classify) fn add(&mut self, name: &str, prediction: Option<&Prediction>) {
         let label = self.labels.of_image(name);
-        let Ok((prediction, _)) = outcome else {
+        let Some(prediction) = prediction else {
             self.failed += 1;
             return;
         };
@@ -95,19 +96,19 @@ impl<'s> Scoring<'s> {
         self.sample.push(class, prediction.class, &prediction.probabilities, label.lesion);
     }
 
-    /// Prints the scores and writes the report.
+    /// Prints the scores, as tables of a look or else as JSON, and writes the page.
     ///
     /// # Errors
     /// When there is nothing to score, unless the run was interrupted, or something cannot be written; `name` is
     /// what `out` is called.
     pub(in crate::classify) fn finish(
         mut self,
-        layout: Layout,
+        look: Option<Look>,
         threads: usize,
         out: &mut dyn Write,
         name: &str,
     ) -> anyhow::Result<()> {
-        // Once, so that all that is said agrees.
+        // Asked once, so that all outputs agree.
         let interrupted = interrupt::requested();
         if self.sample.is_empty() {
             return if interrupted { Ok(()) } else { Err(self.nothing_to_score()) };
@@ -115,20 +116,23 @@ impl<'s> Scoring<'s> {
         if !self.quiet {
             self.warn(interrupted);
         }
-        let page = self.report.take();
-        let report = self.report(threads, interrupted)?;
+        let page = self.page.take();
+        let evaluation = self.evaluation(threads, interrupted)?;
         // If one cannot be written, the other still holds what the run found.
-        let printed = report.print(layout, out).with_context(|| name.to_owned());
+        let printed = match look {
+            Some(look) => tables::write(out, &evaluation, look),
+            None => json::write(out, &evaluation),
+        };
         if let Some(page) = page {
-            page.fill(|out| html::write(out, &report))?;
+            page.fill(|out| page::write(out, &evaluation))?;
         }
-        printed
+        printed.with_context(|| name.to_owned())
     }
 
-    fn report(self, threads: usize, interrupted: bool) -> anyhow::Result<Report<'s>> {
+    fn evaluation(self, threads: usize, interrupted: bool) -> anyhow::Result<Evaluation<'s>> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = pool.context("cannot start threads")?;
-        Ok(Report {
+        Ok(Evaluation {
             spec: self.spec,
             file: self.file.display().to_string(),
             scores: pool.install(|| self.sample.score(RESAMPLES, SEED)),

@@ -1,47 +1,140 @@
-//! What the tables for people show, whatever they are written in.
+//! The columns of every table. A figure that is added here is in all outputs that have the table: on the terminal, in
+//! Markdown, on the page and, if it is given a name for them by `csv`, in CSV files.
+//!
+//! Locust's files and the tables of a scenario in the document are not here: theirs are given from outside.
 
-use super::{describe, figures};
-use crate::bench::load::result::{Endpoint, Run, Threshold};
-use crate::bench::words::{counted, were};
-
-/// Title and text.
-pub(super) type Column<T> = (&'static str, fn(&T) -> String);
+use super::figures;
+use super::words;
+use crate::bench::load::result::{Endpoint, Row, Run, Second, ServerFigures, Stage};
+use crate::table::{Cell, Column, Table, Tone};
 
 /// Of an endpoint; times in ms.
-pub(super) const ENDPOINT: [Column<Endpoint>; 12] = [
-    ("endpoint", |e| e.name.clone()),
-    ("requests", |e| e.requests.to_string()),
-    ("failures", |e| e.failures.to_string()),
-    ("median", |e| figures::ms(e.median_ms)),
-    ("p90", |e| figures::ms(e.p90_ms)),
-    ("p95", |e| figures::ms(e.p95_ms)),
-    ("p99", |e| figures::ms(e.p99_ms)),
-    ("p99.9", |e| figures::ms(e.p999_ms)),
-    ("average", |e| figures::ms(e.average_ms)),
-    ("min", |e| figures::ms(e.min_ms)),
-    ("max", |e| figures::ms(e.max_ms)),
-    ("requests/s", |e| figures::rate(e.rps)),
-];
+pub(super) fn endpoints<'a>() -> Table<'a, Endpoint> {
+    Table::new([
+        Column::name("endpoint", |e: &Endpoint| e.name.clone()).csv("endpoint"),
+        Column::of_csv("method", |e: &Endpoint| e.method.clone()),
+        Column::figure("requests", |e: &Endpoint| Cell::number(e.requests)).csv("requests").spare(8),
+        Column::figure("failures", |e: &Endpoint| failures(e)).csv("failures").spare(7),
+        Column::figure("median", |e: &Endpoint| ms(e.median_ms)).csv("median_ms").spare(9),
+        Column::figure("p90", |e: &Endpoint| ms(e.p90_ms)).csv("p90_ms").spare(4),
+        Column::figure("p95", |e: &Endpoint| ms(e.p95_ms)).csv("p95_ms"),
+        Column::figure("p99", |e: &Endpoint| ms(e.p99_ms)).csv("p99_ms").spare(6),
+        Column::figure("p99.9", |e: &Endpoint| ms(e.p999_ms)).csv("p999_ms").spare(1),
+        Column::figure("average", |e: &Endpoint| ms(e.average_ms)).csv("average_ms").spare(3),
+        Column::figure("min", |e: &Endpoint| ms(e.min_ms)).csv("min_ms").spare(2),
+        Column::figure("max", |e: &Endpoint| ms(e.max_ms)).csv("max_ms").spare(5),
+        Column::figure("requests/s", |e: &Endpoint| rate(e.rps)).csv("rps"),
+        Column::of_csv("failures_per_s", |e: &Endpoint| Cell::number(e.failures_per_s)),
+        Column::of_csv("failures_by_kind", kinds),
+        Column::of_csv("bytes_sent", |e: &Endpoint| Cell::number(e.bytes_sent)),
+        Column::of_csv("bytes_received", |e: &Endpoint| Cell::number(e.bytes_received)),
+    ])
+    .tone(|e| if e.name == "Total" { Tone::Total } else { Tone::Plain })
+}
+
+/// Of an endpoint and the run that it is of, for CSV files.
+pub(super) fn endpoints_of_runs<'a>() -> Table<'a, (&'a Run, &'a Endpoint)> {
+    let run = [
+        Column::of_csv("run", Run::name),
+        Column::of_csv("users", |r: &Run| Cell::number(r.plan.users())),
+        Column::of_csv("duration_s", |r: &Run| Cell::number(r.plan.duration_s)),
+        Column::of_csv("verdict", |r: &Run| words::word(r.verdict)),
+    ];
+    let run = run.into_iter().map(|column| column.of_part(|(run, _): &(&Run, &Endpoint)| *run));
+    let endpoint = endpoints().into_columns().into_iter();
+    Table::new(
+        run.chain(endpoint.map(|column| column.of_part(|(_, endpoint): &(&Run, &Endpoint)| *endpoint))),
+    )
+}
 
 /// Of a run, all endpoints together, as [`OF_RUNS`] says; times in ms.
-pub(super) const RUN: [Column<Run>; 9] = [
-    ("run", Run::name),
-    ("users", |r| r.plan.users().to_string()),
-    ("requests", |r| of_total(r, |t| t.requests.to_string())),
-    ("failures", |r| of_total(r, |t| t.failures.to_string())),
-    ("median", |r| of_total(r, |t| figures::ms(t.median_ms))),
-    ("p95", |r| of_total(r, |t| figures::ms(t.p95_ms))),
-    ("p99", |r| of_total(r, |t| figures::ms(t.p99_ms))),
-    ("requests/s", |r| of_total(r, |t| figures::rate(t.rps))),
-    ("verdict", |r| describe::word(r.verdict).to_owned()),
-];
+pub(super) fn runs<'a>() -> Table<'a, Run> {
+    Table::new([
+        Column::name("run", Run::name),
+        Column::figure("users", |r: &Run| Cell::number(r.plan.users())).spare(5),
+        Column::figure("requests", |r: &Run| of_total(r, |t| Cell::number(t.requests))).spare(2),
+        Column::figure("failures", |r: &Run| of_total(r, |t| Cell::number(t.failures))).spare(4),
+        Column::figure("median", |r: &Run| of_total(r, |t| ms(t.median_ms))).spare(3),
+        Column::figure("p95", |r: &Run| of_total(r, |t| ms(t.p95_ms))).spare(6),
+        Column::figure("p99", |r: &Run| of_total(r, |t| ms(t.p99_ms))).spare(1),
+        Column::figure("requests/s", |r: &Run| of_total(r, |t| rate(t.rps))),
+        Column::figure("verdict", |r: &Run| words::word(r.verdict)),
+    ])
+    .tone(|r| if r.verdict.spoils_figures() { Tone::Warned } else { Tone::Plain })
+}
 
-/// What the rows of [`RUN`] are figures of.
+/// What the rows of [`runs`] are figures of.
 pub(super) const OF_RUNS: &str =
     "All endpoints together, in the steady state (the whole run where it has none); times in ms.";
 
-fn of_total(run: &Run, shown: fn(&Endpoint) -> String) -> String {
-    run.steady_total().map_or("-".to_owned(), shown)
+/// Of a run that is compared with others; times in ms. What a narrow terminal leaves out is in the warnings below.
+pub(super) fn compared<'a>() -> Table<'a, Row> {
+    Table::new([
+        Column::name("run", |r: &Row| r.name.clone()).csv("run"),
+        Column::figure("containers", |r: &Row| Cell::number(r.containers)).csv("containers").spare(6),
+        Column::figure("users", |r: &Row| Cell::number(r.users)).csv("users").spare(1),
+        Column::of_csv("duration_s", |r: &Row| Cell::number(r.duration_s)),
+        Column::of_csv("requests", |r: &Row| Cell::number(r.requests)),
+        Column::figure("average", |r: &Row| ms(r.average_ms)).csv("average_ms").spare(2),
+        Column::figure("p95", |r: &Row| ms(r.p95_ms)).csv("p95_ms").spare(7),
+        Column::figure("requests/s", |r: &Row| rate(r.rps)).csv("rps"),
+        Column::figure("failed", |r: &Row| share(Some(r.failure_rate))).csv("failure_rate").spare(4),
+        Column::figure("improvement", |r: &Row| change(r.improvement)).csv("improvement"),
+        Column::of_csv("average_reduction", |r: &Row| Cell::default().exactly(r.average_reduction)),
+        Column::figure("efficiency", |r: &Row| efficiency(r.efficiency)).csv("efficiency").spare(5),
+        Column::figure("verdict", |r: &Row| words::word(r.verdict)).csv("verdict").spare(3),
+    ])
+}
+
+/// Of a second; times in ms.
+pub(super) fn seconds<'a>() -> Table<'a, Second> {
+    Table::new([
+        Column::name("at", |s: &Second| figures::clock(s.at_s)),
+        Column::figure("users", |s: &Second| Cell::number(s.users)),
+        Column::figure("in flight", |s: &Second| Cell::number(s.in_flight)),
+        Column::figure("requests/s", |s: &Second| rate(s.rps)),
+        Column::figure("failures", |s: &Second| Cell::number(s.failures)),
+        Column::figure("p50", |s: &Second| ms(s.p50_ms)),
+        Column::figure("p95", |s: &Second| ms(s.p95_ms)),
+        Column::figure("p99", |s: &Second| ms(s.p99_ms)),
+    ])
+}
+
+/// Of a server under test; times in ms.
+pub(super) fn servers<'a>() -> Table<'a, ServerFigures> {
+    Table::new([
+        Column::name("server", |s: &ServerFigures| s.url.clone()),
+        Column::figure("version", |s: &ServerFigures| s.version.clone().unwrap_or("-".to_owned())),
+        Column::figure("requests", |s: &ServerFigures| Cell::number(s.requests)),
+        Column::figure("share", |s: &ServerFigures| share(s.share)),
+        Column::figure("failures", |s: &ServerFigures| Cell::number(s.failures)),
+        Column::figure("median", |s: &ServerFigures| ms(s.median_ms)),
+        Column::figure("p95", |s: &ServerFigures| ms(s.p95_ms)),
+        Column::figure("p99", |s: &ServerFigures| ms(s.p99_ms)),
+        Column::figure("requests/s", |s: &ServerFigures| rate(s.rps)),
+        Column::figure("CPU, cores", |s: &ServerFigures| {
+            figures::cores(s.usage.as_ref().and_then(|u| u.cpu_mean))
+        }),
+        Column::figure("memory, most", |s: &ServerFigures| {
+            figures::mebibytes(s.usage.as_ref().and_then(|u| u.rss_max_bytes))
+        }),
+        Column::figure("queue, most", |s: &ServerFigures| {
+            figures::whole(s.usage.as_ref().and_then(|u| u.queue_max))
+        }),
+    ])
+}
+
+/// Of a part of a request's time; times in ms.
+pub(super) fn stages<'a>() -> Table<'a, Stage> {
+    Table::new([
+        Column::name("stage", |s: &Stage| s.name.clone()),
+        Column::figure("mean", |s: &Stage| ms(s.mean_ms)),
+        Column::figure("p50", |s: &Stage| ms(s.p50_ms)),
+        Column::figure("p95", |s: &Stage| ms(s.p95_ms)),
+        Column::figure("p99", |s: &Stage| ms(s.p99_ms)),
+        Column::figure("share, typical", |s: &Stage| share(s.share_at_p50)),
+        Column::figure("share, slowest", |s: &Stage| share(s.share_at_p99)),
+    ])
 }
 
 /// The rows of a run's table: each endpoint, the total, then the total's parts by phase.
@@ -54,36 +147,36 @@ pub(super) fn rows(run: &Run) -> Vec<Endpoint> {
     run.endpoints.iter().cloned().chain(phases.into_iter().flatten()).collect()
 }
 
-/// Failures by endpoint and kind, a sentence each.
-pub(super) fn failures(run: &Run) -> Vec<String> {
-    let failed = run.endpoints.iter().filter(|e| e.failures > 0 && e.name != "Total");
-    failed.map(|e| format!("Failures of {}: {}.", e.name, figures::failures_by_kind(e))).collect()
+fn of_total(run: &Run, cell: fn(&Endpoint) -> Cell) -> Cell {
+    run.steady_total().map_or("-".into(), cell)
 }
 
-/// What else there is to say under a run's table, a sentence each.
-pub(super) fn notes(run: &Run) -> Vec<String> {
-    let mut notes = Vec::new();
-    if run.interrupted {
-        let time = figures::duration(run.elapsed_s);
-        notes.push(format!("Interrupted after {time}: these are the figures up to then."));
-    }
-    if let Some(starts) = &run.starts {
-        notes.push(format!(
-            "Of {} {} {} dropped because every connection was busy and {} {} late by more than 10 ms (p99 {}, at most {}).",
-            counted(starts.planned, "planned start"),
-            starts.dropped,
-            were(starts.dropped),
-            starts.late,
-            were(starts.late),
-            figures::latency(starts.late_p99_ms),
-            figures::latency(starts.late_max_ms),
-        ));
-    }
-    notes
+fn ms(time: Option<f64>) -> Cell {
+    Cell::from(figures::ms(time)).exactly(time)
 }
 
-/// `missed: p95>500ms (measured 612 ms in the steady state)`
-pub(super) fn threshold(run: &Run, threshold: &Threshold) -> String {
-    let outcome = if threshold.missed { "missed" } else { "kept" };
-    format!("{outcome}: {} ({})", threshold.condition, threshold.result(run))
+fn rate(per_second: f64) -> Cell {
+    Cell::from(figures::rate(per_second)).exactly(Some(per_second))
+}
+
+fn share(share: Option<f64>) -> Cell {
+    Cell::from(share.map_or("-".to_owned(), figures::percent)).exactly(share)
+}
+
+fn change(share: Option<f64>) -> Cell {
+    Cell::from(figures::change(share)).exactly(share)
+}
+
+fn efficiency(efficiency: Option<f64>) -> Cell {
+    Cell::from(figures::efficiency(efficiency)).exactly(efficiency)
+}
+
+fn failures(endpoint: &Endpoint) -> Cell {
+    Cell::number(endpoint.failures).tone(if endpoint.failures > 0 { Tone::Failed } else { Tone::Plain })
+}
+
+/// `status_503=3;timeout=1`
+fn kinds(endpoint: &Endpoint) -> String {
+    let kinds = endpoint.failures_by_kind.iter().map(|(kind, count)| format!("{kind}={count}"));
+    kinds.collect::<Vec<_>>().join(";")
 }

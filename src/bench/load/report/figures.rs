@@ -61,6 +61,20 @@ pub(super) fn mebibytes(bytes: Option<f64>) -> String {
     bytes.map_or("-".to_owned(), |b| format!("{:.0} MiB", b / f64::from(1 << 20)))
 }
 
+pub(super) fn whole(count: Option<f64>) -> String {
+    count.map_or("-".to_owned(), |count| format!("{count:.0}"))
+}
+
+/// `+82 %`, `-3.1 %`
+pub(super) fn change(share: Option<f64>) -> String {
+    let sign = |share| if share > 0.0 { "+" } else { "" };
+    share.map_or("-".to_owned(), |s| format!("{}{}", sign(s), percent(s)))
+}
+
+pub(super) fn efficiency(efficiency: Option<f64>) -> String {
+    efficiency.map_or("-".to_owned(), |e| format!("{e:.2}"))
+}
+
 /// `2m`, `1m 30s`, `12.5s`: as `--duration` takes it.
 pub(super) fn duration(seconds: f64) -> String {
     if seconds < 60.0 && (seconds * 10.0).round() % 10.0 != 0.0 {

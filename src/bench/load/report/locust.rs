@@ -6,8 +6,9 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::bench::load::result::{Endpoint, PERCENTILES, Run, Second};
+use crate::bench::load::result::{Endpoint, FailureTimes, PERCENTILES, Run, Second};
 use crate::destination::Destination;
+use crate::table::{Cell, Column, Csv, Table};
 
 type Content = fn(&mut dyn Write, &Run) -> io::Result<()>;
 
@@ -41,115 +42,86 @@ pub(super) fn open(prefix: &Path, runs: &[String]) -> anyhow::Result<Vec<Files>>
     runs.iter().enumerate().map(of_run).collect()
 }
 
-/// `50%` … `99.99%`, `100%`
-fn percentile_titles() -> impl Iterator<Item = String> {
-    PERCENTILES.iter().map(|p| format!("{p}%"))
-}
-
 fn stats(out: &mut dyn Write, run: &Run) -> io::Result<()> {
-    let mut writer = writer(out);
-    let titles = [
-        "Type",
-        "Name",
-        "Request Count",
-        "Failure Count",
-        "Median Response Time",
-        "Average Response Time",
-        "Min Response Time",
-        "Max Response Time",
-        "Average Content Size",
-        "Requests/s",
-        "Failures/s",
+    let columns = [
+        Column::of_csv("Type", |e: &&Endpoint| e.method.clone()),
+        Column::of_csv("Name", |e: &&Endpoint| locust_name(e)),
+        Column::of_csv("Request Count", |e: &&Endpoint| Cell::number(e.requests)),
+        Column::of_csv("Failure Count", |e: &&Endpoint| Cell::number(e.failures)),
+        Column::of_csv("Median Response Time", |e: &&Endpoint| whole(e.median_ms)),
+        Column::of_csv("Average Response Time", |e: &&Endpoint| float(e.average_ms)),
+        Column::of_csv("Min Response Time", |e: &&Endpoint| float(e.min_ms)),
+        Column::of_csv("Max Response Time", |e: &&Endpoint| float(e.max_ms)),
+        Column::of_csv("Average Content Size", |e: &&Endpoint| mean(e.bytes_received, e.requests)),
+        Column::of_csv("Requests/s", |e: &&Endpoint| float(Some(e.rps))),
+        Column::of_csv("Failures/s", |e: &&Endpoint| float(Some(e.failures_per_s))),
     ];
-    writer.write_record(titles.map(str::to_owned).into_iter().chain(percentile_titles()))?;
-    for endpoint in by_name(&run.endpoints) {
-        let row = [
-            endpoint.method.clone(),
-            locust_name(endpoint).to_owned(),
-            endpoint.requests.to_string(),
-            endpoint.failures.to_string(),
-            whole(endpoint.median_ms),
-            float(endpoint.average_ms),
-            float(endpoint.min_ms),
-            float(endpoint.max_ms),
-            mean(endpoint.bytes_received, endpoint.requests),
-            float(Some(endpoint.rps)),
-            float(Some(endpoint.failures_per_s)),
-        ];
-        writer.write_record(row.into_iter().chain(percentiles(&endpoint.percentiles_ms)))?;
-    }
-    writer.flush()
+    let percentiles = percentiles(|e: &&Endpoint| &e.percentiles_ms);
+    write(out, Table::new(columns.into_iter().chain(percentiles)), &by_name(&run.endpoints))
 }
 
 fn history(out: &mut dyn Write, run: &Run) -> io::Result<()> {
-    let mut writer = writer(out);
-    let before = ["Timestamp", "User Count", "Type", "Name", "Requests/s", "Failures/s"];
-    let after = [
-        "Total Request Count",
-        "Total Failure Count",
-        "Total Median Response Time",
-        "Total Average Response Time",
-        "Total Min Response Time",
-        "Total Max Response Time",
-        "Total Average Content Size",
+    let before = [
+        Column::of_csv("Timestamp", |s: &Second| Cell::number(timestamp(run, s.at_s))),
+        Column::of_csv("User Count", |s: &Second| Cell::number(s.users)),
+        Column::of_csv("Type", |_: &Second| ""),
+        Column::of_csv("Name", |_: &Second| "Aggregated"),
+        Column::of_csv("Requests/s", |s: &Second| format!("{:.6}", s.rps)),
+        Column::of_csv("Failures/s", |s: &Second| {
+            format!("{:.6}", s.rps * s.failures as f64 / s.requests.max(1) as f64)
+        }),
     ];
-    let owned = |titles: &[&str]| titles.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
-    writer.write_record(owned(&before).into_iter().chain(percentile_titles()).chain(owned(&after)))?;
-    for second in &run.series {
-        let Second { so_far, .. } = second;
-        let failures_per_s = second.rps * second.failures as f64 / second.requests.max(1) as f64;
-        let before = [
-            timestamp(run, second.at_s).to_string(),
-            second.users.to_string(),
-            String::new(),
-            "Aggregated".to_owned(),
-            format!("{:.6}", second.rps),
-            format!("{failures_per_s:.6}"),
-        ];
-        let after = [
-            so_far.requests.to_string(),
-            so_far.failures.to_string(),
-            whole(so_far.median_ms),
-            float(so_far.average_ms),
-            float(so_far.min_ms),
-            float(so_far.max_ms),
-            mean(so_far.bytes_received, so_far.requests),
-        ];
-        writer.write_record(before.into_iter().chain(percentiles(&so_far.percentiles_ms)).chain(after))?;
-    }
-    writer.flush()
+    let after = [
+        Column::of_csv("Total Request Count", |s: &Second| Cell::number(s.so_far.requests)),
+        Column::of_csv("Total Failure Count", |s: &Second| Cell::number(s.so_far.failures)),
+        Column::of_csv("Total Median Response Time", |s: &Second| whole(s.so_far.median_ms)),
+        Column::of_csv("Total Average Response Time", |s: &Second| float(s.so_far.average_ms)),
+        Column::of_csv("Total Min Response Time", |s: &Second| float(s.so_far.min_ms)),
+        Column::of_csv("Total Max Response Time", |s: &Second| float(s.so_far.max_ms)),
+        Column::of_csv("Total Average Content Size", |s: &Second| {
+            mean(s.so_far.bytes_received, s.so_far.requests)
+        }),
+    ];
+    let percentiles = percentiles(|s: &Second| &s.so_far.percentiles_ms);
+    write(out, Table::new(before.into_iter().chain(percentiles).chain(after)), &run.series)
+}
+
+/// So many failures of an endpoint, all of one kind.
+struct Failures<'a> {
+    endpoint: &'a Endpoint,
+    kind: &'a str,
+    count: u64,
+    times: Option<&'a FailureTimes>,
 }
 
 fn failures(out: &mut dyn Write, run: &Run) -> io::Result<()> {
-    let mut writer = writer(out);
-    writer.write_record(["Method", "Name", "Error", "Occurrences", "First Seen", "Last Seen"])?;
+    let mut rows = Vec::new();
     for endpoint in by_name(&run.endpoints).into_iter().filter(|e| e.name != "Total") {
         for (kind, count) in &endpoint.failures_by_kind {
-            let seen = run.failure_times.iter().find(|t| t.endpoint == endpoint.name && t.kind == *kind);
-            let at = |seconds: Option<f64>| seconds.map_or(String::new(), |s| date(run, s));
-            writer.write_record([
-                &endpoint.method,
-                &endpoint.name,
-                kind,
-                &count.to_string(),
-                &at(seen.map(|t| t.first_s)),
-                &at(seen.map(|t| t.last_s)),
-            ])?;
+            let times = run.failure_times.iter().find(|t| t.endpoint == endpoint.name && t.kind == *kind);
+            rows.push(Failures { endpoint, kind, count: *count, times });
         }
     }
-    writer.flush()
+    let at = |seconds: Option<f64>| seconds.map_or(String::new(), |s| date(run, s));
+    let columns = [
+        Column::of_csv("Method", |f: &Failures| f.endpoint.method.clone()),
+        Column::of_csv("Name", |f: &Failures| f.endpoint.name.clone()),
+        Column::of_csv("Error", |f: &Failures| f.kind),
+        Column::of_csv("Occurrences", |f: &Failures| Cell::number(f.count)),
+        Column::of_csv("First Seen", |f: &Failures| at(f.times.map(|t| t.first_s))),
+        Column::of_csv("Last Seen", |f: &Failures| at(f.times.map(|t| t.last_s))),
+    ];
+    write(out, Table::new(columns), &rows)
 }
 
 /// Of a script that is the user; there is none here.
 fn exceptions(out: &mut dyn Write, _run: &Run) -> io::Result<()> {
-    let mut writer = writer(out);
-    writer.write_record(["Count", "Message", "Traceback", "Nodes"])?;
-    writer.flush()
+    let columns = ["Count", "Message", "Traceback", "Nodes"].map(|name| Column::of_csv(name, |_: &()| ""));
+    write(out, Table::new(columns), &[])
 }
 
-/// Lines end as those of Python's `csv` do.
-fn writer(out: &mut dyn Write) -> csv::Writer<&mut dyn Write> {
-    csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out)
+fn write<T>(out: &mut dyn Write, table: Table<'_, T>, rows: &[T]) -> io::Result<()> {
+    table.csv(Csv::with_python_lines(out), rows)
 }
 
 /// Locust's order: by name, the total last.
@@ -163,12 +135,16 @@ fn locust_name(endpoint: &Endpoint) -> &str {
     if endpoint.name == "Total" { "Aggregated" } else { &endpoint.name }
 }
 
-/// Whole milliseconds, as Locust's percentiles are; `N/A` where too few samples stand behind one,
-/// the largest value taken for the percentiles beyond those that are known.
-fn percentiles(values: &[Option<f64>]) -> Vec<String> {
-    let max = values.last().copied().flatten();
-    let shown = |value: &Option<f64>| value.or(max).map_or("N/A".to_owned(), |ms| format!("{ms:.0}"));
-    values.iter().map(shown).collect()
+/// `50%` … `99.99%`, `100%`: whole milliseconds, as Locust's percentiles are; `N/A` where too few samples stand behind
+/// one, the largest value taken for the percentiles beyond those that are known.
+fn percentiles<'a, T: 'a>(values: fn(&T) -> &[Option<f64>]) -> impl Iterator<Item = Column<'a, T>> {
+    PERCENTILES.iter().enumerate().map(move |(at, percentile)| {
+        Column::of_csv(format!("{percentile}%"), move |row: &T| {
+            let values = values(row);
+            let max = values.last().copied().flatten();
+            values.get(at).copied().flatten().or(max).map_or("N/A".to_owned(), |ms| format!("{ms:.0}"))
+        })
+    })
 }
 
 fn whole(ms: Option<f64>) -> String {

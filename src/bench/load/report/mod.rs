@@ -2,15 +2,13 @@
 
 mod columns;
 mod comparison;
-mod csv;
-pub(super) mod describe;
 mod document;
 mod figures;
-mod html;
 pub(crate) mod live;
 mod locust;
-mod markdown;
-mod table;
+mod page;
+mod tables;
+pub(super) mod words;
 
 use std::path::PathBuf;
 
@@ -67,20 +65,20 @@ impl Outputs {
     fn write_figures(self, report: &LoadTest) -> anyhow::Result<()> {
         let is_terminal = self.figures.is_terminal;
         self.figures.fill(|mut out| match self.format {
-            BenchFormat::Table => table::write(out, report, Look::of_output(is_terminal)),
+            BenchFormat::Table => tables::write_terminal(out, report, Look::of_output(is_terminal)),
             BenchFormat::Json => {
                 serde_json::to_writer_pretty(&mut out, report)?;
                 writeln!(out)
             }
-            BenchFormat::Csv => csv::write(out, report),
-            BenchFormat::Markdown => markdown::write(out, report),
+            BenchFormat::Csv => tables::write_csv(out, report),
+            BenchFormat::Markdown => tables::write_markdown(out, report),
         })
     }
 
     fn write_comparison(self, comparison: &Comparison) -> anyhow::Result<()> {
         let is_terminal = self.figures.is_terminal;
         self.figures.fill(|mut out| match self.format {
-            BenchFormat::Table => comparison::write_table(out, comparison, Look::of_output(is_terminal)),
+            BenchFormat::Table => comparison::write_terminal(out, comparison, Look::of_output(is_terminal)),
             BenchFormat::Json => {
                 serde_json::to_writer_pretty(&mut out, comparison)?;
                 writeln!(out)
@@ -96,7 +94,7 @@ impl Outputs {
         let mut outcome = Ok(());
         for (kind, file) in std::mem::take(&mut self.reports) {
             let written = file.fill(|out| match kind {
-                Kind::Page => html::write(out, report, comparison),
+                Kind::Page => page::write(out, report, comparison),
                 Kind::Document => document::write(out, report, comparison),
             });
             outcome = outcome.and(written);

@@ -1,7 +1,7 @@
 //! What the runs say together, in sentences with the figures behind them.
 
 use super::containers;
-use crate::bench::load::report::{describe, figures};
+use crate::bench::load::report::{figures, words};
 use crate::bench::load::result::Comparison;
 use crate::bench::load::result::{Endpoint, Load, LoadTest, Run, Stage, Verdict};
 use crate::bench::words::counted;
@@ -85,14 +85,14 @@ pub(super) fn scalability(report: &LoadTest, comparison: Option<&Comparison>) ->
         }
     }
     if let Some(knee) = &report.knee {
-        said.push(describe::knee(knee));
+        said.push(words::knee(knee));
     }
     match capacity(report) {
         Some((run, per_second)) => said.push(format!(
             "Capacity: {}{} good answers/s ({}), with p95 {}{}.",
             at_least(report, run),
             figures::rate(per_second),
-            describe::plan(&run.plan),
+            words::plan(&run.plan),
             figures::latency(run.steady_total().and_then(|t| t.p95_ms)),
             disturbed(run).map_or(String::new(), |cores| format!(
                 ", while other processes or the hypervisor took {cores:.2} cores"
@@ -114,7 +114,7 @@ pub(super) fn recommendations(report: &LoadTest) -> Vec<String> {
     let names_of = |verdicts: &[Verdict]| {
         let these = report.runs.iter().filter(|run| verdicts.contains(&run.verdict));
         let names: Vec<_> =
-            these.map(|run| format!("{} ({})", run.name(), describe::word(run.verdict))).collect();
+            these.map(|run| format!("{} ({})", run.name(), words::word(run.verdict))).collect();
         (!names.is_empty()).then(|| names.join(", "))
     };
     if let Some(names) = names_of(&[Verdict::TooShort]) {
@@ -137,7 +137,7 @@ pub(super) fn recommendations(report: &LoadTest) -> Vec<String> {
         said.push(format!(
             "Plan for {} requests/s ({}) to a server like this, {} of its capacity of {}{}/s{users}; add servers behind a load balancer beyond that.",
             figures::rate(planned),
-            describe::mix(&run.plan),
+            words::mix(&run.plan),
             figures::percent(PLANNED),
             at_least(report, run),
             figures::rate(per_second)
@@ -183,7 +183,7 @@ pub(super) fn conclusion(report: &LoadTest) -> String {
         .filter(|(run, _)| run.scenario != "custom" || report.runs.len() == 1)
         .partition(|(run, failures)| {
             *failures == 0
-                && !describe::is_warning(run.verdict)
+                && !run.verdict.spoils_figures()
                 && run.steady_total().and_then(|total| total.p95_ms).is_some_and(|p95| p95 < FAST_MS)
         });
     let names = |runs: &[(&Run, _)]| runs.iter().map(|(run, _)| run.name()).collect::<Vec<_>>().join(", ");

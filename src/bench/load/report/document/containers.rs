@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use crate::bench::load::report::markdown::escaped;
-use crate::bench::load::report::{comparison, describe, figures};
+use crate::bench::load::report::{comparison, figures, words};
 use crate::bench::load::result::{Comparison, Row};
+use crate::table::escaped;
 
 pub(super) fn write(out: &mut dyn Write, comparison: &Comparison) -> io::Result<()> {
     writeln!(out, "## Docker Container Scaling Tests\n")?;
@@ -38,7 +38,7 @@ fn one(out: &mut dyn Write, row: &Row, is_first: bool) -> io::Result<()> {
     if !is_first {
         writeln!(out, "- **Improvement**: {}", improvement(row))?;
     }
-    writeln!(out, "- Verdict: {}\n", describe::word(row.verdict))
+    writeln!(out, "- Verdict: {}\n", words::word(row.verdict))
 }
 
 /// `82 % more requests/s, average response time 45 % shorter; efficiency 0.91`
@@ -52,6 +52,6 @@ pub(super) fn improvement(row: &Row) -> String {
         "{} requests/s than the first, average response time {}; efficiency {}",
         change(row.improvement, "more", "fewer"),
         change(row.average_reduction, "shorter", "longer"),
-        row.efficiency.map_or("-".to_owned(), |e| format!("{e:.2}"))
+        figures::efficiency(row.efficiency)
     )
 }

@@ -6,12 +6,10 @@ mod scenario;
 
 use std::io::{self, Write};
 
-use super::markdown;
-use super::markdown::escaped;
-use super::{columns, describe, figures};
-use crate::bench::load::result::Comparison;
-use crate::bench::load::result::{LoadTest, Run, ServerFigures};
+use super::{columns, figures, words};
+use crate::bench::load::result::{Comparison, LoadTest, Run, ServerFigures, ServerModel};
 use crate::bench::words::counted;
+use crate::table::{escaped, list};
 
 const INSTRUCTIONS: &str = include_str!("instructions.md");
 
@@ -76,9 +74,7 @@ fn each(targets: &[&ServerFigures], said: fn(&ServerFigures) -> String) -> Strin
 }
 
 fn model(target: &ServerFigures) -> String {
-    let known = |m: &crate::bench::load::result::ServerModel| {
-        format!("{} {} (sha256 {:.12})", m.name, m.version, m.sha256)
-    };
+    let known = |m: &ServerModel| format!("{} {} (sha256 {:.12})", m.name, m.version, m.sha256);
     target.model.as_ref().map_or("unknown".to_owned(), known)
 }
 
@@ -92,19 +88,18 @@ fn server(target: &ServerFigures) -> String {
 /// Runs that are not scenarios: those that seek the limit.
 fn further_runs(out: &mut dyn Write, report: &LoadTest, runs: &[&Run]) -> io::Result<()> {
     writeln!(out, "### Further Runs\n\n{}\n", columns::OF_RUNS)?;
-    let runs: Vec<_> = runs.iter().map(|run| (*run).clone()).collect();
-    markdown::table(out, &columns::RUN, &runs)?;
-    let about = |run: &Run| {
+    columns::runs().markdown(out, runs.iter().copied())?;
+    let about = |run: &&Run| {
         format!(
             "{} {}: {}",
-            describe::sentence(&describe::plan(&run.plan)),
-            describe::word(run.verdict),
-            describe::reasons(run)
+            words::sentence(&words::plan(&run.plan)),
+            words::word(run.verdict),
+            words::reasons(run)
         )
     };
-    markdown::list(out, &runs.iter().map(about).collect::<Vec<_>>())?;
+    list(out, &runs.iter().map(about).collect::<Vec<_>>())?;
     if let Some(knee) = &report.knee {
-        writeln!(out, "\n{}", describe::knee(knee))?;
+        writeln!(out, "\n{}", words::knee(knee))?;
     }
     writeln!(out, "\n---\n")
 }

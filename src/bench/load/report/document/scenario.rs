@@ -2,25 +2,26 @@
 
 use std::io::{self, Write};
 
-use crate::bench::load::report::columns;
-use crate::bench::load::report::columns::Column;
-use crate::bench::load::report::markdown;
-use crate::bench::load::report::markdown::escaped;
-use crate::bench::load::report::{describe, figures};
+use crate::bench::load::report::columns::rows;
+use crate::bench::load::report::{figures, words};
 use crate::bench::load::result::{Endpoint, Load, Run};
 use crate::bench::words::counted;
+use crate::table::{Cell, Column, Table, escaped};
 
 /// Times in ms.
-const COLUMNS: [Column<Endpoint>; 8] = [
-    ("Endpoint", |e| e.name.clone()),
-    ("Requests", |e| e.requests.to_string()),
-    ("Failures", |e| e.failures.to_string()),
-    ("Median (ms)", |e| figures::ms(e.median_ms)),
-    ("95th (ms)", |e| figures::ms(e.p95_ms)),
-    ("99th (ms)", |e| figures::ms(e.p99_ms)),
-    ("Avg (ms)", |e| figures::ms(e.average_ms)),
-    ("RPS", |e| figures::rate(e.rps)),
-];
+fn columns<'a>() -> Table<'a, Endpoint> {
+    let name = |e: &Endpoint| if e.name == "Total" { "**Total**".to_owned() } else { e.name.clone() };
+    Table::new([
+        Column::name("Endpoint", name),
+        Column::figure("Requests", |e: &Endpoint| Cell::number(e.requests)),
+        Column::figure("Failures", |e: &Endpoint| Cell::number(e.failures)),
+        Column::figure("Median (ms)", |e: &Endpoint| figures::ms(e.median_ms)),
+        Column::figure("95th (ms)", |e: &Endpoint| figures::ms(e.p95_ms)),
+        Column::figure("99th (ms)", |e: &Endpoint| figures::ms(e.p99_ms)),
+        Column::figure("Avg (ms)", |e: &Endpoint| figures::ms(e.average_ms)),
+        Column::figure("RPS", |e: &Endpoint| figures::rate(e.rps)),
+    ])
+}
 
 pub(super) fn write(out: &mut dyn Write, number: usize, run: &Run) -> io::Result<()> {
     let name = match &*run.scenario {
@@ -37,7 +38,7 @@ pub(super) fn write(out: &mut dyn Write, number: usize, run: &Run) -> io::Result
             writeln!(
                 out,
                 "- Users: {users}\n- Spawn Rate: {spawn_rate}/s\n- Think time: {}",
-                describe::think(*think_s)
+                words::think(*think_s)
             )?;
         }
         Load::Open { rate, connections, .. } => {
@@ -48,15 +49,11 @@ pub(super) fn write(out: &mut dyn Write, number: usize, run: &Run) -> io::Result
         }
     }
     writeln!(out, "- Duration: {}", figures::duration(plan.duration_s))?;
-    writeln!(out, "- Mix: {}", escaped(&describe::mix(plan)))?;
+    writeln!(out, "- Mix: {}", escaped(&words::mix(plan)))?;
     writeln!(out, "- Test Date: {}\n\n**Results:**\n", escaped(&figures::date(&run.started_at)))?;
-    let bold = |endpoint: Endpoint| match &*endpoint.name {
-        "Total" => Endpoint { name: "**Total**".to_owned(), ..endpoint },
-        _ => endpoint,
-    };
-    markdown::table(out, &COLUMNS, &columns::rows(run).into_iter().map(bold).collect::<Vec<_>>())?;
+    columns().markdown(out, &rows(run))?;
     writeln!(out, "\n**Analysis:**\n")?;
-    writeln!(out, "- Verdict: **{}**. {}", describe::word(run.verdict), escaped(&describe::reasons(run)))?;
+    writeln!(out, "- Verdict: **{}**. {}", words::word(run.verdict), escaped(&words::reasons(run)))?;
     for sentence in analysis(run) {
         writeln!(out, "- {}", escaped(&sentence))?;
     }
@@ -106,9 +103,9 @@ fn analysis(run: &Run) -> Vec<String> {
         let memory = figures::mebibytes(usage.rss_max_bytes);
         said.push(format!("The server{which} {cpu}held at most {memory} of memory{waiting}."));
     }
-    let notes = columns::notes(run);
-    let findings = run.findings.iter().map(|finding| describe::sentence(&finding.text));
-    let limits = run.thresholds.iter().map(|limit| describe::sentence(&columns::threshold(run, limit)));
+    let notes = words::notes(run);
+    let findings = run.findings.iter().map(|finding| words::sentence(&finding.text));
+    let limits = run.thresholds.iter().map(|limit| words::sentence(&words::threshold(run, limit)));
     said.into_iter().chain(notes).chain(findings).chain(limits).collect()
 }
 

@@ -2,25 +2,13 @@
 
 use maud::{Markup, html};
 
-use super::table;
-use crate::bench::load::report::columns::Column;
-use crate::bench::load::report::figures;
+use crate::bench::load::report::{columns, figures};
 use crate::bench::load::result::{Run, ServerFigures, Stage};
 use crate::html::chart::WIDE;
 
 pub(super) const METHOD: &str = "From Server-Timing, in the steady state: the share of each stage in typical answers \
                                  (between p40 and p60) and in the slowest 1 %. Other is network, upload and HTTP, \
                                  from when the request was sent.";
-
-const COLUMNS: [Column<Stage>; 7] = [
-    ("stage", |s| s.name.clone()),
-    ("mean", |s| figures::ms(s.mean_ms)),
-    ("p50", |s| figures::ms(s.p50_ms)),
-    ("p95", |s| figures::ms(s.p95_ms)),
-    ("p99", |s| figures::ms(s.p99_ms)),
-    ("share, typical", |s| s.share_at_p50.map_or("-".to_owned(), figures::percent)),
-    ("share, slowest", |s| s.share_at_p99.map_or("-".to_owned(), figures::percent)),
-];
 
 /// One bar of typical answers, one of the slowest.
 pub(super) fn bars(run: &Run) -> Markup {
@@ -39,7 +27,7 @@ pub(super) fn bars(run: &Run) -> Markup {
 }
 
 pub(super) fn table_of(run: &Run) -> Markup {
-    table(&format!("Stages of {}", run.name()), &COLUMNS, &run.stages)
+    columns::stages().html(&format!("Stages of {}", run.name()), &run.stages)
 }
 
 /// A bar for each server.

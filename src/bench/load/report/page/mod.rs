@@ -9,8 +9,7 @@ use std::io::{self, Write};
 use maud::{Markup, html};
 
 use super::columns;
-use super::columns::Column;
-use super::{comparison, describe, figures};
+use super::{comparison, figures, words};
 use crate::bench::load::result::Comparison;
 use crate::bench::load::result::{LoadTest, Run, Verdict};
 use crate::bench::words::{counted, were};
@@ -27,9 +26,9 @@ pub(super) fn write(
 
 fn page(report: &LoadTest, comparison: Option<&Comparison>) -> Markup {
     let title = format!("Load test of {}", targets(report));
-    let warned: Vec<_> = report.runs.iter().filter(|run| describe::is_warning(run.verdict)).collect();
+    let warned: Vec<_> = report.runs.iter().filter(|run| run.verdict.spoils_figures()).collect();
     let window_title = match warned.first() {
-        Some(run) => format!("{}: {title}", describe::word(run.verdict)),
+        Some(run) => format!("{}: {title}", words::word(run.verdict)),
         None => title.clone(),
     };
     let body = html! {
@@ -104,11 +103,11 @@ fn headline(report: &LoadTest, warned: &[&Run]) -> Markup {
 fn alarm(verdict: Verdict, runs: &[&&Run], alone: bool) -> Markup {
     let names: Vec<_> = runs.iter().map(|run| run.name()).collect();
     html! {
-        p.word { "\u{26A0} " (describe::word(verdict)) @if !alone { ": " (names.join(", ")) } }
-        p { (describe::meaning(verdict)) }
+        p.word { "\u{26A0} " (words::word(verdict)) @if !alone { ": " (names.join(", ")) } }
+        p { (words::meaning(verdict)) }
         ul {
             @for run in runs {
-                li { @if !alone { (run.name()) ": " } (describe::reasons(run)) }
+                li { @if !alone { (run.name()) ": " } (words::reasons(run)) }
             }
         }
     }
@@ -123,9 +122,9 @@ fn verdict(run: &Run) -> Markup {
     };
     html! {
         div class=(class) {
-            p.word { (describe::word(run.verdict)) }
-            p { (describe::meaning(run.verdict)) }
-            @if !run.verdict_reasons.is_empty() { p.soft { (describe::reasons(run)) } }
+            p.word { (words::word(run.verdict)) }
+            p { (words::meaning(run.verdict)) }
+            @if !run.verdict_reasons.is_empty() { p.soft { (words::reasons(run)) } }
         }
     }
 }
@@ -135,22 +134,9 @@ fn summary(report: &LoadTest) -> Markup {
         section {
             h2 { "All runs" }
             p.soft { (columns::OF_RUNS) }
-            div.wide role="region" aria-label="All runs" tabindex="0" { table {
-                thead { tr { @for (title, _) in &columns::RUN { th scope="col" { (title) } } } }
-                tbody {
-                    @for (index, run) in report.runs.iter().enumerate() {
-                        tr.warned[describe::is_warning(run.verdict)] {
-                            @for (column, (_, shown)) in columns::RUN.iter().enumerate() {
-                                @if column == 0 {
-                                    th scope="row" { a href={ "#run-" (index + 1) } { (shown(run)) } }
-                                } @else { td { (shown(run)) } }
-                            }
-                        }
-                    }
-                }
-            } }
+            (columns::runs().linked(|index| format!("#run-{}", index + 1)).html("All runs", &report.runs))
             @if let Some(knee) = &report.knee {
-                p { (describe::knee(knee)) }
+                p { (words::knee(knee)) }
                 figure { div.wide role="region" aria-label="Good answers by users" tabindex="0" {
                     (charts::sweep(&report.runs, knee).svg())
                 } }
@@ -166,26 +152,8 @@ fn compared(comparison: &Comparison) -> Markup {
             @if !comparison.warnings.is_empty() {
                 ul.bad { @for warning in &comparison.warnings { li { (warning) } } }
             }
-            (table("Containers compared", &comparison::COLUMNS, &comparison.rows))
+            (columns::compared().html("Containers compared", &comparison.rows))
             p.soft { (comparison::METHOD) }
         }
-    }
-}
-
-/// A table of names and figures; `label` tells screen readers what it holds.
-fn table<T>(label: &str, columns: &[Column<T>], rows: &[T]) -> Markup {
-    html! {
-        div.wide role="region" aria-label=(label) tabindex="0" { table {
-            thead { tr { @for (title, _) in columns { th scope="col" { (title) } } } }
-            tbody {
-                @for row in rows {
-                    tr {
-                        @for (index, (_, shown)) in columns.iter().enumerate() {
-                            @if index == 0 { th scope="row" { (shown(row)) } } @else { td { (shown(row)) } }
-                        }
-                    }
-                }
-            }
-        } }
     }
 }

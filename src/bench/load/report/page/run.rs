@@ -1,67 +1,38 @@
 //! One run on the page.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::{charts, stages, table, verdict};
-use crate::bench::load::report::columns;
-use crate::bench::load::report::columns::Column;
-use crate::bench::load::report::{describe, figures};
-use crate::bench::load::result::{Endpoint, Recent, Run, Second, ServerFigures};
+use super::{charts, stages, verdict};
+use crate::bench::load::report::{columns, figures, words};
+use crate::bench::load::result::{Endpoint, Recent, Run, Second};
+use crate::table::{Cell, Column, Table};
 
 /// Most rows of the table behind the timeline.
 const ROWS: usize = 300;
-
-const SECOND: [Column<Second>; 8] = [
-    ("at", |s| figures::clock(s.at_s)),
-    ("users", |s| s.users.to_string()),
-    ("in flight", |s| s.in_flight.to_string()),
-    ("requests/s", |s| figures::rate(s.rps)),
-    ("failures", |s| s.failures.to_string()),
-    ("p50", |s| figures::ms(s.p50_ms)),
-    ("p95", |s| figures::ms(s.p95_ms)),
-    ("p99", |s| figures::ms(s.p99_ms)),
-];
-
-const TARGET: [Column<ServerFigures>; 12] = [
-    ("server", |t| t.url.clone()),
-    ("version", |t| t.version.clone().unwrap_or("-".to_owned())),
-    ("requests", |t| t.requests.to_string()),
-    ("share", |t| t.share.map_or("-".to_owned(), figures::percent)),
-    ("failures", |t| t.failures.to_string()),
-    ("median", |t| figures::ms(t.median_ms)),
-    ("p95", |t| figures::ms(t.p95_ms)),
-    ("p99", |t| figures::ms(t.p99_ms)),
-    ("requests/s", |t| figures::rate(t.rps)),
-    ("CPU, cores", |t| figures::cores(t.usage.as_ref().and_then(|u| u.cpu_mean))),
-    ("memory, most", |t| figures::mebibytes(t.usage.as_ref().and_then(|u| u.rss_max_bytes))),
-    ("queue, most", |t| {
-        t.usage.as_ref().and_then(|u| u.queue_max).map_or("-".to_owned(), |q| format!("{q:.0}"))
-    }),
-];
 
 /// `alone`: on a page of one run, whose warnings already stand above it.
 pub(super) fn section(index: usize, run: &Run, alone: bool) -> Markup {
     let timeline = charts::timeline(run);
     html! {
-        section.run.warned[describe::is_warning(run.verdict)] id={ "run-" (index + 1) } {
+        section.run.warned[run.verdict.spoils_figures()] id={ "run-" (index + 1) } {
             h2 {
                 (run.name())
                 @if let Some(purpose) = &run.purpose { span.soft { " \u{2013} " (purpose) } }
             }
             p.plan {
-                (describe::plan(&run.plan)) ". Started " (figures::date(&run.started_at))
+                (words::plan(&run.plan)) ". Started " (figures::date(&run.started_at))
                 ", took " (figures::duration(run.elapsed_s)) "."
             }
             @if run.interrupted { p.bad { strong { "Interrupted" } " before its planned end" } }
-            @if !(alone && describe::is_warning(run.verdict)) { (verdict(run)) }
+            @if !(alone && run.verdict.spoils_figures()) { (verdict(run)) }
             (tiles(run))
             (wide(run, "Over time", &method(run), timeline.svg()))
             (every_second(run))
             h3 { "Endpoints" }
             (endpoints(run))
-            @for note in columns::notes(run) { p { (note) } }
+            @for note in words::notes(run) { p { (note) } }
             (failures(run))
             div.pair {
                 @for (endpoint, chart) in charts::histograms(run) {
@@ -123,7 +94,7 @@ fn wide(run: &Run, title: &str, caption: &str, picture: Markup) -> Markup {
 }
 
 fn method(run: &Run) -> String {
-    let from = describe::latency_from(&run.plan);
+    let from = words::latency_from(&run.plan);
     let window = if charts::seconds_say_enough(run) {
         "Each second, by when answers came"
     } else {
@@ -143,55 +114,32 @@ fn every_second(run: &Run) -> Markup {
     let rows: Vec<_> = run.series.iter().step_by(stride).map(row).collect();
     let what = if stride == 1 { "Every second".to_owned() } else { format!("One second in {stride}") };
     html! {
-        details { summary { (what) " as a table" } (table(&format!("{what} of {}", run.name()), &SECOND, &rows)) }
+        details { summary { (what) " as a table" } (columns::seconds().html(&format!("{what} of {}", run.name()), &rows)) }
     }
 }
 
 fn endpoints(run: &Run) -> Markup {
-    let shown = columns::rows(run);
-    html! {
-        div.wide role="region" aria-label={ "Endpoints of " (run.name()) } tabindex="0" { table {
-            caption { "Times in ms; endpoints and total of the whole run." }
-            thead { tr { @for (title, _) in &columns::ENDPOINT { th scope="col" { (title) } } } }
-            tbody {
-                @for endpoint in &shown {
-                    tr.total[endpoint.name == "Total"] {
-                        @for (index, (_, cell)) in columns::ENDPOINT.iter().enumerate() {
-                            @if index == 0 { th scope="row" { (cell(endpoint)) } }
-                            @else { td.failed[index == 2 && endpoint.failures > 0] { (cell(endpoint)) } }
-                        }
-                    }
-                }
-            }
-        } }
-    }
+    let table = columns::endpoints().captioned("Times in ms; endpoints and total of the whole run.");
+    table.html(&format!("Endpoints of {}", run.name()), &columns::rows(run))
 }
 
 /// By kind and endpoint.
 fn failures(run: &Run) -> Markup {
     let endpoints: Vec<&Endpoint> = run.endpoints.iter().filter(|e| e.name != "Total").collect();
-    let mut kinds: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
-    for (index, endpoint) in endpoints.iter().enumerate() {
-        for (kind, count) in &endpoint.failures_by_kind {
-            kinds.entry(kind).or_insert_with(|| vec![0; endpoints.len()])[index] = *count;
-        }
-    }
+    let kinds: BTreeSet<&str> =
+        endpoints.iter().flat_map(|e| e.failures_by_kind.keys()).map(String::as_str).collect();
     if kinds.is_empty() {
         return html! {};
     }
+    let mut columns = vec![Column::name("kind", |kind: &&str| *kind)];
+    for endpoint in endpoints {
+        let count = |kind: &str| endpoint.failures_by_kind.get(kind).copied().unwrap_or(0);
+        columns.push(Column::figure(&*endpoint.name, move |kind: &&str| Cell::number(count(kind))));
+    }
+    let table = Table::new(columns);
     html! {
         h3 { "Failures by kind" }
-        div.wide role="region" aria-label={ "Failures of " (run.name()) } tabindex="0" { table {
-            thead { tr {
-                th scope="col" { "kind" }
-                @for endpoint in &endpoints { th scope="col" { (endpoint.name) } }
-            } }
-            tbody {
-                @for (kind, counts) in &kinds {
-                    tr { th scope="row" { (kind) } @for count in counts { td { (count) } } }
-                }
-            }
-        } }
+        (table.html(&format!("Failures of {}", run.name()), &kinds))
     }
 }
 
@@ -205,7 +153,7 @@ fn servers(run: &Run) -> Markup {
             (wide(run, "What the servers used", "From their /metrics.", chart.svg()))
         }
         p.soft { "Requests and response times (ms) of the whole run, CPU on average in the steady state." }
-        (table(&format!("Servers of {}", run.name()), &TARGET, &run.targets))
+        (columns::servers().html(&format!("Servers of {}", run.name()), &run.targets))
         @if let Some(share) = run.generator.cpu_share {
             p.soft {
                 "The generator used " (figures::percent(share)) " of the one core that it can fill"
@@ -222,13 +170,13 @@ fn findings(run: &Run) -> Markup {
     html! {
         @if !run.findings.is_empty() {
             h3 { "Findings" }
-            ul { @for finding in &run.findings { li { (describe::sentence(&finding.text)) } } }
+            ul { @for finding in &run.findings { li { (words::sentence(&finding.text)) } } }
         }
         @if !run.thresholds.is_empty() {
             h3 { "Limits" }
             ul {
                 @for threshold in &run.thresholds {
-                    li.failed[threshold.missed] { (columns::threshold(run, threshold)) }
+                    li.failed[threshold.missed] { (words::threshold(run, threshold)) }
                 }
             }
         }

@@ -1,15 +1,14 @@
-//! The outcome of scoring, and how it is said.
-
-use std::io::{self, Write};
+//! How the predictions of a run compare with the labels, and the sentences that every output has about it.
 
 use skinclf::ModelSpec;
 use skinclf::evaluation::{Flagged, Scores};
 
-use super::{RESAMPLES, json, table};
-use crate::output::{Layout, percent};
+use crate::output::percent;
 
-/// What a run is worth.
-pub(super) struct Report<'s> {
+/// So many give intervals whose ends hardly move from seed to seed.
+pub(super) const RESAMPLES: usize = 1000;
+
+pub(super) struct Evaluation<'s> {
     pub(super) spec: &'s ModelSpec,
     /// The labels' file as it was named.
     pub(super) file: String,
@@ -36,14 +35,9 @@ pub(super) struct LeftOut {
     pub(super) labels_without_image: u64,
 }
 
-impl Report<'_> {
-    pub(super) fn print(&self, layout: Layout, out: &mut dyn Write) -> io::Result<()> {
-        match layout {
-            Layout::Table(look) => table::write(out, self, look)?,
-            // The command line lets no other through.
-            _ => json::write(out, self)?,
-        }
-        out.flush()
+impl Evaluation<'_> {
+    pub(super) fn codes(&self) -> impl Iterator<Item = &str> {
+        self.spec.labels.iter().map(|label| label.code.as_str())
     }
 
     /// `6 images of 5 lesions scored against labels.csv, 2 of them not usable; 1 failed`, after an interruption

@@ -2,8 +2,8 @@
 
 use super::figures;
 use super::figures::rate;
-use crate::bench::load::result::{Knee, Load, Plan, Run, Verdict};
-use crate::bench::words::counted;
+use crate::bench::load::result::{Knee, Load, Plan, Run, Threshold, Verdict};
+use crate::bench::words::{counted, were};
 
 /// The word of the wire format.
 pub(super) fn word(verdict: Verdict) -> &'static str {
@@ -35,11 +35,6 @@ pub(super) fn meaning(verdict: Verdict) -> &'static str {
             "Too many requests failed, or none was answered: the figures describe only the good answers."
         }
     }
-}
-
-/// Whether a reader is to be stopped before the figures.
-pub(super) fn is_warning(verdict: Verdict) -> bool {
-    verdict.spoils_figures()
 }
 
 /// `light: 10 users, …`; a run without a name starts with what is done.
@@ -148,4 +143,38 @@ pub(super) fn knee(knee: &Knee) -> String {
         rate(knee.rps),
         rate(knee.max_rps)
     )
+}
+
+/// Failures by endpoint and kind, a sentence each.
+pub(super) fn failures(run: &Run) -> Vec<String> {
+    let failed = run.endpoints.iter().filter(|e| e.failures > 0 && e.name != "Total");
+    failed.map(|e| format!("Failures of {}: {}.", e.name, figures::failures_by_kind(e))).collect()
+}
+
+/// What else there is to say under a run's table, a sentence each.
+pub(super) fn notes(run: &Run) -> Vec<String> {
+    let mut notes = Vec::new();
+    if run.interrupted {
+        let time = figures::duration(run.elapsed_s);
+        notes.push(format!("Interrupted after {time}: these are the figures up to then."));
+    }
+    if let Some(starts) = &run.starts {
+        notes.push(format!(
+            "Of {} {} {} dropped because every connection was busy and {} {} late by more than 10 ms (p99 {}, at most {}).",
+            counted(starts.planned, "planned start"),
+            starts.dropped,
+            were(starts.dropped),
+            starts.late,
+            were(starts.late),
+            figures::latency(starts.late_p99_ms),
+            figures::latency(starts.late_max_ms),
+        ));
+    }
+    notes
+}
+
+/// `missed: p95>500ms (measured 612 ms in the steady state)`
+pub(super) fn threshold(run: &Run, threshold: &Threshold) -> String {
+    let outcome = if threshold.missed { "missed" } else { "kept" };
+    format!("{outcome}: {} ({})", threshold.condition, threshold.result(run))
 }

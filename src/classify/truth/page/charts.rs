@@ -2,8 +2,8 @@
 
 use skinclf::evaluation::{BINS, Estimate, Point};
 
-use crate::classify::truth::figures::value;
-use crate::classify::truth::report::Report;
+use crate::classify::truth::columns::value;
+use crate::classify::truth::evaluation::Evaluation;
 use crate::html::chart::{Axis, Chart, HALF, Mark, Panel, Readout, Series, Shape};
 
 /// Thin lines, told apart by colour and dashes; with more classes they begin again.
@@ -31,10 +31,10 @@ pub(super) struct Curve<'a> {
 }
 
 /// Malignant first, then melanoma, then the other classes, each if it is defined.
-pub(super) fn curves<'a>(report: &'a Report<'_>) -> Vec<Curve<'a>> {
-    let scores = &report.scores;
+pub(super) fn curves<'a>(evaluation: &'a Evaluation<'_>) -> Vec<Curve<'a>> {
+    let scores = &evaluation.scores;
     let of_class = |class: usize, style| Curve {
-        name: report.spec.labels[class].name.clone(),
+        name: evaluation.spec.labels[class].name.clone(),
         style,
         auroc: scores.per_class[class].auroc,
         points: &scores.class_rocs[class],
@@ -46,14 +46,14 @@ pub(super) fn curves<'a>(report: &'a Report<'_>) -> Vec<Curve<'a>> {
         points: &scores.malignant_roc,
     };
     let melanoma = scores.melanoma.map(|class| of_class(class, "c3"));
-    let others = (0..report.spec.labels.len()).filter(|class| Some(*class) != scores.melanoma);
+    let others = (0..evaluation.spec.labels.len()).filter(|class| Some(*class) != scores.melanoma);
     let others = others.zip(THIN.iter().cycle()).map(|(class, style)| of_class(class, style));
     let all = std::iter::once(malignant).chain(melanoma).chain(others);
     all.filter(|curve| !curve.points.is_empty()).collect()
 }
 
-pub(super) fn roc(report: &Report<'_>) -> Chart {
-    let curves = curves(report);
+pub(super) fn roc(evaluation: &Evaluation<'_>) -> Chart {
+    let curves = curves(evaluation);
     let described: Vec<_> =
         curves.iter().map(|c| format!("{} has an area of {}", c.name, value(c.auroc))).collect();
     let chance = Series {
@@ -102,8 +102,8 @@ fn thinned(points: &[Point]) -> impl Iterator<Item = Point> {
     })
 }
 
-pub(super) fn reliability(report: &Report<'_>) -> Chart {
-    let bins = &report.scores.reliability;
+pub(super) fn reliability(evaluation: &Evaluation<'_>) -> Chart {
+    let bins = &evaluation.scores.reliability;
     let width = 1.0 / BINS as f64;
     let filled = || bins.iter().enumerate().filter(|(_, bin)| bin.images > 0);
     let bars = |value: &dyn Fn(&skinclf::evaluation::Bin) -> f64| {
@@ -135,7 +135,7 @@ pub(super) fn reliability(report: &Report<'_>) -> Chart {
     };
     Chart {
         title: "Reliability diagram".to_owned(),
-        description: format!("The calibration error is {}.", value(report.scores.overall.ece)),
+        description: format!("The calibration error is {}.", value(evaluation.scores.overall.ece)),
         width: HALF,
         x: shares("largest probability"),
         panels: vec![

@@ -1,0 +1,135 @@
+//! The columns of the tables, on the terminal and on the page.
+
+use skinclf::evaluation::{Estimate, Overall, PerClass, Scores};
+
+use super::evaluation::Evaluation;
+use crate::output::percent;
+use crate::table::{Cell, Column, Kind, Table, Tone};
+
+type Figure<T> = (&'static str, fn(&T) -> Estimate);
+
+const OVERALL: [Figure<Overall<Estimate>>; 10] = [
+    ("accuracy", |o| o.accuracy),
+    ("balanced accuracy", |o| o.balanced_accuracy),
+    ("AUROC, mean of classes", |o| o.macro_auroc),
+    ("AUROC, melanoma", |o| o.melanoma_auroc),
+    ("AUROC, malignant", |o| o.malignant_auroc),
+    ("sensitivity, malignant, at 80 % specificity", |o| o.sensitivity_at_80_specificity),
+    ("sensitivity, malignant, at 90 % specificity", |o| o.sensitivity_at_90_specificity),
+    ("sensitivity, malignant, at 95 % specificity", |o| o.sensitivity_at_95_specificity),
+    ("calibration error (ECE)", |o| o.ece),
+    ("Brier score", |o| o.brier),
+];
+
+/// The figures at the model's own threshold come before this many of [`OVERALL`].
+const AFTER_OWN_THRESHOLD: usize = 5;
+
+/// The rows of [`overall`].
+pub(super) fn overall_figures(scores: &Scores) -> Vec<(String, Estimate)> {
+    let figures = OVERALL.iter().map(|(name, figure)| ((*name).to_owned(), figure(&scores.overall)));
+    let mut figures: Vec<_> = figures.collect();
+    if let Some(at) = &scores.at_threshold {
+        let name = |what| format!("{what}, malignant, flagged (at least {})", percent(at.threshold));
+        let own = [(name("sensitivity"), at.sensitivity), (name("specificity"), at.specificity)];
+        let place = figures.len() - AFTER_OWN_THRESHOLD;
+        figures.splice(place..place, own);
+    }
+    figures
+}
+
+/// Of all classes together; `title` is that of the figures' names.
+pub(super) fn overall(title: &str) -> Table<'_, (String, Estimate)> {
+    Table::new([
+        Column::new(Kind::Text, title, |(name, _): &(String, Estimate)| name.clone()),
+        Column::figure("value", |(_, estimate): &(String, Estimate)| value(*estimate)),
+        Column::figure("95 % interval", |(_, estimate): &(String, Estimate)| interval(*estimate)),
+    ])
+}
+
+/// One class against all others.
+pub(super) struct OfClass<'a> {
+    pub(super) code: &'a str,
+    pub(super) name: &'a str,
+    /// That are of the class.
+    images: u64,
+    scores: &'a PerClass<Estimate>,
+}
+
+pub(super) fn classes<'a>(evaluation: &'a Evaluation<'_>) -> Vec<OfClass<'a>> {
+    let labels = evaluation.spec.labels.iter().zip(&evaluation.scores.per_class);
+    let of_class = |(class, (label, scores)): (usize, (&'a skinclf::Label, _))| OfClass {
+        code: &label.code,
+        name: &label.name,
+        images: evaluation.scores.confusion.occurrences(class),
+        scores,
+    };
+    labels.enumerate().map(of_class).collect()
+}
+
+/// Each figure above its interval, which side by side would be wider than most terminals.
+pub(super) fn per_class<'a>(
+    class: fn(&OfClass<'_>) -> String,
+    images: &'static str,
+) -> Table<'a, OfClass<'a>> {
+    Table::new([
+        Column::name("class", move |row: &OfClass| class(row)),
+        Column::figure(images, |row: &OfClass| Cell::number(row.images)),
+        Column::figure("recall", |row: &OfClass| above_interval(row.scores.recall)),
+        Column::figure("precision", |row: &OfClass| above_interval(row.scores.precision)).spare(3),
+        Column::figure("specificity", |row: &OfClass| above_interval(row.scores.specificity)).spare(1),
+        Column::figure("F1", |row: &OfClass| above_interval(row.scores.f1)).spare(2),
+        Column::figure("AUROC", |row: &OfClass| above_interval(row.scores.auroc)).spare(4),
+    ])
+}
+
+/// The images of one true class.
+pub(super) struct TrueClass<'a> {
+    class: usize,
+    code: &'a str,
+    /// By decision.
+    counts: &'a [u64],
+}
+
+impl TrueClass<'_> {
+    /// Of the class's images, those with this decision; `None` without images.
+    pub(super) fn share(&self, decision: usize) -> Option<f64> {
+        let images: u64 = self.counts.iter().sum();
+        (images > 0).then(|| self.counts[decision] as f64 / images as f64)
+    }
+}
+
+pub(super) fn true_classes<'a>(evaluation: &'a Evaluation<'_>) -> Vec<TrueClass<'a>> {
+    let rows = evaluation.codes().zip(evaluation.scores.confusion.rows()).enumerate();
+    rows.map(|(class, (code, counts))| TrueClass { class, code, counts }).collect()
+}
+
+/// A column for each decision; `more` adds to the cell with its count what is to stand beside it.
+pub(super) fn confusion<'a>(
+    evaluation: &'a Evaluation<'_>,
+    title: &'static str,
+    more: fn(Cell, &TrueClass<'_>, usize) -> Cell,
+) -> Table<'a, TrueClass<'a>> {
+    let decision = |(decision, code): (usize, &'a str)| {
+        Column::new(Kind::Count, code, move |row: &TrueClass| {
+            let tone = if decision == row.class { Tone::Right } else { Tone::Plain };
+            more(Cell::number(row.counts[decision]).tone(tone), row, decision)
+        })
+    };
+    let true_class = Column::name(title, |row: &TrueClass| row.code);
+    Table::new(std::iter::once(true_class).chain(evaluation.codes().enumerate().map(decision)))
+}
+
+/// `0.813`, or a dash.
+pub(super) fn value(estimate: Estimate) -> String {
+    estimate.value.map_or("-".to_owned(), |v| format!("{v:.3}"))
+}
+
+/// `0.790–0.831`, or a dash.
+pub(super) fn interval(estimate: Estimate) -> String {
+    estimate.ci95.map_or("-".to_owned(), |[low, high]| format!("{low:.3}\u{2013}{high:.3}"))
+}
+
+fn above_interval(estimate: Estimate) -> Cell {
+    let cell = Cell::from(value(estimate));
+    if estimate.ci95.is_some() { cell.note(interval(estimate)) } else { cell }
+}
