@@ -41,7 +41,7 @@ pub(super) const OF_RUNS: &str =
     "All endpoints together, in the steady state (the whole run where it has none); times in ms.";
 
 fn of_total(run: &Run, shown: fn(&Endpoint) -> String) -> String {
-    run.steady_total().map_or("-".to_owned(), shown)
+    shown(run.steady_total())
 }
 
 /// The rows of a run's table: each endpoint, the total, then the total's parts by phase.
@@ -51,12 +51,12 @@ pub(super) fn rows(run: &Run) -> Vec<Endpoint> {
     };
     let phases =
         [phase("in ramp-up", run.ramp_up.as_ref()), phase("in steady state", run.steady_state.as_ref())];
-    run.endpoints.iter().cloned().chain(phases.into_iter().flatten()).collect()
+    run.endpoints.all().cloned().chain(phases.into_iter().flatten()).collect()
 }
 
 /// Failures by endpoint and kind, a sentence each.
 pub(super) fn failures(run: &Run) -> Vec<String> {
-    let failed = run.endpoints.iter().filter(|e| e.failures > 0 && e.name != "Total");
+    let failed = run.endpoints.each.iter().filter(|e| e.failures > 0);
     failed.map(|e| format!("Failures of {}: {}.", e.name, figures::failures_by_kind(e))).collect()
 }
 
@@ -85,5 +85,5 @@ pub(super) fn notes(run: &Run) -> Vec<String> {
 /// `missed: p95>500ms (measured 612 ms in the steady state)`
 pub(super) fn threshold(run: &Run, threshold: &Threshold) -> String {
     let outcome = if threshold.missed { "missed" } else { "kept" };
-    format!("{outcome}: {} ({})", threshold.condition, threshold.result(run))
+    format!("{outcome}: {} ({})", threshold.condition, threshold.outcome(run))
 }

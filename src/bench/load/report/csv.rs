@@ -38,7 +38,7 @@ pub(super) fn write(out: &mut dyn Write, report: &LoadTest) -> io::Result<()> {
             run.plan.duration_s.to_string(),
             describe::word(run.verdict).to_owned(),
         ];
-        for endpoint in &run.endpoints {
+        for endpoint in run.endpoints.all() {
             writer.write_record(fixed.iter().chain(&COLUMNS.map(|(_, shown)| shown(endpoint))))?;
         }
     }

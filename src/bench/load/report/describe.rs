@@ -1,8 +1,7 @@
 //! What was done and what is to be thought of it, in words.
 
-use super::figures;
 use super::figures::rate;
-use crate::bench::load::result::{Knee, Load, Plan, Run, Verdict};
+use crate::bench::load::result::{Knee, Load, Plan, Run, Scenario, Verdict, notation};
 use crate::bench::words::counted;
 
 /// The word of the wire format.
@@ -44,12 +43,15 @@ pub(super) fn is_warning(verdict: Verdict) -> bool {
 
 /// `light: 10 users, …`; a run without a name starts with what is done.
 pub(super) fn heading(run: &Run) -> String {
-    if run.scenario == "custom" { plan(&run.plan) } else { format!("{}: {}", run.scenario, plan(&run.plan)) }
+    match &run.scenario {
+        Scenario::Custom => plan(&run.plan),
+        scenario => format!("{}: {}", scenario.as_str(), plan(&run.plan)),
+    }
 }
 
 /// `50 users, 5 more each second, for 3m, think time 1s-3s, predict=4,health=1`
 pub(super) fn plan(plan: &Plan) -> String {
-    let time = duration(plan);
+    let time = notation::duration(plan.duration_s);
     let load = match &plan.load {
         Load::Closed { users, spawn_rate, think_s } => {
             let who = counted(*users, "user");
@@ -58,7 +60,7 @@ pub(super) fn plan(plan: &Plan) -> String {
             } else {
                 format!("{} more each second", short(*spawn_rate))
             };
-            format!("{who}, {starts}, for {time}, think time {}", think(*think_s))
+            format!("{who}, {starts}, for {time}, think time {}", notation::think(*think_s))
         }
         Load::Open { rate, arrival, connections } => format!(
             "{} starts/s ({arrival:?} arrival), for {time}, at most {connections} in flight",
@@ -66,32 +68,7 @@ pub(super) fn plan(plan: &Plan) -> String {
         )
         .to_lowercase(),
     };
-    format!("{load}, {}", mix(plan))
-}
-
-/// `2m`
-pub(in crate::bench::load) fn duration(plan: &Plan) -> String {
-    figures::duration(plan.duration_s)
-}
-
-/// `predict=4,health=1`
-pub(in crate::bench::load) fn mix(plan: &Plan) -> String {
-    let weights = plan.mix.iter().map(|w| format!("{}={}", w.endpoint.trim_start_matches('/'), w.weight));
-    weights.collect::<Vec<_>>().join(",")
-}
-
-/// `1s-3s`, or `0`: as `--think` takes it.
-pub(in crate::bench::load) fn think([min, max]: [f64; 2]) -> String {
-    let side = |seconds: f64| {
-        let time =
-            humantime::format_duration(std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default());
-        time.to_string().replace(' ', "")
-    };
-    match (min, max) {
-        (_, 0.0) => "0".to_owned(),
-        (min, max) if min == max => side(min),
-        (min, max) => format!("{}-{}", side(min), side(max)),
-    }
+    format!("{load}, {}", notation::mix(plan))
 }
 
 /// Whole numbers without a decimal point.

@@ -62,7 +62,7 @@ fn stats(out: &mut dyn Write, run: &Run) -> io::Result<()> {
         "Failures/s",
     ];
     writer.write_record(titles.map(str::to_owned).into_iter().chain(percentile_titles()))?;
-    for endpoint in by_name(&run.endpoints) {
+    for endpoint in by_name(&run.endpoints.each).into_iter().chain([&run.endpoints.total]) {
         let row = [
             endpoint.method.clone(),
             locust_name(endpoint).to_owned(),
@@ -123,7 +123,7 @@ fn history(out: &mut dyn Write, run: &Run) -> io::Result<()> {
 fn failures(out: &mut dyn Write, run: &Run) -> io::Result<()> {
     let mut writer = writer(out);
     writer.write_record(["Method", "Name", "Error", "Occurrences", "First Seen", "Last Seen"])?;
-    for endpoint in by_name(&run.endpoints).into_iter().filter(|e| e.name != "Total") {
+    for endpoint in by_name(&run.endpoints.each) {
         for (kind, count) in &endpoint.failures_by_kind {
             let seen = run.failure_times.iter().find(|t| t.endpoint == endpoint.name && t.kind == *kind);
             let at = |seconds: Option<f64>| seconds.map_or(String::new(), |s| date(run, s));
@@ -152,15 +152,15 @@ fn writer(out: &mut dyn Write) -> csv::Writer<&mut dyn Write> {
     csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out)
 }
 
-/// Locust's order: by name, the total last.
+/// Locust's order.
 fn by_name(endpoints: &[Endpoint]) -> Vec<&Endpoint> {
     let mut sorted: Vec<_> = endpoints.iter().collect();
-    sorted.sort_by_key(|e| (e.name == "Total", &e.name));
+    sorted.sort_by_key(|e| &e.name);
     sorted
 }
 
 fn locust_name(endpoint: &Endpoint) -> &str {
-    if endpoint.name == "Total" { "Aggregated" } else { &endpoint.name }
+    if endpoint.is_total() { "Aggregated" } else { &endpoint.name }
 }
 
 /// Whole milliseconds, as Locust's percentiles are; `N/A` where too few samples stand behind one,

@@ -3,19 +3,19 @@
 mod columns;
 mod comparison;
 mod csv;
-pub(super) mod describe;
+mod describe;
 mod document;
 mod figures;
 mod html;
-pub(crate) mod live;
+mod live;
 mod locust;
 mod markdown;
 mod table;
 
 use std::path::PathBuf;
 
-use super::result::Comparison;
-use super::result::LoadTest;
+pub(super) use self::live::Live;
+use super::result::{Comparison, LoadTest};
 use crate::cli::{BenchArgs, BenchFormat};
 use crate::destination::Destination;
 use crate::process::terminal::Look;

@@ -39,7 +39,7 @@ pub(super) fn write(out: &mut dyn Write, report: &LoadTest, look: Look) -> io::R
 
 fn write_run(out: &mut dyn Write, run: &Run, look: Look) -> io::Result<()> {
     writeln!(out, "\n{}", describe::heading(run))?;
-    let total = |endpoint: &Endpoint, cell: Cell| if endpoint.name == "Total" { cell.bold() } else { cell };
+    let total = |endpoint: &Endpoint, cell: Cell| if endpoint.is_total() { cell.bold() } else { cell };
     writeln!(out, "{}", rows(&columns::ENDPOINT, &SPARE_OF_ENDPOINT, &columns::rows(run), look, total))?;
     for note in columns::failures(run).into_iter().chain(columns::notes(run)) {
         writeln!(out, "{note}")?;

@@ -10,7 +10,7 @@ use super::markdown;
 use super::markdown::escaped;
 use super::{columns, describe, figures};
 use crate::bench::load::result::Comparison;
-use crate::bench::load::result::{LoadTest, Run, ServerFigures};
+use crate::bench::load::result::{LoadTest, Run, Scenario, ServerFigures};
 use crate::bench::words::counted;
 
 const INSTRUCTIONS: &str = include_str!("instructions.md");
@@ -42,7 +42,8 @@ pub(in crate::bench::load::report) fn write(
 
 /// The scenarios, and what was run beside them; without scenarios each run is one.
 fn parted(runs: &[Run]) -> (Vec<&Run>, Vec<&Run>) {
-    let (scenarios, further): (Vec<_>, Vec<_>) = runs.iter().partition(|run| run.scenario != "custom");
+    let (scenarios, further): (Vec<_>, Vec<_>) =
+        runs.iter().partition(|run| run.scenario != Scenario::Custom);
     if scenarios.is_empty() { (further, scenarios) } else { (scenarios, further) }
 }
 

@@ -7,7 +7,7 @@ use crate::bench::load::report::columns::Column;
 use crate::bench::load::report::markdown;
 use crate::bench::load::report::markdown::escaped;
 use crate::bench::load::report::{describe, figures};
-use crate::bench::load::result::{Endpoint, Load, Run};
+use crate::bench::load::result::{Endpoint, Load, Run, Scenario, notation};
 use crate::bench::words::counted;
 
 /// Times in ms.
@@ -23,12 +23,12 @@ const COLUMNS: [Column<Endpoint>; 8] = [
 ];
 
 pub(super) fn write(out: &mut dyn Write, number: usize, run: &Run) -> io::Result<()> {
-    let name = match &*run.scenario {
-        "light" => "Light Load",
-        "medium" => "Medium Load",
-        "heavy" => "Heavy Load",
-        "custom" => "Custom Load",
-        other => other,
+    let name = match &run.scenario {
+        Scenario::Light => "Light Load",
+        Scenario::Medium => "Medium Load",
+        Scenario::Heavy => "Heavy Load",
+        Scenario::Custom => "Custom Load",
+        Scenario::Named(name) => name,
     };
     let plan = &run.plan;
     writeln!(out, "### Scenario {number}: {} ({})\n\n**Configuration:**", escaped(name), load(run))?;
@@ -37,7 +37,7 @@ pub(super) fn write(out: &mut dyn Write, number: usize, run: &Run) -> io::Result
             writeln!(
                 out,
                 "- Users: {users}\n- Spawn Rate: {spawn_rate}/s\n- Think time: {}",
-                describe::think(*think_s)
+                notation::think(*think_s)
             )?;
         }
         Load::Open { rate, connections, .. } => {
@@ -48,11 +48,11 @@ pub(super) fn write(out: &mut dyn Write, number: usize, run: &Run) -> io::Result
         }
     }
     writeln!(out, "- Duration: {}", figures::duration(plan.duration_s))?;
-    writeln!(out, "- Mix: {}", escaped(&describe::mix(plan)))?;
+    writeln!(out, "- Mix: {}", escaped(&notation::mix(plan)))?;
     writeln!(out, "- Test Date: {}\n\n**Results:**\n", escaped(&figures::date(&run.started_at)))?;
-    let bold = |endpoint: Endpoint| match &*endpoint.name {
-        "Total" => Endpoint { name: "**Total**".to_owned(), ..endpoint },
-        _ => endpoint,
+    let bold = |endpoint: Endpoint| match endpoint.is_total() {
+        true => Endpoint { name: format!("**{}**", endpoint.name), ..endpoint },
+        false => endpoint,
     };
     markdown::table(out, &COLUMNS, &columns::rows(run).into_iter().map(bold).collect::<Vec<_>>())?;
     writeln!(out, "\n**Analysis:**\n")?;
@@ -72,9 +72,7 @@ fn load(run: &Run) -> String {
 
 fn analysis(run: &Run) -> Vec<String> {
     let mut said = Vec::new();
-    if let Some(total) = figures::total(run) {
-        said.push(answers(run, total));
-    }
+    said.push(answers(run, &run.endpoints.total));
     if let (Some(steady), Some(ramp_up), Some(phase)) = (
         figures::phase_total(run.steady_state.as_ref()),
         figures::phase_total(run.ramp_up.as_ref()),

@@ -8,7 +8,7 @@ use super::{charts, stages, table, verdict};
 use crate::bench::load::report::columns;
 use crate::bench::load::report::columns::Column;
 use crate::bench::load::report::{describe, figures};
-use crate::bench::load::result::{Endpoint, Recent, Run, Second, ServerFigures};
+use crate::bench::load::result::{Recent, Run, Second, ServerFigures};
 
 /// Most rows of the table behind the timeline.
 const ROWS: usize = 300;
@@ -83,9 +83,9 @@ pub(super) fn section(index: usize, run: &Run, alone: bool) -> Markup {
 /// The figures to remember.
 fn tiles(run: &Run) -> Markup {
     let steady = figures::phase_total(run.steady_state.as_ref());
-    let Some(total) = steady.or(figures::total(run)) else { return html! {} };
+    let whole = &run.endpoints.total;
+    let total = steady.unwrap_or(whole);
     let of = if steady.is_some() { "in the steady state" } else { "in the whole run" };
-    let whole = figures::total(run).unwrap_or(total);
     html! {
         div.tiles {
             (tile("requests/s", &figures::rate(total.rps), of, false))
@@ -155,7 +155,7 @@ fn endpoints(run: &Run) -> Markup {
             thead { tr { @for (title, _) in &columns::ENDPOINT { th scope="col" { (title) } } } }
             tbody {
                 @for endpoint in &shown {
-                    tr.total[endpoint.name == "Total"] {
+                    tr.total[endpoint.is_total()] {
                         @for (index, (_, cell)) in columns::ENDPOINT.iter().enumerate() {
                             @if index == 0 { th scope="row" { (cell(endpoint)) } }
                             @else { td.failed[index == 2 && endpoint.failures > 0] { (cell(endpoint)) } }
@@ -169,7 +169,7 @@ fn endpoints(run: &Run) -> Markup {
 
 /// By kind and endpoint.
 fn failures(run: &Run) -> Markup {
-    let endpoints: Vec<&Endpoint> = run.endpoints.iter().filter(|e| e.name != "Total").collect();
+    let endpoints = &run.endpoints.each;
     let mut kinds: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
     for (index, endpoint) in endpoints.iter().enumerate() {
         for (kind, count) in &endpoint.failures_by_kind {
@@ -184,7 +184,7 @@ fn failures(run: &Run) -> Markup {
         div.wide role="region" aria-label={ "Failures of " (run.name()) } tabindex="0" { table {
             thead { tr {
                 th scope="col" { "kind" }
-                @for endpoint in &endpoints { th scope="col" { (endpoint.name) } }
+                @for endpoint in endpoints { th scope="col" { (endpoint.name) } }
             } }
             tbody {
                 @for (kind, counts) in &kinds {
