@@ -3,9 +3,8 @@
 use serde::Serialize;
 
 use super::derived::TOLERATED_FAILURES;
-use super::differences::differences;
+use super::differences::{Side, differences};
 use super::run::{Run, Verdict};
-use crate::bench::environment::Environment;
 
 /// Runs beside the first of them.
 #[derive(Debug, Clone, Serialize)]
@@ -36,13 +35,6 @@ pub(crate) struct Row {
     pub(crate) average_reduction: Option<f64>,
     /// (X_n / X_1) / n: 1 where each container adds as much as the first.
     pub(crate) efficiency: Option<f64>,
-}
-
-/// A run that is compared.
-pub(crate) struct Side<'a> {
-    pub(crate) containers: usize,
-    pub(crate) run: &'a Run,
-    pub(crate) environment: &'a Environment,
 }
 
 pub(crate) fn compare(runs: &[Side<'_>]) -> Comparison {

@@ -1,8 +1,15 @@
 //! In what two runs are not the same test, or not of the same thing.
 
-use super::compare::Side;
 use super::notation;
 use super::run::{Load, Run, ServerFigures};
+use crate::bench::environment::Environment;
+
+/// A run that is compared.
+pub(crate) struct Side<'a> {
+    pub(crate) containers: usize,
+    pub(crate) run: &'a Run,
+    pub(crate) environment: &'a Environment,
+}
 
 /// Longer values are not shown.
 const LONGEST: usize = 80;

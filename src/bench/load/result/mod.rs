@@ -20,7 +20,6 @@ pub(crate) use self::failure::FailureKind;
 pub(crate) use self::run::{
     Arrival, Bin, Endpoint, Endpoints, FailureTimes, Finding, Generator, Knee, Load, PERCENTILES, PREDICT,
     Phase, Plan, Recent, Run, Scenario, Second, ServerFigures, ServerModel, SoFar, Stage, Stall, Starts,
-    TOTAL, Tails, Unfinished, Usage, UsageSample, Verdict, Weight,
+    TOTAL, Tails, Threshold, Unfinished, Usage, UsageSample, Verdict, Weight,
 };
 pub(crate) use self::saved::{LoadTest, command_line, read_all, read_compared};
-pub(crate) use self::threshold::Threshold;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::threshold::Threshold;
+use crate::cli::Condition;
 
 /// The endpoint that takes an image; all others are asked with GET.
 pub(crate) const PREDICT: &str = "/predict";
@@ -443,6 +443,35 @@ pub(crate) struct Starts {
     pub(crate) late: u64,
     pub(crate) late_p99_ms: Option<f64>,
     pub(crate) late_max_ms: Option<f64>,
+}
+
+/// One `--fail-if` and what was measured in the steady state; in the whole run, where it has none.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "SavedThreshold")]
+pub(crate) struct Threshold {
+    /// As given: `p95>500ms`.
+    pub(crate) condition: String,
+    /// In the condition's unit; absent where it has too few samples.
+    pub(crate) measured: Option<f64>,
+    /// Also where nothing was measured.
+    pub(crate) missed: bool,
+    /// `None` where the condition is one of another version.
+    #[serde(skip_serializing)]
+    pub(super) parsed: Option<Condition>,
+}
+
+#[derive(Deserialize)]
+struct SavedThreshold {
+    condition: String,
+    measured: Option<f64>,
+    missed: bool,
+}
+
+impl From<SavedThreshold> for Threshold {
+    fn from(saved: SavedThreshold) -> Self {
+        let SavedThreshold { condition, measured, missed } = saved;
+        Self { parsed: condition.parse().ok(), condition, measured, missed }
+    }
 }
 
 /// Where more users stop giving more throughput, among runs whose verdict is VALID or NOT-SATURATED.

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::compare::{Comparison, Side, compare};
+use super::compare::{Comparison, compare};
+use super::differences::Side;
 use super::run::{Knee, Run};
 use crate::bench::environment::Environment;
 use crate::bench::words::counted;

@@ -1,40 +1,10 @@
-//! One `--fail-if` and what was measured.
+//! What a `--fail-if` came to, in words.
 
-use serde::{Deserialize, Serialize};
 use skinclf::stats;
 
-use super::run::Run;
+use super::run::{Run, Threshold};
 use crate::bench::words::counted;
 use crate::cli::{Condition, Figure};
-
-/// Judged in the steady state; in the whole run, where it has none.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(from = "Saved")]
-pub(crate) struct Threshold {
-    /// As given: `p95>500ms`.
-    pub(crate) condition: String,
-    /// In the condition's unit; absent where it has too few samples.
-    pub(crate) measured: Option<f64>,
-    /// Also where nothing was measured.
-    pub(crate) missed: bool,
-    /// `None` where the condition is one of another version.
-    #[serde(skip_serializing)]
-    parsed: Option<Condition>,
-}
-
-#[derive(Deserialize)]
-struct Saved {
-    condition: String,
-    measured: Option<f64>,
-    missed: bool,
-}
-
-impl From<Saved> for Threshold {
-    fn from(saved: Saved) -> Self {
-        let Saved { condition, measured, missed } = saved;
-        Self { parsed: condition.parse().ok(), condition, measured, missed }
-    }
-}
 
 impl Threshold {
     pub(crate) fn new(condition: &Condition, measured: Option<f64>, missed: bool) -> Self {
