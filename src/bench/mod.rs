@@ -5,9 +5,9 @@ pub(crate) mod load;
 mod local;
 mod words;
 
-use crate::cli::BenchArgs;
+use crate::cli::{BenchArgs, wrong_usage};
 use crate::destination;
-use crate::process::{Exit, wrong_usage};
+use crate::process::Exit;
 
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     refuse_loss(args);

@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use super::inputs::is_stdin;
-use crate::cli::{ClassifyArgs, Format};
+use crate::cli::{ClassifyArgs, Format, wrong_usage};
 use crate::destination;
-use crate::process::wrong_usage;
 
 /// Ends the process with status 2 if flags do not go together, before any file is touched.
 pub(super) fn refuse_contradictions(args: &ClassifyArgs) {

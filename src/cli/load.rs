@@ -7,8 +7,9 @@ use std::time::Duration;
 use clap::builder::TypedValueParser as _;
 use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
+use super::condition::Condition;
+use super::load_values::{Arrival, Mix, PerSecond, SavedFile, Sweep, Think};
 use super::values::{Target, count, positive_duration, whole};
-use crate::bench::load::{Arrival, Condition, Mix, PerSecond, Saved, Sweep, Think};
 use crate::destination;
 
 #[derive(Debug, Args)]
@@ -102,7 +103,7 @@ pub(crate) struct LoadArgs {
     /// into the reports only.
     #[arg(long, value_name = "[N=]FILE.json", num_args = 2.., value_hint = ValueHint::FilePath,
           conflicts_with_all = ["iterations", "warmup", "image"])]
-    pub(crate) compare: Vec<Saved>,
+    pub(crate) compare: Vec<SavedFile>,
 
     /// Print and write reports of runs that --format json has saved, instead of measuring
     #[arg(long, value_name = "FILE.json", num_args = 1.., value_hint = ValueHint::FilePath,

@@ -1,13 +1,13 @@
 //! Values that only a load test takes.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use super::duration;
-use crate::bench::load::Weight;
 
-/// Between which two a think time is drawn: `1s-3s`, `500ms`, `0`.
+/// A think time is drawn between these two: `1s-3s`, `500ms`, `0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Think {
     pub(crate) min: Duration,
@@ -29,9 +29,9 @@ impl FromStr for Think {
     }
 }
 
-/// What is asked, and how often.
+/// Paths, each with its weight: `predict=4,health=1`.
 #[derive(Debug, Clone)]
-pub(crate) struct Mix(pub(crate) Vec<Weight>);
+pub(crate) struct Mix(pub(crate) Vec<(String, u32)>);
 
 impl FromStr for Mix {
     type Err = String;
@@ -42,7 +42,7 @@ impl FromStr for Mix {
             let name = name.trim().trim_start_matches('/');
             let is_path = |c: char| c.is_ascii_alphanumeric() || "/-._~".contains(c);
             if name.is_empty() || !name.chars().all(is_path) {
-                return Err(format!("{name:?} names no endpoint; try predict=4,health=1"));
+                return Err(format!("{name:?} is not the name of an endpoint; try predict=4,health=1"));
             }
             let weight = weight.trim().parse().ok().filter(|&w: &u32| w > 0 && w <= 1_000_000);
             let weight = weight.ok_or_else(|| {
@@ -50,17 +50,16 @@ impl FromStr for Mix {
                     "the weight of {name} must be a whole number from 1 to 1000000; try predict=4,health=1"
                 )
             })?;
-            Ok(Weight { endpoint: format!("/{name}"), weight })
+            Ok((format!("/{name}"), weight))
         };
-        let mix: Vec<_> = text.split(',').map(weight_of).collect::<Result<_, _>>()?;
-        match mix.iter().enumerate().find(|(n, w)| mix[..*n].iter().any(|v| v.endpoint == w.endpoint)) {
-            Some((_, twice)) => Err(format!("{} is there twice; try predict=4,health=1", twice.endpoint)),
+        let mix: Vec<(String, u32)> = text.split(',').map(weight_of).collect::<Result<_, _>>()?;
+        match mix.iter().enumerate().find(|(n, (path, _))| mix[..*n].iter().any(|(other, _)| other == path)) {
+            Some((_, (twice, _))) => Err(format!("{twice} is named twice; try predict=4,health=1")),
             None => Ok(Self(mix)),
         }
     }
 }
 
-/// A rate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct PerSecond(pub(crate) f64);
 
@@ -90,5 +89,61 @@ impl FromStr for Sweep {
         users.sort_unstable();
         users.dedup();
         Ok(Self(users))
+    }
+}
+
+/// How the starts of an open loop follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Arrival {
+    /// At equal distances
+    Constant,
+    /// At random, as independent clients do
+    Poisson,
+}
+
+/// A file of `--compare`: `three.json`, or `3=three.json`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SavedFile {
+    pub(crate) containers: Option<usize>,
+    pub(crate) path: PathBuf,
+}
+
+impl FromStr for SavedFile {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let counted = text.split_once('=').and_then(|(n, path)| Some((n.parse().ok()?, path)));
+        let counted = counted.filter(|(n, _)| *n > 0);
+        Ok(match counted {
+            Some((n, path)) => Self { containers: Some(n), path: path.into() },
+            None => Self { containers: None, path: text.into() },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_before_a_saved_file_is_that_of_its_containers() {
+        for (text, containers, path) in [
+            ("three.json", None, "three.json"),
+            ("3=three.json", Some(3), "three.json"),
+            ("0=three.json", None, "0=three.json"),
+            ("a=b.json", None, "a=b.json"),
+        ] {
+            let Ok(file) = text.parse::<SavedFile>();
+            assert_eq!((file.containers, file.path), (containers, path.into()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_mix_names_each_endpoint_once() {
+        let mix = "predict=4, /health".parse::<Mix>().map(|mix| mix.0);
+        assert_eq!(mix, Ok(vec![("/predict".to_owned(), 4), ("/health".to_owned(), 1)]));
+        for text in ["", "predict=0", "predict=x", "a b=1", "predict=1,predict=2", "predict=1000001"] {
+            assert!(text.parse::<Mix>().is_err_and(|e| e.contains("try predict=4,health=1")), "{text}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 mod bench;
 mod classify;
+mod condition;
 mod load;
 mod load_values;
 mod serve;
@@ -13,12 +14,14 @@ pub(crate) mod variables;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use clap::{Args, Parser, Subcommand, ValueHint};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
 
 pub(crate) use self::bench::{BenchArgs, BenchFormat};
 pub(crate) use self::classify::{ClassifyArgs, Format};
+pub(crate) use self::condition::{Condition, Figure};
 pub(crate) use self::load::{LoadArgs, Scenario};
-pub(crate) use self::load_values::{Mix, PerSecond, Sweep, Think};
+pub(crate) use self::load_values::{Arrival, SavedFile};
 pub(crate) use self::serve::{LogFormat, ServeArgs};
 use self::values::whole;
 pub(crate) use self::values::{Target, duration};
@@ -63,6 +66,14 @@ impl Cli {
             error.exit()
         })
     }
+}
+
+/// Ends the process as clap does when flags do not go together, for what clap cannot express.
+pub(crate) fn wrong_usage(command: &str, message: &str) -> ! {
+    let mut cli = Cli::command();
+    cli.build();
+    let command = cli.find_subcommand_mut(command).expect("the name of a command");
+    command.error(ErrorKind::ArgumentConflict, message).exit()
 }
 
 #[derive(Debug, Subcommand)]

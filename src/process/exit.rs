@@ -3,11 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use clap::CommandFactory as _;
-use clap::error::ErrorKind;
-
 use super::terminal::note;
-use crate::cli::Cli;
 
 /// How a command ended, when it did not end in an error of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,14 +50,6 @@ pub(crate) fn report(outcome: anyhow::Result<Exit>) -> ExitCode {
             NOTHING_DONE.into()
         }
     }
-}
-
-/// Ends the process as clap does when flags do not go together, for what clap cannot express.
-pub(crate) fn wrong_usage(command: &str, message: &str) -> ! {
-    let mut cli = Cli::command();
-    cli.build();
-    let command = cli.find_subcommand_mut(command).expect("the name of a command");
-    command.error(ErrorKind::ArgumentConflict, message).exit()
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

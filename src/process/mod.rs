@@ -5,5 +5,5 @@ pub(crate) mod interrupt;
 pub(crate) mod terminal;
 mod text;
 
-pub(crate) use self::exit::{Exit, report, wrong_usage};
+pub(crate) use self::exit::{Exit, report};
 pub(crate) use self::text::{Wrapping, elided};

@@ -1,32 +1,58 @@
-//! A client with one connection that it keeps alive. Read [`Client::ask`] first.
+//! A request over HTTP, and a client that sends it on a connection kept alive. Read [`Client::ask`] first.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 
+use anyhow::Context as _;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::{HeaderMap, Request};
+use hyper::http::request::Builder;
+use hyper::{HeaderMap, Method, Request};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::result::FailureKind;
+use crate::cli::Target;
 
 /// Bodies are kept up to this size; what is beyond is counted only.
 const KEPT_BODY: usize = 1 << 20;
+
+/// `GET path`.
+pub(crate) fn get(
+    target: &Target,
+    path: &str,
+    api_key: Option<&str>,
+) -> anyhow::Result<Request<Full<Bytes>>> {
+    let request = head(Method::GET, target, path, api_key).body(Full::default());
+    request.with_context(|| format!("cannot ask {} for {path}", target.url))
+}
+
+/// A request without its body.
+pub(crate) fn head(method: Method, target: &Target, path: &str, api_key: Option<&str>) -> Builder {
+    let builder = Request::builder()
+        .method(method)
+        .uri(format!("{}{path}", target.prefix))
+        .header("Host", &target.authority)
+        .header("User-Agent", concat!("skinclf-bench/", env!("CARGO_PKG_VERSION")))
+        .header("Accept", "*/*");
+    match api_key {
+        Some(key) => builder.header("Authorization", format!("Bearer {key}")),
+        None => builder,
+    }
+}
 
 /// A whole answer.
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
-    /// Of the body.
+    /// Of the whole body, of which [`Self::body`] may be the beginning.
     pub(crate) bytes: u64,
 }
 
-/// One user's way to a server.
 pub(crate) struct Client {
     address: SocketAddr,
     connection: Option<Connection>,
@@ -99,7 +125,7 @@ impl Connection {
                     // What it has just read may be what the exchange waits for.
                     return exchange.as_mut().poll(cx);
                 }
-                // Dropped, it tells the exchange that nothing more will come.
+                // Once it is dropped, the exchange knows that nothing more will come.
                 *driver = None;
             }
         })

@@ -1,11 +1,14 @@
-//! `skinclf bench --url`: a load test over HTTP, judged.
+//! `skinclf bench --url`: a load test over HTTP, judged; and `--from` and `--compare`, which read saved ones.
 //!
 //! ```text
-//! flags ─plan─> users ─http─> server ─> recorder ─summary─> outcome::LoadTest ─report─> text
+//! flags ─plan─> generate ─client─> server
+//!                  └─> record ──> Run ─judge─> verdict ─┐
+//!                       saved files ─────> result ──────┴─> report ─> text, pages, CSV
 //! ```
 //!
-//! One event loop is all users, since it shares the machine with the server under test. Read
-//! [`run::run`] first, then `test::Test::ask`, where time is taken.
+//! `result` imports none of the others, `judge` and `report` only it, `record` also `client`, `generate` also `plan` and
+//! `record`. One event loop is all users, since it shares the machine with the server under test. Read [`measure`] first,
+//! then `generate::run`.
 
 mod client;
 mod generate;
@@ -16,37 +19,50 @@ mod report;
 mod result;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::watch;
 
-use self::generate::Check;
-use self::generate::Keys;
-use self::generate::Setting;
-pub(crate) use self::judge::Condition;
+use self::generate::{ApiKeys, Check, Progress, Setting};
+use self::judge::Circumstances;
 use self::plan::Planned;
-use self::record::Server;
-use self::report::Outputs;
-pub(crate) use self::result::Saved;
-pub(crate) use self::result::{Arrival, Weight};
+use self::record::{Recorded, Server};
+use self::report::{Live, Outputs};
 use self::result::{Endpoint, LoadTest, Run};
 use super::environment::Environment;
-use crate::cli::{BenchArgs, LoadArgs};
-pub(crate) use crate::cli::{Mix, PerSecond, Sweep, Think};
+use crate::cli::{BenchArgs, Condition, LoadArgs, wrong_usage};
+use crate::process::Exit;
 use crate::process::interrupt;
 use crate::process::terminal::note;
-use crate::process::{Exit, wrong_usage};
+use crate::procfs;
 
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
-    if args.load.urls.is_empty() {
-        return result::saved::run(args);
+    if args.load.urls.is_empty() { report_saved(args) } else { measure(args) }
+}
+
+/// `--from` and `--compare` without `--url`.
+fn report_saved(args: &BenchArgs) -> anyhow::Result<Exit> {
+    // Before any file is overwritten: it may be one of these.
+    let compared = result::read_compared(&args.load.compare)?;
+    if args.load.from.is_empty() {
+        let (test, comparison) = compared.context("--compare: no file")?;
+        Outputs::open(args, &test.run_names())?.write_compared(&test, &comparison)?;
+    } else {
+        let test = result::read_all(&args.load.from)?;
+        let comparison = compared.map(|(_, comparison)| comparison);
+        Outputs::open(args, &test.run_names())?.write(&test, comparison.as_ref())?;
     }
+    Ok(Exit::Done)
+}
+
+fn measure(args: &BenchArgs) -> anyhow::Result<Exit> {
     let load = &args.load;
     refuse_contradictions(load);
-    let comparison = result::saved::compared(&load.compare)?.map(|(_, comparison)| comparison);
-    let images = generate::load(load.images.as_deref())?;
+    let comparison = result::read_compared(&load.compare)?.map(|(_, comparison)| comparison);
+    let uploads = generate::load_uploads(load.images.as_deref())?;
     let classifier = if load.no_check { None } else { Some(args.model.load()?) };
-    let check = classifier.as_ref().map(|c| Check::prepare(c, &images)).transpose()?.map(Rc::new);
+    let check = classifier.as_ref().map(|c| Check::prepare(c, &uploads)).transpose()?.map(Rc::new);
     let environment = Environment::of(classifier.as_ref());
     drop(classifier);
 
@@ -54,47 +70,35 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     interrupt::on_signal(move || {
         stop.send_replace(true);
     })?;
+    let images: Vec<_> = uploads.iter().map(|upload| upload.name().to_owned()).collect();
     let planned = plan::runs(load, &images);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
     let local = tokio::task::LocalSet::new();
-    let (mut runs, outputs) = local.block_on(&runtime.context("cannot start the event loop")?, async {
-        let api_key = load.api_key.clone();
+    let (runs, outputs) = local.block_on(&runtime.context("cannot start the event loop")?, async {
         let servers = meet_all(load).await?;
-        // Before the load, which may take minutes, and not before the servers are there: older
-        // results are overwritten.
-        let names: Vec<_> = planned.iter().map(Planned::name).collect();
-        let outputs = Outputs::open(args, &names)?;
-        let cores = environment.logical_cores;
-        let (keys, mut refused) = Keys::new(servers.len());
-        let setting = Setting { servers, images, check, api_key, keys: Rc::new(keys), cores };
-        let mut runs = Vec::new();
-        for planned in &planned {
-            runs.push(generate::run(&setting, planned, stopped.clone(), &mut refused).await?);
-            if interrupt::requested() {
-                break;
-            }
-        }
+        // Before the load, which may take minutes, but only once the servers are there: older results are overwritten.
+        let outputs = Outputs::open(args, &planned.iter().map(Planned::name).collect::<Vec<_>>())?;
+        let api_keys = Rc::new(ApiKeys::new(servers.len()));
+        let setting = Setting { servers, uploads, check, api_key: load.api_key.clone(), api_keys };
+        let runs = run_all(&setting, &planned, &stopped, &load.fail_if, environment.logical_cores).await?;
         anyhow::Ok((runs, outputs))
     })?;
 
-    for run in &mut runs {
-        run.thresholds = load.fail_if.iter().map(|condition| condition.judge(run)).collect();
-    }
-    let knee = load.sweep.as_ref().and_then(|_| judge::knee::of(&runs));
+    let knee = load.sweep.as_ref().and_then(|_| judge::knee(&runs));
     if load.sweep.is_some() && knee.is_none() {
         note("no knee: fewer than two runs of the sweep are VALID or NOT-SATURATED; see the verdicts");
     }
-    let report = LoadTest { command: result::command_line(), runs, knee, environment };
-    let written = outputs.write(&report, comparison.as_ref());
-    complain(&report.runs);
-    written.map(|()| exit(&report.runs, &load.fail_if))
+    let test = LoadTest { command: result::command_line(), runs, knee, environment };
+    let written = outputs.write(&test, comparison.as_ref());
+    report_missed(&test.runs);
+    written.map(|()| exit(&test.runs, &load.fail_if))
 }
 
-/// What clap cannot express: a condition on what is never asked.
+/// What clap cannot express: a condition on an endpoint that is never asked.
 fn refuse_contradictions(load: &LoadArgs) {
-    let is_asked = |endpoint: &str| load.mix.0.iter().any(|w| w.endpoint == endpoint);
+    let is_asked = |endpoint: &str| load.mix.0.iter().any(|(path, _)| path == endpoint);
     if let Some(endpoint) = load.fail_if.iter().filter_map(Condition::endpoint).find(|e| !is_asked(e)) {
-        wrong_usage("bench", &format!("--fail-if asks about {endpoint}, which --mix does not"));
+        wrong_usage("bench", &format!("--fail-if has a condition on {endpoint}, which is not in --mix"));
     }
 }
 
@@ -106,24 +110,53 @@ async fn meet_all(load: &LoadArgs) -> anyhow::Result<Vec<Server>> {
     Ok(servers)
 }
 
-/// Says on standard error what the exit status stands for.
-fn complain(runs: &[Run]) {
+/// One after the other, each judged, until the user stops them.
+async fn run_all(
+    setting: &Setting,
+    planned: &[Planned],
+    stopped: &watch::Receiver<bool>,
+    conditions: &[Condition],
+    cores: Option<usize>,
+) -> anyhow::Result<Vec<Run>> {
+    let mut runs = Vec::new();
+    for planned in planned {
+        let name = format!("{} ({})", planned.scenario.as_str(), planned.plan.load);
+        let live = Live::start(name, Duration::from_secs_f64(planned.plan.duration_s));
+        let show = |progress: Progress<'_>| match progress {
+            Progress::Second(second) => live.update(second),
+            Progress::Warning(text) => live.warn(text),
+        };
+        let Recorded { mut run, tails } = generate::run(setting, planned, stopped.clone(), &show).await?;
+        let circumstances = Circumstances {
+            tails,
+            cores,
+            has_whole_machine: cores.is_some() && procfs::of_machine() == cores,
+            met_other_model: setting.check.as_ref().is_some_and(|check| check.met_other_model()),
+        };
+        judge::judge(&mut run, &circumstances, conditions);
+        runs.push(run);
+        if interrupt::requested() {
+            break;
+        }
+    }
+    Ok(runs)
+}
+
+/// On standard error: the reason for the exit status.
+fn report_missed(runs: &[Run]) {
     for run in runs {
         for threshold in run.thresholds.iter().filter(|t| t.missed) {
-            let (condition, result) = (&threshold.condition, threshold.result(run));
-            note(format_args!("error: {}: --fail-if '{condition}': {result}", run.name()));
+            let (condition, outcome) = (&threshold.condition, threshold.outcome(run));
+            note(format_args!("error: {}: --fail-if '{condition}': {outcome}", run.name()));
         }
     }
 }
 
 fn exit(runs: &[Run], conditions: &[Condition]) -> Exit {
-    // Where a condition says how many requests may fail, fewer are no failure of the test.
+    // Where a condition limits how many requests may fail, fewer are not a failure of the test.
     let is_decided = |endpoint: &str| conditions.iter().any(|c| c.decides_failures_of(endpoint));
-    let failed = |run: &Run| {
-        let nothing = run.endpoints.last().is_none_or(|total| total.requests == 0);
-        let of_endpoint = |e: &Endpoint| e.name != "Total" && e.failures > 0 && !is_decided(&e.name);
-        nothing || run.endpoints.iter().any(of_endpoint)
-    };
+    let has_failed = |endpoint: &Endpoint| endpoint.failures > 0 && !is_decided(&endpoint.name);
+    let failed = |run: &Run| run.endpoints.total.requests == 0 || run.endpoints.each.iter().any(has_failed);
     if interrupt::requested() {
         Exit::Interrupted
     } else if runs.iter().flat_map(|r| &r.thresholds).any(|t| t.missed) {

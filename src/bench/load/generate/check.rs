@@ -1,4 +1,4 @@
-//! Whether an answer is right: a fast wrong answer is a failure.
+//! Whether an answer is right: a fast wrong answer is a failure. Read [`Check::judge`] first.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -8,20 +8,19 @@ use anyhow::Context as _;
 use serde::Deserialize;
 use skinclf::{Classifier, Prediction};
 
-use super::images::Upload;
+use super::requests::Upload;
 use crate::bench::load::result::FailureKind;
 
 /// Another machine's kernels sum in another order, and JSON rounds.
 const TOLERANCE: f32 = 1e-4;
 
-/// What the model here says of each image.
+/// The predictions of the model here, to compare answers with.
 pub(crate) struct Check {
     sha256: String,
     codes: Vec<String>,
-    /// By image.
+    /// By image, in the order of the uploads.
     expected: Vec<Prediction>,
-    /// Whether some answer came from another model, which cannot be compared.
-    pub(crate) met_other_model: Cell<bool>,
+    met_other_model: Cell<bool>,
 }
 
 /// The part of an answer that is compared. Other servers may leave some of it out.
@@ -42,23 +41,28 @@ struct Model<'a> {
 
 impl Check {
     /// Classifies each image once.
-    pub(crate) fn prepare(classifier: &Classifier, images: &[Upload]) -> anyhow::Result<Self> {
-        let classify = |image: &Upload| {
-            let name = &image.name;
-            let hint = || format!("--images: {name}: take it out, or give --no-check");
-            classifier.classify(&image.bytes).with_context(hint)
+    pub(crate) fn prepare(classifier: &Classifier, uploads: &[Upload]) -> anyhow::Result<Self> {
+        let classify = |upload: &Upload| {
+            let hint =
+                || format!("--images: {}: remove it from the folder, or give --no-check", upload.name());
+            classifier.classify(upload.bytes()).with_context(hint)
         };
         let spec = classifier.spec();
         Ok(Self {
             sha256: spec.sha256.clone(),
             codes: spec.labels.iter().map(|l| l.code.clone()).collect(),
-            expected: images.iter().map(classify).collect::<anyhow::Result<_>>()?,
+            expected: uploads.iter().map(classify).collect::<anyhow::Result<_>>()?,
             met_other_model: Cell::new(false),
         })
     }
 
-    /// Holds the answer to the n-th request of a user against the prediction for the same image.
-    pub(crate) fn judge(&self, n: usize, body: &[u8]) -> Result<(), FailureKind> {
+    /// Whether some answer was from another model, and so could not be compared.
+    pub(crate) fn met_other_model(&self) -> bool {
+        self.met_other_model.get()
+    }
+
+    /// Compares the answer to the n-th request of a user with the prediction for the same image.
+    pub(super) fn judge(&self, n: usize, body: &[u8]) -> Result<(), FailureKind> {
         let answer: Answer<'_> = serde_json::from_slice(body).map_err(|_| FailureKind::BadResponse)?;
         if answer.model.is_none_or(|model| model.sha256 != self.sha256) {
             self.met_other_model.set(true);

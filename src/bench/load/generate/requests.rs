@@ -1,36 +1,92 @@
-//! All requests of a run, built once: sending one clones a head and shares a body.
+//! The images that a load test posts, and all requests of a run. They are built once: sending one clones a head and shares
+//! a body.
 
-use anyhow::Context as _;
+use std::io;
+use std::path::Path;
+
+use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::http::request::Builder;
 use hyper::{Method, Request};
+use skinclf::image::has_image_extension;
+use walkdir::WalkDir;
 
-use super::images::Upload;
-use crate::bench::load::result::Weight;
+use crate::bench::load::client::{get, head};
+use crate::bench::load::result::{PREDICT, Weight};
 use crate::cli::Target;
 
-/// The only endpoint that takes an image.
-pub(crate) const PREDICT: &str = "/predict";
+/// 600x450, like the pictures of HAM10000.
+const SAMPLES: [(&str, &[u8]); 3] = [
+    ("lesion-1.jpg (embedded)", include_bytes!("../../../../samples/lesion-1.jpg")),
+    ("lesion-2.jpg (embedded)", include_bytes!("../../../../samples/lesion-2.jpg")),
+    ("lesion-3.jpg (embedded)", include_bytes!("../../../../samples/lesion-3.jpg")),
+];
 
-/// What an upload is framed with; no image holds it.
+/// An encoded image.
+pub(crate) struct Upload {
+    name: String,
+    bytes: Vec<u8>,
+    media_type: &'static str,
+}
+
+impl Upload {
+    fn new(name: String, bytes: Vec<u8>) -> anyhow::Result<Self> {
+        let format =
+            image::guess_format(&bytes).with_context(|| format!("--images: {name} is not an image"))?;
+        Ok(Self { name, bytes, media_type: format.to_mime_type() })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The images of a folder, in the order of their names, or the embedded ones.
+pub(crate) fn load_uploads(folder: Option<&Path>) -> anyhow::Result<Vec<Upload>> {
+    let Some(folder) = folder else {
+        return SAMPLES.iter().map(|(name, bytes)| Upload::new((*name).to_owned(), bytes.to_vec())).collect();
+    };
+    let mut uploads = Vec::new();
+    for entry in WalkDir::new(folder).max_depth(1).follow_links(true).sort_by_file_name() {
+        let entry = entry.map_err(|error| {
+            let path = error.path().unwrap_or(folder).display().to_string();
+            // Without the path, which the error would repeat.
+            let why = error
+                .into_io_error()
+                .unwrap_or_else(|| io::Error::other("a link to a folder that contains it"));
+            anyhow::Error::new(why).context(format!("--images: {path}"))
+        })?;
+        if entry.file_type().is_file() && has_image_extension(entry.path()) {
+            let name = entry.path().display().to_string();
+            let bytes = std::fs::read(entry.path()).with_context(|| format!("--images: {name}"))?;
+            uploads.push(Upload::new(name, bytes)?);
+        }
+    }
+    ensure!(!uploads.is_empty(), "--images {}: no file with the extension of an image", folder.display());
+    Ok(uploads)
+}
+
+/// Between the parts of a form; no image holds it.
 const BOUNDARY: &str = "skinclf-7e3f0a5d-image-boundary";
 
-/// What can be asked.
-pub(crate) struct Requests {
+pub(super) struct Requests {
     mix: Vec<Weight>,
     /// By server, endpoint and image.
     prepared: Vec<Vec<Vec<Request<Full<Bytes>>>>>,
 }
 
 impl Requests {
-    pub(crate) fn prepare(
+    pub(super) fn prepare(
         mix: &[Weight],
         targets: &[&Target],
-        images: &[Upload],
+        uploads: &[Upload],
         api_key: Option<&str>,
     ) -> anyhow::Result<Self> {
-        let forms: Vec<_> = images.iter().map(form).collect();
+        let forms: Vec<_> = uploads.iter().map(form).collect();
         let of_endpoint = |target: &Target, path: &str| -> anyhow::Result<Vec<_>> {
             if path == PREDICT {
                 return forms.iter().map(|form| post(target, form.clone(), api_key)).collect();
@@ -43,7 +99,7 @@ impl Requests {
     }
 
     /// An endpoint, as often as its weight says.
-    pub(crate) fn draw(&self, random: &mut fastrand::Rng) -> usize {
+    pub(super) fn draw(&self, random: &mut fastrand::Rng) -> usize {
         let mut at = random.u32(0..self.mix.iter().map(|w| w.weight).sum());
         let fits = |w: &Weight| match at.checked_sub(w.weight) {
             Some(rest) => {
@@ -56,51 +112,28 @@ impl Requests {
     }
 
     /// The n-th request of a user to an endpoint: images are taken in turn.
-    pub(crate) fn nth(&self, server: usize, endpoint: usize, n: usize) -> Request<Full<Bytes>> {
+    pub(super) fn nth(&self, server: usize, endpoint: usize, n: usize) -> Request<Full<Bytes>> {
         let requests = &self.prepared[server][endpoint];
         requests[n % requests.len()].clone()
     }
 
     /// Whether an endpoint takes images.
-    pub(crate) fn is_prediction(&self, endpoint: usize) -> bool {
+    pub(super) fn is_prediction(&self, endpoint: usize) -> bool {
         self.mix[endpoint].endpoint == PREDICT
     }
-}
-
-/// `GET path`.
-pub(crate) fn get(
-    target: &Target,
-    path: &str,
-    api_key: Option<&str>,
-) -> anyhow::Result<Request<Full<Bytes>>> {
-    let request = head(Method::GET, target, path, api_key).body(Full::default());
-    request.context("this cannot be asked")
 }
 
 fn post(target: &Target, form: Bytes, api_key: Option<&str>) -> anyhow::Result<Request<Full<Bytes>>> {
     let media_type = format!("multipart/form-data; boundary={BOUNDARY}");
     let request = head(Method::POST, target, PREDICT, api_key).header("Content-Type", media_type);
-    request.body(Full::new(form)).context("this cannot be asked")
-}
-
-fn head(method: Method, target: &Target, path: &str, api_key: Option<&str>) -> Builder {
-    let builder = Request::builder()
-        .method(method)
-        .uri(format!("{}{path}", target.prefix))
-        .header("Host", &target.authority)
-        .header("User-Agent", concat!("skinclf-bench/", env!("CARGO_PKG_VERSION")))
-        .header("Accept", "*/*");
-    match api_key {
-        Some(key) => builder.header("Authorization", format!("Bearer {key}")),
-        None => builder,
-    }
+    request.body(Full::new(form)).context("cannot ask for /predict")
 }
 
 /// The field `file` of a form, as curl, browsers and Locust send it.
-fn form(image: &Upload) -> Bytes {
+fn form(upload: &Upload) -> Bytes {
     let head = format!(
         "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"image\"\r\nContent-Type: {}\r\n\r\n",
-        image.media_type
+        upload.media_type
     );
-    [head.as_bytes(), &image.bytes, format!("\r\n--{BOUNDARY}--\r\n").as_bytes()].concat().into()
+    [head.as_bytes(), &upload.bytes, format!("\r\n--{BOUNDARY}--\r\n").as_bytes()].concat().into()
 }

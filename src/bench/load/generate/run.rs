@@ -1,40 +1,37 @@
-//! One run: users, a clock, and a look once a second. Read [`run`] first.
+//! One run: users or a clock, and a report of progress once a second. Read [`run`] first.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::anyhow;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
+use super::api_key::{ApiKeys, Unauthorized};
 use super::check::Check;
-use super::images::Upload;
-use super::keys::{Keys, Refusal};
-use super::requests;
-use super::requests::Requests;
-use super::test::{Route, Test, User};
-use super::{closed, open};
+use super::loops::{Route, Shared, User, clock, closed, open};
+use super::requests::{Requests, Upload};
 use crate::bench::load::plan::Planned;
-use crate::bench::load::record::Recorder;
-use crate::bench::load::record::Server;
-use crate::bench::load::record::Watch;
-use crate::bench::load::record::{End, summary};
-use crate::bench::load::report::live::Live;
-use crate::bench::load::result::{Load, Run};
+use crate::bench::load::record::{Ending, Recorded, Recorder, Scraper, Server, Times, summary};
+use crate::bench::load::result::{Load, Plan, Second};
 use crate::procfs::CpuTime;
 
 /// What all runs of an invocation have in common.
 pub(crate) struct Setting {
     pub(crate) servers: Vec<Server>,
-    pub(crate) images: Vec<Upload>,
+    pub(crate) uploads: Vec<Upload>,
     pub(crate) check: Option<Rc<Check>>,
     pub(crate) api_key: Option<String>,
-    pub(crate) keys: Rc<Keys>,
-    /// Cores of this machine.
-    pub(crate) cores: Option<usize>,
+    pub(crate) api_keys: Rc<ApiKeys>,
+}
+
+/// What there is to show while a run goes on.
+pub(crate) enum Progress<'a> {
+    Second(&'a Second),
+    Warning(&'a str),
 }
 
 /// Puts the planned load on the servers. It ends at its time, whatever the servers do: what is in
@@ -45,145 +42,133 @@ pub(crate) struct Setting {
 pub(crate) async fn run(
     setting: &Setting,
     planned: &Planned,
-    mut stop: watch::Receiver<bool>,
-    refused: &mut UnboundedReceiver<Refusal>,
-) -> anyhow::Result<Run> {
-    let plan = &planned.plan;
+    stop: watch::Receiver<bool>,
+    show: &dyn Fn(Progress<'_>),
+) -> anyhow::Result<Recorded> {
+    let Planned { scenario, plan } = planned;
+    let (unauthorized, refused) = unbounded_channel();
     let targets: Vec<_> = setting.servers.iter().map(|s| &s.target).collect();
-    let requests = Requests::prepare(&plan.mix, &targets, &setting.images, setting.api_key.as_deref())?;
-    let duration = Duration::from_secs_f64(plan.duration_s);
+    let requests = Requests::prepare(&plan.mix, &targets, &setting.uploads, setting.api_key.as_deref())?;
     let started_at = SystemTime::now();
-    let start = Instant::now();
-    let deadline = start + duration;
-    let ramp_end = start + ramp_up(&plan.load);
-    let recorder = Recorder::new(plan.mix.len(), setting.servers.len(), start, ramp_end, plan.seed);
-    let test = Rc::new(Test {
+    let times = times(plan);
+    let shared = Rc::new(Shared {
         requests,
         check: setting.check.clone(),
         timeout: Duration::from_secs_f64(plan.timeout_s),
-        keys: setting.keys.clone(),
-        recorder: RefCell::new(recorder),
+        api_keys: setting.api_keys.clone(),
+        unauthorized,
+        recorder: RefCell::new(Recorder::new(plan.mix.len(), setting.servers.len(), times, plan.seed)),
     });
 
     let cpu = CpuTime::now();
     let mut tasks = JoinSet::new();
-    let watches = watch_servers(setting, &mut tasks)?;
-    spawn_load(setting, planned, &test, start, deadline, &mut tasks);
+    let scrapers = scrape_servers(setting, &mut tasks)?;
+    spawn_load(setting, plan, &shared, times, &mut tasks);
+    let interrupted = tokio::select! {
+        interrupted = every_second(&shared, times, stop, show) => interrupted,
+        error = hopeless(setting, plan, refused, show) => return Err(error),
+    };
+    let at = Instant::now();
+    let cpu_seconds = CpuTime::now().process - cpu.process;
+    let unfinished = shared.recorder.borrow().in_flight();
+    stop_all(tasks).await;
+    let mut scrapes = Vec::new();
+    for scraper in scrapers {
+        scrapes.push(scraper.finish().await);
+    }
 
-    let name = format!("{} ({})", planned.scenario, plan.load);
-    let live = Live::start(name, duration);
+    // An open loop's requests are tasks of its own, which end a little after it.
+    while Rc::strong_count(&shared) > 1 {
+        tokio::task::yield_now().await;
+    }
+    let recorder = Rc::into_inner(shared).expect("the users are gone").recorder.into_inner();
+    let ending = Ending { at, started_at, interrupted, cpu_seconds, unfinished, scrapes };
+    Ok(summary(scenario, plan, &setting.servers, recorder, ending))
+}
+
+fn times(plan: &Plan) -> Times {
+    let start = Instant::now();
+    let ramp_up = match plan.load {
+        Load::Closed { users, spawn_rate, .. } => Duration::from_secs_f64((users - 1) as f64 / spawn_rate),
+        Load::Open { .. } => Duration::ZERO,
+    };
+    Times { start, ramp_end: start + ramp_up, end: start + Duration::from_secs_f64(plan.duration_s) }
+}
+
+/// Closes and shows each second until the planned end; true if the user stopped the run before it.
+async fn every_second(
+    shared: &Shared,
+    times: Times,
+    mut stop: watch::Receiver<bool>,
+    show: &dyn Fn(Progress<'_>),
+) -> bool {
     let mut interrupted = *stop.borrow();
-    let mut next = start;
-    while !interrupted && next < deadline {
-        next = (next + Duration::from_secs(1)).min(deadline);
+    let mut next = times.start;
+    while !interrupted && next < times.end {
+        next = (next + Duration::from_secs(1)).min(times.end);
         tokio::select! {
             () = sleep_until(next.into()) => {}
             _ = stop.changed() => interrupted = true,
-            error = hopeless(setting, planned, refused, &live) => return Err(error),
         }
-        let mut recorder = test.recorder.borrow_mut();
+        let mut recorder = shared.recorder.borrow_mut();
         recorder.close_second(Instant::now());
-        if let Some(second) = recorder.seconds.last() {
-            live.update(start.elapsed(), second, recorder.so_far());
-        }
+        recorder.last_second().into_iter().for_each(|second| show(Progress::Second(second)));
     }
-    let end = Instant::now();
-    let cpu_seconds = CpuTime::now().process - cpu.process;
-    let unfinished = {
-        let recorder = test.recorder.borrow();
-        (recorder.in_flight(), recorder.oldest(end))
-    };
-    stop_all(tasks).await;
-    for watch in &watches {
-        watch.finish().await;
-    }
-    drop(live);
-
-    // An open loop's requests are tasks of its own, which end a little after it.
-    while Rc::strong_count(&test) > 1 {
-        tokio::task::yield_now().await;
-    }
-    let test = Rc::into_inner(test).expect("the users are gone");
-    let samples = watches.into_iter().map(|watch| watch.samples.take()).collect();
-    let end = End { started_at, at: end, interrupted, cpu_seconds, unfinished, samples };
-    Ok(summary(setting, planned, test.recorder.into_inner(), end))
+    interrupted
 }
 
-/// How long it takes to start all users.
-fn ramp_up(load: &Load) -> Duration {
-    match load {
-        Load::Closed { users, spawn_rate, .. } => Duration::from_secs_f64((users - 1) as f64 / spawn_rate),
-        Load::Open { .. } => Duration::ZERO,
-    }
-}
-
-/// Says what servers refuse for want of a key; ready only when one of them refuses every prediction.
+/// Shows which servers want a key; ready only when one of them refuses every prediction.
 async fn hopeless(
     setting: &Setting,
-    planned: &Planned,
-    refused: &mut UnboundedReceiver<Refusal>,
-    live: &Live,
+    plan: &Plan,
+    mut refused: UnboundedReceiver<Unauthorized>,
+    show: &dyn Fn(Progress<'_>),
 ) -> anyhow::Error {
-    while let Some(refusal) = refused.recv().await {
-        let url = &setting.servers[refusal.server].target.url;
-        let endpoint = &planned.plan.mix[refusal.endpoint].endpoint;
-        let text = refusal.text(url, endpoint, setting.api_key.is_some());
-        if refusal.is_hopeless {
-            return anyhow!(text);
+    while let Some(unauthorized) = refused.recv().await {
+        let url = &setting.servers[unauthorized.server].target.url;
+        let endpoint = &plan.mix[unauthorized.endpoint].endpoint;
+        let message = unauthorized.message(url, endpoint, setting.api_key.is_some());
+        if unauthorized.is_hopeless {
+            return anyhow!(message);
         }
-        live.say(&format!("warning: {text}"));
+        show(Progress::Warning(&message));
     }
     std::future::pending().await
 }
 
-/// Begins to look at each server's `/metrics`.
-fn watch_servers(setting: &Setting, tasks: &mut JoinSet<()>) -> anyhow::Result<Vec<Watch>> {
-    let watch = |server: &Server| {
-        let request = requests::get(&server.target, "/metrics", setting.api_key.as_deref())?;
-        let watch = Watch::new(server.addresses[0], request);
-        tasks.spawn_local(watch.clone().run());
-        Ok(watch)
+fn scrape_servers(setting: &Setting, tasks: &mut JoinSet<()>) -> anyhow::Result<Vec<Scraper>> {
+    let scrape = |server: &Server| {
+        let scraper = Scraper::new(server, setting.api_key.as_deref())?;
+        tasks.spawn_local(scraper.clone().run());
+        Ok(scraper)
     };
-    setting.servers.iter().map(watch).collect()
+    setting.servers.iter().map(scrape).collect()
 }
 
 /// Starts the users, or the clock, and spreads what they ask over the servers, round robin.
-fn spawn_load(
-    setting: &Setting,
-    planned: &Planned,
-    test: &Rc<Test>,
-    start: Instant,
-    deadline: Instant,
-    tasks: &mut JoinSet<()>,
-) {
-    let mut random = fastrand::Rng::with_seed(planned.plan.seed);
+fn spawn_load(setting: &Setting, plan: &Plan, shared: &Rc<Shared>, times: Times, tasks: &mut JoinSet<()>) {
+    let mut random = fastrand::Rng::with_seed(plan.seed);
     let servers = setting.servers.len();
     let addresses: Vec<_> = setting.servers.iter().map(|s| s.addresses.clone()).collect();
     let route = move |n: usize| {
         let (server, nth) = (n % servers, n / servers);
         Route { server, address: addresses[server][nth % addresses[server].len()] }
     };
-    match planned.plan.load {
+    match plan.load {
         Load::Closed { users, spawn_rate, think_s } => {
             for n in 0..users {
-                let begin = start + Duration::from_secs_f64(n as f64 / spawn_rate);
-                tasks.spawn_local(closed::user(
-                    test.clone(),
-                    User::new(route(n), n),
-                    begin,
-                    think_s,
-                    random.fork(),
-                ));
+                let begin = times.start + Duration::from_secs_f64(n as f64 / spawn_rate);
+                let user = User::new(route(n), n);
+                tasks.spawn_local(closed(shared.clone(), user, begin, think_s, random.fork()));
             }
         }
         Load::Open { rate, arrival, connections } => {
-            let clock = open::clock(start, deadline, rate, arrival, random.fork());
-            tasks.spawn_local(open::run(test.clone(), clock, connections, route, random.fork()));
+            let clock = clock(times.start, times.end, rate, arrival, random.fork());
+            tasks.spawn_local(open(shared.clone(), clock, connections, route, random.fork()));
         }
     }
 }
 
-/// Cuts off whatever is going on.
 async fn stop_all(mut tasks: JoinSet<()>) {
     tasks.abort_all();
     while let Some(ended) = tasks.join_next().await {

@@ -1,9 +1,8 @@
-//! What a run says about the server, each with the numbers behind it.
+//! What a run shows about the server, each with the numbers behind it.
 
-use crate::bench::load::generate::PREDICT;
-use crate::bench::load::result::{Finding, Load, Run, Verdict};
+use super::Circumstances;
+use crate::bench::load::result::{Finding, Load, PREDICT, Run, Stage, Verdict};
 use crate::bench::words::{counted, were};
-use crate::procfs;
 
 /// Above this share of all cores, generator and server take time from each other.
 const CONTENDED: f64 = 0.9;
@@ -11,22 +10,20 @@ const CONTENDED: f64 = 0.9;
 /// A share of all cores that others may use without being mentioned.
 const OTHERS: f64 = 0.1;
 
-pub(crate) fn of(run: &Run, cores: Option<usize>, other_model: bool) -> Vec<Finding> {
+/// Of a run with its verdict.
+pub(super) fn findings(run: &Run, circumstances: &Circumstances) -> Vec<Finding> {
+    let &Circumstances { cores, has_whole_machine, met_other_model, .. } = circumstances;
     let found = [
         capacity(run, cores),
         cpu_cost(run, cores),
         littles_law(run),
         explained(run),
         contention(run, cores),
-        // The others' CPU time is that of the whole machine, of which this process may have but a part.
-        others(run, cores.filter(|cores| procfs::of_machine() == Some(*cores))),
+        others(run, cores.filter(|_| has_whole_machine)),
         failures(run),
         dropped(run),
         unfinished(run),
-        other_model.then(|| {
-            let text = "the server answers with another model than the one here: answers were checked for their form only";
-            finding("other_model", text.to_owned(), &[])
-        }),
+        met_other_model.then(other_model),
     ];
     found.into_iter().flatten().collect()
 }
@@ -36,8 +33,14 @@ fn finding(code: &str, text: String, numbers: &[(&str, f64)]) -> Finding {
     Finding { code: code.to_owned(), text, numbers }
 }
 
+fn other_model() -> Finding {
+    let text =
+        "the server answers with a model other than the local one: only the form of its answers was checked";
+    finding("other_model", text.to_owned(), &[])
+}
+
 fn capacity(run: &Run, cores: Option<usize>) -> Option<Finding> {
-    let total = run.steady_total()?;
+    let total = run.steady_total();
     let good = total.good_per_s();
     let text = match (run.verdict, &run.plan.load) {
         (Verdict::Valid, Load::Closed { .. }) if run.server_was_full(cores) => {
@@ -59,7 +62,7 @@ fn capacity(run: &Run, cores: Option<usize>) -> Option<Finding> {
 
 /// The utilisation law: CPU per request is utilisation over throughput.
 fn cpu_cost(run: &Run, cores: Option<usize>) -> Option<Finding> {
-    let (used, rps) = (run.local_server_cpu()?, run.steady_total()?.rps);
+    let (used, rps) = (run.local_server_cpu()?, run.steady_total().rps);
     let cores = cores? as f64;
     if rps <= 0.0 {
         return None;
@@ -70,7 +73,7 @@ fn cpu_cost(run: &Run, cores: Option<usize>) -> Option<Finding> {
     }
     let bound = cores / each_ms * 1e3;
     let text = format!(
-        "the server used {used:.2} of {}, {each_ms:.1} ms of CPU a request; were all cores its own, they would do for {bound:.0}/s",
+        "the server used {used:.2} of {}, {each_ms:.1} ms of CPU per request; with all cores to itself it could serve at most about {bound:.0}/s",
         counted(cores, "core")
     );
     let numbers = [("server_cores", used), ("cpu_ms_per_request", each_ms), ("bound_per_s", bound)];
@@ -79,7 +82,7 @@ fn cpu_cost(run: &Run, cores: Option<usize>) -> Option<Finding> {
 
 /// N = X (R + Z); in an open loop the number in flight is what follows.
 fn littles_law(run: &Run) -> Option<Finding> {
-    let total = run.steady_total()?;
+    let total = run.steady_total();
     let response_s = total.average_ms? / 1e3;
     let good = total.rps;
     let think_s = run.think_s().unwrap_or(0.0);
@@ -100,11 +103,10 @@ fn littles_law(run: &Run) -> Option<Finding> {
     Some(finding("littles_law", text, &numbers))
 }
 
-/// What the time of typical and of the slowest predictions is made of.
+/// The parts of the time of typical and of the slowest predictions.
 fn explained(run: &Run) -> Option<Finding> {
-    let share = |name: &str, of: fn(&crate::bench::load::result::Stage) -> Option<f64>| {
-        run.stages.iter().find(|s| s.name == name).and_then(of)
-    };
+    let share =
+        |name: &str, of: fn(&Stage) -> Option<f64>| run.stages.iter().find(|s| s.name == name).and_then(of);
     let [queue, inference, other] =
         ["queue", "inference", "other"].map(|name| share(name, |s| s.share_at_p50));
     let (queue, inference, other) = (queue?, inference?, other?);
@@ -134,7 +136,7 @@ fn contention(run: &Run, cores: Option<usize>) -> Option<Finding> {
     let cores = cores? as f64;
     let share = (server + generator) / cores;
     let text = format!(
-        "server ({server:.2}) and generator ({generator:.2}) together used {:.0} % of {}: a generator on another machine would leave the server more",
+        "server ({server:.2}) and generator ({generator:.2}) together used {:.0} % of {}: with the generator on another machine, the server would have more of them",
         share * 100.0,
         counted(cores, "core")
     );
@@ -147,24 +149,24 @@ fn contention(run: &Run, cores: Option<usize>) -> Option<Finding> {
     })
 }
 
-/// Who else was busy on the machine of the server.
+/// Of the whole machine, so that it is known only where this process may use all of its cores.
 fn others(run: &Run, cores: Option<usize>) -> Option<Finding> {
     let (server, generator) = (run.local_server_cpu()?, run.generator.cpu_share?);
     let others = run.mean_of_steady(|second| second.machine_cpu)? - server - generator;
     let cores = cores? as f64;
     let text = format!(
-        "other processes of this machine, or its hypervisor, took {others:.2} of {}: on a quiet machine the server would do better",
+        "other processes on this machine, or its hypervisor, took {others:.2} of {}: repeat the test on a quiet machine",
         counted(cores, "core")
     );
     (others > OTHERS * cores).then(|| finding("other_processes", text, &[("cores", others)]))
 }
 
 fn failures(run: &Run) -> Option<Finding> {
-    let total = run.endpoints.last().filter(|total| total.failures > 0)?;
+    let total = Some(&run.endpoints.total).filter(|total| total.failures > 0)?;
     let kinds = total.failures_by_kind.iter().map(|(kind, count)| format!("{count} {kind}"));
     let share = total.failure_share();
     let text = format!(
-        "{} of {} failed ({:.2} %): {}; latencies are those of the others and of timeouts",
+        "{} of {} failed ({:.2} %): {}; the latencies are those of good answers and of timeouts",
         total.failures,
         counted(total.requests, "request"),
         share * 100.0,
@@ -176,7 +178,7 @@ fn failures(run: &Run) -> Option<Finding> {
 fn dropped(run: &Run) -> Option<Finding> {
     let starts = run.starts.as_ref().filter(|starts| starts.dropped > 0)?;
     let text = format!(
-        "{} of {} {} dropped with {} in flight: the latencies say nothing of them",
+        "{} of {} {} dropped with {} in flight: the latencies do not include them",
         starts.dropped,
         counted(starts.planned, "start"),
         were(starts.dropped),
@@ -192,7 +194,7 @@ fn dropped(run: &Run) -> Option<Finding> {
 /// Requests cut off are normal; that one of them had waited longer than any answer is not.
 fn unfinished(run: &Run) -> Option<Finding> {
     let oldest_ms = run.unfinished.oldest_ms?;
-    let longest_ms = run.endpoints.last()?.max_ms.unwrap_or(0.0);
+    let longest_ms = run.endpoints.total.max_ms.unwrap_or(0.0);
     let text = format!(
         "{} {} in flight at the end and not counted; the oldest had waited {oldest_ms:.0} ms, longer than any answer took",
         counted(run.unfinished.requests, "request"),

@@ -1,13 +1,13 @@
 //! Where more users stop giving more throughput.
 
-use crate::bench::load::result::{Endpoint, Knee, Run};
+use crate::bench::load::result::{Knee, Run};
 
 /// Of the largest throughput, for a number of users to be enough.
 const ENOUGH: f64 = 0.95;
 
 /// The knee of a sweep: runs with ascending numbers of users. `None` with fewer than two that can be relied on.
-pub(crate) fn of(runs: &[Run]) -> Option<Knee> {
-    let rps = |run: &Run| run.steady_total().map_or(0.0, Endpoint::good_per_s);
+pub(crate) fn knee(runs: &[Run]) -> Option<Knee> {
+    let rps = |run: &Run| run.steady_total().good_per_s();
     let (left_out, runs): (Vec<_>, Vec<_>) = runs.iter().partition(|run| run.verdict.spoils_figures());
     if runs.len() < 2 {
         return None;
@@ -16,7 +16,7 @@ pub(crate) fn of(runs: &[Run]) -> Option<Knee> {
     let enough = runs.iter().position(|run| rps(run) >= ENOUGH * max_rps).filter(|_| max_rps > 0.0)?;
     let reached = enough + 1 < runs.len();
     let (fewest, enough) = (runs.first()?, runs[enough]);
-    let response_s = fewest.steady_total()?.average_ms.map(|ms| ms / 1e3);
+    let response_s = fewest.steady_total().average_ms.map(|ms| ms / 1e3);
     let think_s = fewest.think_s().unwrap_or(0.0);
     Some(Knee {
         left_out: left_out.iter().map(|run| run.plan.users()).collect(),
@@ -31,22 +31,20 @@ pub(crate) fn of(runs: &[Run]) -> Option<Knee> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::load::result::fixture;
-    use crate::bench::load::result::{Load, Verdict};
+    use crate::bench::load::result::{Load, Verdict, fixture};
 
     fn run(users: usize, good_per_s: f64, verdict: Verdict) -> Run {
         let load = Load::Closed { users, spawn_rate: 50.0, think_s: [1.0, 3.0] };
         let mut run = Run { verdict, ..fixture::run() };
         run.plan.load = load;
-        let total = run.steady_state.as_mut().and_then(|steady| steady.endpoints.last_mut());
-        total.expect("a total").rps = good_per_s;
+        run.steady_state.as_mut().expect("a steady state").endpoints.total.rps = good_per_s;
         run
     }
 
     #[test]
     fn runs_that_cannot_be_relied_on_have_no_say() {
         use Verdict::{ClientSaturated, Failed, NotSaturated, TooShort, Unstable, Valid};
-        let knee = of(&[
+        let knee = super::knee(&[
             run(1, 10.0, NotSaturated),
             run(2, 19.0, Valid),
             run(4, 20.0, Valid),
@@ -58,9 +56,9 @@ mod tests {
         .expect("three runs");
         assert_eq!((knee.users, knee.rps, knee.max_rps, knee.reached), (2, 19.0, 20.0, true));
         assert_eq!(knee.left_out, [8, 16, 32, 64]);
-        assert!(of(&[run(1, 10.0, TooShort), run(2, 20.0, Unstable)]).is_none());
+        assert!(super::knee(&[run(1, 10.0, TooShort), run(2, 20.0, Unstable)]).is_none());
         assert!(
-            of(&[run(1, 10.0, Valid), run(2, 20.0, Unstable)]).is_none(),
+            super::knee(&[run(1, 10.0, Valid), run(2, 20.0, Unstable)]).is_none(),
             "one run has nothing to compare with"
         );
     }

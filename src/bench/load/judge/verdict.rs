@@ -13,15 +13,13 @@
 //! - NOT-SATURATED: a closed loop of N users with think time Z, 0 included, whose throughput is within 10 % of
 //!   N/(Z+R), with headroom: less than one request queued (0.1 without think time), or where that is unknown R
 //!   below a tenth of Z; and, where it is known, less than 85 % of the CPU in use.
-//! - VALID: none of these. That the server was the bottleneck is said only where its queue or CPU shows it.
+//! - VALID: none of these. Its reason names the server as the bottleneck only where its queue or CPU shows that.
 
-use crate::bench::load::record::Tails;
-use crate::bench::load::result::{Load, Run, Second, Verdict};
+use crate::bench::load::result::{Load, Run, Second, TOLERATED_FAILURES, Tails, Verdict};
 use crate::bench::words::{counted, were};
 
 const BUSY_GENERATOR: f64 = 0.9;
 const TOLERATED_STARTS: f64 = 0.01;
-pub(crate) const TOLERATED_FAILURES: f64 = 0.01;
 const TOLERATED_STALLS: f64 = 0.02;
 const LONG_STALL_S: f64 = 1.0;
 /// Seconds of steady state that can be judged: one for each third.
@@ -35,8 +33,8 @@ const THINK_LIMIT: f64 = 0.1;
 /// Requests queued on average, where users do not think.
 const SHORT_QUEUE: f64 = 0.1;
 
-/// The verdict and its reasons; `tails` are those of the first and the last third, `cores` those of this machine.
-pub(crate) fn judge(run: &Run, tails: Option<Tails>, cores: Option<usize>) -> (Verdict, Vec<String>) {
+/// The verdict and its reasons; `cores` are those of this machine.
+pub(super) fn verdict(run: &Run, tails: Option<Tails>, cores: Option<usize>) -> (Verdict, Vec<String>) {
     let checks: [(Verdict, Vec<String>); 5] = [
         (Verdict::Failed, failed(run)),
         (Verdict::TooShort, too_short(run)),
@@ -49,10 +47,9 @@ pub(crate) fn judge(run: &Run, tails: Option<Tails>, cores: Option<usize>) -> (V
 }
 
 fn failed(run: &Run) -> Vec<String> {
-    let Some(total) = run.steady_total() else { return Vec::new() };
+    let total = run.steady_total();
     let reason = if total.requests == 0 {
-        let before = run.endpoints.last().map_or(0, |whole| whole.requests);
-        if before > 0 && run.steady_seconds().count() < FEWEST_SECONDS {
+        if run.endpoints.total.requests > 0 && run.steady_seconds().count() < FEWEST_SECONDS {
             return Vec::new();
         }
         match &run.steady_state {
@@ -68,7 +65,7 @@ fn failed(run: &Run) -> Vec<String> {
     } else {
         return Vec::new();
     };
-    // Which may be why.
+    // A generator that is too slow may be the cause.
     [vec![reason], client_saturated(run)].concat()
 }
 
@@ -91,7 +88,7 @@ fn client_saturated(run: &Run) -> Vec<String> {
     let mut reasons = Vec::new();
     if let Some(share) = run.generator.cpu_share.filter(|share| *share > BUSY_GENERATOR) {
         reasons.push(format!(
-            "the generator used {:.0} % of the one core that it can use; spread the users over more generators",
+            "the generator used {:.0} % of the one core that it can use; spread the users over several generators",
             share * 100.0
         ));
     }
@@ -116,12 +113,9 @@ fn unstable(run: &Run, tails: Option<Tails>) -> Vec<String> {
     let longest_s = run.stalls.iter().map(|s| s.length_s).fold(0.0, f64::max);
     if stalled_s > TOLERATED_STALLS * length_s || longest_s >= LONG_STALL_S {
         reasons.push(format!(
-            "no answer came for long although requests were in flight: {}, {:.1} s of {:.1} s ({:.0} %), the longest {:.2} s",
+            "the server stalled {} with requests in flight: {stalled_s:.1} s of {length_s:.1} s ({:.0} %), the longest {longest_s:.2} s",
             counted(run.stalls.len(), "time"),
-            stalled_s,
-            length_s,
             stalled_s / length_s * 100.0,
-            longest_s
         ));
     }
     if let Some(starts) = &run.starts
@@ -177,7 +171,7 @@ fn p95_drift(tails: Tails) -> Option<String> {
 fn not_saturated(run: &Run, cores: Option<usize>) -> Vec<String> {
     let Load::Closed { users, .. } = run.plan.load else { return Vec::new() };
     let Some(think_s) = run.think_s() else { return Vec::new() };
-    let Some(total) = run.steady_total() else { return Vec::new() };
+    let total = run.steady_total();
     let Some(response_s) = total.average_ms.map(|ms| ms / 1e3) else { return Vec::new() };
     let cap = users as f64 / (think_s + response_s);
     if (total.rps - cap).abs() > THINK_LIMIT * cap {
@@ -270,20 +264,18 @@ mod tests {
         for (change, wanted, said) in cases {
             let mut run = fixture::run();
             change(&mut run);
-            let (verdict, reasons) = judge(&run, None, Some(2));
+            let (verdict, reasons) = super::verdict(&run, None, Some(2));
             assert_eq!(verdict, wanted, "{reasons:?}");
             assert!(reasons.concat().contains(said), "{reasons:?}");
         }
     }
 
     fn fail(run: &mut Run, failures: u64) {
-        let steady = run.steady_state.as_mut().expect("a steady state");
-        steady.endpoints.last_mut().expect("a total").failures = failures;
+        run.steady_state.as_mut().expect("a steady state").endpoints.total.failures = failures;
     }
 
     fn answer_nothing(run: &mut Run) {
-        let steady = run.steady_state.as_mut().expect("a steady state");
-        let total = steady.endpoints.last_mut().expect("a total");
+        let total = &mut run.steady_state.as_mut().expect("a steady state").endpoints.total;
         (total.requests, total.failures, total.average_ms) = (0, 0, None);
     }
 

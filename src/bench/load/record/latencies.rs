@@ -1,9 +1,12 @@
-//! Latencies to three significant digits, at a fixed cost each.
+//! Latencies to three significant digits, at a fixed cost each, and those of the first and of the last third.
+
+use std::ops::Range;
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use skinclf::stats;
 
-use crate::bench::load::result::{Bin, PERCENTILES};
+use crate::bench::load::result::{Bin, PERCENTILES, Tails};
 
 /// Beyond the longest `--timeout` that makes sense.
 const LARGEST_US: u64 = 3_600_000_000;
@@ -26,7 +29,7 @@ impl Latencies {
         Self { histogram, sum_us: 0, min_us: u64::MAX, max_us: 0 }
     }
 
-    pub(crate) fn record(&mut self, latency: std::time::Duration) {
+    pub(crate) fn record(&mut self, latency: Duration) {
         let us = u64::try_from(latency.as_micros()).unwrap_or(LARGEST_US).clamp(1, LARGEST_US);
         self.histogram.saturating_record(us);
         self.sum_us += us;
@@ -62,7 +65,7 @@ impl Latencies {
         (self.count() > 0).then(|| self.max_us as f64 / 1e3)
     }
 
-    /// `None` where too few latencies stand behind it.
+    /// `None` where there are too few latencies for it.
     pub(crate) fn percentile_ms(&self, percent: f64) -> Option<f64> {
         if percent >= 100.0 {
             return self.max_ms();
@@ -74,7 +77,7 @@ impl Latencies {
         let per_10_000 = (percent * 100.0).round() as usize;
         let rank = (self.count() * per_10_000).div_ceil(10_000).max(1);
         let quantile = (rank as f64 - 0.5) / self.count() as f64;
-        // The histogram names the upper end of a bucket, which may lie beyond what was measured.
+        // That is the upper end of a bucket, which may lie beyond what was measured.
         let us = self.histogram.value_at_quantile(quantile).clamp(self.min_us, self.max_us);
         Some(us as f64 / 1e3)
     }
@@ -108,11 +111,48 @@ impl Latencies {
     }
 }
 
+/// Latencies of the first and of the last third of a steady state, filled second by second. An interrupted run has what
+/// it reached of the last third, maybe nothing: then there is no p95 to compare.
+pub(crate) struct Thirds {
+    seconds: [Range<usize>; 2],
+    latencies: [Latencies; 2],
+}
+
+impl Thirds {
+    /// Of the whole seconds from the end of the ramp-up to the planned end; times are since the start.
+    pub(crate) fn of(ramp_s: f64, end_s: f64) -> Self {
+        // A hundredth late is no other second: `Run::steady_seconds` counts so, too.
+        let from = (ramp_s - 0.01).ceil().max(0.0) as usize;
+        let to = (end_s.floor() as usize).max(from);
+        let third = (to - from) / 3;
+        Self {
+            seconds: [from..from + third, to - third..to],
+            latencies: [Latencies::new(), Latencies::new()],
+        }
+    }
+
+    /// Adds the n-th whole second of the run.
+    pub(crate) fn add(&mut self, n: usize, latencies: &Latencies) {
+        let thirds = self.seconds.iter().zip(&mut self.latencies);
+        thirds.filter(|(seconds, _)| seconds.contains(&n)).for_each(|(_, third)| third.add(latencies));
+    }
+
+    /// `None` where there are too few latencies for a p95.
+    pub(crate) fn tails(&self) -> Option<Tails> {
+        let [first, last] = self.latencies.each_ref().map(|third| third.percentile_ms(95.0));
+        let p95_ms = [first?, last?];
+        let lower = p95_ms[0].min(p95_ms[1]);
+        Some(Tails {
+            p95_ms,
+            counts: self.latencies.each_ref().map(Latencies::count),
+            beyond: self.latencies.each_ref().map(|third| third.beyond(lower)),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use super::Latencies;
+    use super::*;
 
     #[test]
     fn figures_are_within_three_digits_and_absent_where_too_few_stand_behind_them() {
@@ -141,5 +181,52 @@ mod tests {
                 .for_each(|n| latencies.record(Duration::from_millis(if n < slowest { 900 } else { 10 })));
             assert!(latencies.percentile_ms(percent) < Some(11.0), "p{percent} of {count}");
         }
+    }
+
+    /// A run of so many seconds, with so many requests in each, of a latency that depends on the second.
+    fn thirds(planned_s: f64, seconds: u64, requests: usize, latency_ms: fn(u64) -> u64) -> Thirds {
+        let mut thirds = Thirds::of(0.0, planned_s);
+        for second in 0..seconds {
+            let mut latencies = Latencies::new();
+            (0..requests).for_each(|_| latencies.record(Duration::from_millis(latency_ms(second))));
+            thirds.add(second as usize, &latencies);
+        }
+        thirds
+    }
+
+    #[test]
+    fn thirds_are_of_the_planned_steady_state() {
+        for (ramp_s, end_s, first, last) in [
+            (0.0, 60.0, 0..20, 40..60),
+            (9.8, 40.5, 10..20, 30..40),
+            (10.005, 40.0, 10..20, 30..40),
+            (0.001, 5.0, 0..1, 4..5),
+            (3.0, 5.0, 3..3, 5..5),
+            (60.0, 30.0, 60..60, 60..60),
+        ] {
+            assert_eq!(Thirds::of(ramp_s, end_s).seconds, [first, last], "{ramp_s} {end_s}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_is_stopped_early_compares_what_it_reached() {
+        let p95_ms =
+            |seconds| thirds(60.0, seconds, 10, |second| 5 + second).tails().map(|tails| tails.p95_ms);
+        assert_eq!(p95_ms(60), Some([23.0, 63.0]));
+        assert_eq!(p95_ms(45), Some([23.0, 49.0]));
+        assert_eq!(p95_ms(41), None, "ten requests have no p95");
+        assert_eq!(p95_ms(30), None);
+        assert_eq!(p95_ms(0), None);
+    }
+
+    #[test]
+    fn latencies_beyond_the_lower_p95_are_counted() {
+        let tails = |latency_ms| {
+            let tails = thirds(60.0, 60, 1, latency_ms).tails().expect("a p95");
+            (tails.counts, tails.beyond)
+        };
+        assert_eq!(tails(|second| if second < 40 { 5 } else { second }), ([20, 20], [0, 20]));
+        assert_eq!(tails(|second| if second < 20 { 60 - second } else { 5 }), ([20, 20], [20, 0]));
+        assert_eq!(tails(|second| 1 + second % 20), ([20, 20], [1, 1]));
     }
 }

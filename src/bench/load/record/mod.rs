@@ -1,18 +1,17 @@
-//! Takes note of what happens while a run goes on, and ends in a [`Run`](super::result::Run).
+//! Counts what happens while a run goes on, and makes a [`Run`](super::result::Run) of it.
+//!
+//! Imports `client` (to ask servers for their `/metrics`) and `result`. `recorder` counts with `tally`, `latencies`,
+//! `stages` and `stalls`; `summary` makes figures of it and of what `servers` scraped. Read [`Recorder::end`] first.
 
-mod gaps;
 mod latencies;
 mod recorder;
-mod scrape;
-mod server;
+mod servers;
 mod stages;
+mod stalls;
 mod summary;
 mod tally;
-mod thirds;
 
-pub(crate) use self::recorder::Recorder;
-pub(crate) use self::scrape::Watch;
-pub(crate) use self::server::Server;
-pub(crate) use self::summary::{End, run as summary};
-pub(crate) use self::tally::{Ended, Tally};
-pub(crate) use self::thirds::Tails;
+pub(crate) use self::recorder::{Recorder, Times};
+pub(crate) use self::servers::{Scraper, Server};
+pub(crate) use self::summary::{Ending, Recorded, summary};
+pub(crate) use self::tally::Ended;

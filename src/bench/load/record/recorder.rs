@@ -1,44 +1,59 @@
-//! Everything that is noted while a run goes on. One event loop notes it, so there are no locks.
+//! Everything that is counted while a run goes on. One event loop does it, so there are no locks.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::gaps::Gaps;
-use super::latencies::Latencies;
+use super::latencies::{Latencies, Thirds};
 use super::stages::Stages;
+use super::stalls::Gaps;
 use super::tally::{Ended, Tally};
-use super::thirds::Thirds;
-use crate::bench::load::result::FailureKind;
-use crate::bench::load::result::{Recent, Second, SoFar};
+use crate::bench::load::result::{FailureKind, Recent, Second, SoFar};
 use crate::procfs::CpuTime;
 
 /// A start after its time by more than this is late.
 const LATE: Duration = Duration::from_millis(10);
 
+/// The last second of a run may be a short one.
+const WHOLE_S: f64 = 0.99;
+
 /// Seconds that [`Recent`] covers: Locust's window.
 const RECENT: usize = 10;
 
 /// The requests of one endpoint, by when they ended.
-pub(crate) struct ByPhase {
-    pub(crate) ramp_up: Tally,
-    pub(crate) steady: Tally,
+pub(super) struct ByPhase {
+    pub(super) ramp_up: Tally,
+    pub(super) steady: Tally,
 }
 
-/// The notes of one run.
-pub(crate) struct Recorder {
+/// As planned.
+#[derive(Clone, Copy)]
+pub(crate) struct Times {
     pub(crate) start: Instant,
+    /// When all users have started.
     pub(crate) ramp_end: Instant,
-    pub(crate) endpoints: Vec<ByPhase>,
-    pub(crate) targets: Vec<Tally>,
-    pub(crate) failures: BTreeMap<(usize, FailureKind), (Instant, Instant)>,
-    pub(crate) seconds: Vec<Second>,
-    pub(crate) stages: Stages,
-    pub(crate) gaps: Gaps,
-    /// Of the steady state's whole seconds.
-    pub(crate) thirds: Thirds,
-    pub(crate) users: usize,
-    pub(crate) think: (Duration, u32),
-    pub(crate) starts: Starts,
+    pub(crate) end: Instant,
+}
+
+impl Times {
+    pub(super) fn since_start(&self, at: Instant) -> f64 {
+        at.saturating_duration_since(self.start).as_secs_f64()
+    }
+}
+
+pub(crate) struct Recorder {
+    pub(super) times: Times,
+    pub(super) endpoints: Vec<ByPhase>,
+    pub(super) servers: Vec<Tally>,
+    /// First and last failure by endpoint and kind.
+    pub(super) failures: BTreeMap<(usize, FailureKind), (Instant, Instant)>,
+    pub(super) seconds: Vec<Second>,
+    pub(super) stages: Stages,
+    pub(super) gaps: Gaps,
+    pub(super) thirds: Thirds,
+    /// Sum and number.
+    pub(super) think: (Duration, u32),
+    pub(super) starts: Starts,
+    users: usize,
     in_flight: BTreeSet<(Instant, u64)>,
     begun: u64,
     is_steady: bool,
@@ -51,11 +66,11 @@ pub(crate) struct Recorder {
 }
 
 /// How an open loop kept its clock.
-pub(crate) struct Starts {
-    pub(crate) dropped: u64,
-    pub(crate) late: u64,
-    pub(crate) lateness: Latencies,
-    pub(crate) made: u64,
+pub(super) struct Starts {
+    pub(super) dropped: u64,
+    pub(super) late: u64,
+    pub(super) lateness: Latencies,
+    pub(super) made: u64,
 }
 
 /// A request in flight.
@@ -68,45 +83,44 @@ pub(crate) struct Ticket {
 }
 
 impl Recorder {
-    pub(crate) fn new(
-        endpoints: usize,
-        targets: usize,
-        start: Instant,
-        ramp_end: Instant,
-        seed: u64,
-    ) -> Self {
+    pub(crate) fn new(endpoints: usize, servers: usize, times: Times, seed: u64) -> Self {
         let by_phase = || ByPhase { ramp_up: Tally::new(), steady: Tally::new() };
         Self {
-            start,
-            ramp_end,
+            times,
             endpoints: std::iter::repeat_with(by_phase).take(endpoints).collect(),
-            targets: vec![Tally::new(); targets],
+            servers: vec![Tally::new(); servers],
             failures: BTreeMap::new(),
             seconds: Vec::new(),
             stages: Stages::new(seed),
             gaps: Gaps::new(),
-            thirds: Thirds::new(),
-            users: 0,
+            thirds: Thirds::of(times.since_start(times.ramp_end), times.since_start(times.end)),
             think: (Duration::ZERO, 0),
             starts: Starts { dropped: 0, late: 0, lateness: Latencies::new(), made: 0 },
+            users: 0,
             in_flight: BTreeSet::new(),
             begun: 0,
-            is_steady: start == ramp_end,
+            is_steady: times.start == times.ramp_end,
             this_second: Tally::new(),
             recent: VecDeque::new(),
             so_far: Tally::new(),
-            second_began: start,
+            second_began: times.start,
             cpu: CpuTime::now(),
         }
     }
 
-    pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight.len()
+    /// How many requests are in flight, and since when the oldest.
+    pub(crate) fn in_flight(&self) -> (usize, Option<Instant>) {
+        (self.in_flight.len(), self.in_flight.first().map(|(since, _)| *since))
     }
 
-    /// How long the oldest request in flight has been so.
-    pub(crate) fn oldest(&self, now: Instant) -> Option<Duration> {
-        self.in_flight.first().map(|(since, _)| now.saturating_duration_since(*since))
+    /// One more user has started.
+    pub(crate) fn user_started(&mut self) {
+        self.users += 1;
+    }
+
+    /// A start of the open loop that no connection was free for.
+    pub(crate) fn dropped(&mut self) {
+        self.starts.dropped += 1;
     }
 
     /// A request begins; its latency counts from `since`.
@@ -137,27 +151,27 @@ impl Recorder {
         &mut self,
         ticket: Ticket,
         endpoint: usize,
-        target: usize,
+        server: usize,
         now: Instant,
         ended: &Ended,
         server_timing: Option<&str>,
     ) {
         self.in_flight.remove(&(ticket.since, ticket.number));
-        if !self.is_steady && now >= self.ramp_end {
+        if !self.is_steady && now >= self.times.ramp_end {
             self.is_steady = true;
             self.gaps.restart(now);
         }
         self.gaps.answered(now, self.in_flight.len());
         let by_phase = &mut self.endpoints[endpoint];
         let phase = if self.is_steady { &mut by_phase.steady } else { &mut by_phase.ramp_up };
-        for tally in [phase, &mut self.targets[target], &mut self.this_second, &mut self.so_far] {
+        for tally in [phase, &mut self.servers[server], &mut self.this_second, &mut self.so_far] {
             tally.record(ended);
         }
         if let Some(kind) = ended.failure {
             self.failures.entry((endpoint, kind)).or_insert((now, now)).1 = now;
         }
         if let Some(field) = server_timing.filter(|_| self.is_steady) {
-            // Not from when it should have been sent: that it was late is no stage of the server or the network.
+            // Not since it should have been sent: being late is no stage of the server or the network.
             self.stages.record(now.saturating_duration_since(ticket.sent), field);
         }
     }
@@ -167,12 +181,12 @@ impl Recorder {
         let length = now.saturating_duration_since(self.second_began).as_secs_f64();
         let cpu = CpuTime::now();
         let recent = self.recent();
-        if self.second_began >= self.ramp_end && length > 0.99 {
-            self.thirds.push(&self.this_second.latencies);
+        if length > WHOLE_S {
+            self.thirds.add(self.seconds.len(), &self.this_second.latencies);
         }
         let (second, so_far) = (&self.this_second, &self.so_far);
         self.seconds.push(Second {
-            at_s: now.saturating_duration_since(self.start).as_secs_f64(),
+            at_s: self.times.since_start(now),
             users: self.users,
             in_flight: self.in_flight.len(),
             requests: second.requests,
@@ -204,7 +218,7 @@ impl Recorder {
         self.cpu = cpu;
     }
 
-    /// Takes up this second's latencies.
+    /// With this second.
     fn recent(&mut self) -> Recent {
         self.recent.push_back(self.this_second.latencies.clone());
         if self.recent.len() > RECENT {
@@ -216,8 +230,9 @@ impl Recorder {
         Recent { p50_ms, p95_ms, p99_ms }
     }
 
-    pub(crate) fn so_far(&self) -> &Tally {
-        &self.so_far
+    /// The last second that was closed.
+    pub(crate) fn last_second(&self) -> Option<&Second> {
+        self.seconds.last()
     }
 }
 
@@ -228,7 +243,8 @@ mod tests {
     #[test]
     fn a_late_start_is_in_the_latency_and_in_no_stage() {
         let start = Instant::now();
-        let mut recorder = Recorder::new(1, 1, start, start, 1);
+        let times = Times { start, ramp_end: start, end: start + Duration::from_secs(2) };
+        let mut recorder = Recorder::new(1, 1, times, 1);
         for n in 0..20 {
             let intended = start + Duration::from_millis(100 * n);
             let sent = intended + Duration::from_millis(50);
@@ -241,7 +257,7 @@ mod tests {
         let mean = |stages: &[crate::bench::load::result::Stage], name: &str| {
             stages.iter().find(|s| s.name == name).and_then(|s| s.mean_ms).expect("a stage")
         };
-        assert_eq!(recorder.so_far().latencies.average_ms(), Some(60.0));
+        assert_eq!(recorder.so_far.latencies.average_ms(), Some(60.0));
         let stages = recorder.stages.summary();
         assert!((mean(&stages, "other") - 2.0).abs() < 1e-3, "{stages:?}");
         assert!((mean(&stages, "inference") - 8.0).abs() < 1e-3, "{stages:?}");

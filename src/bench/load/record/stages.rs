@@ -1,10 +1,10 @@
-//! Where the time of a prediction goes, as the server says in `Server-Timing`.
+//! Where the time of a prediction goes, by the server's `Server-Timing`.
 
 use skinclf::stats::percentile;
 
 use crate::bench::load::result::Stage;
 
-/// The parts that `skinclf serve` names.
+/// The parts that `skinclf serve` reports.
 const NAMES: [&str; 4] = ["queue", "decode", "preprocess", "inference"];
 
 /// Above this many, a random choice of predictions stands for all.
@@ -12,12 +12,12 @@ const KEPT: usize = 200_000;
 
 /// One prediction, in ms: from when it was sent to the end of its answer, then the parts in the order of [`NAMES`].
 #[derive(Clone, Copy)]
-struct Sample {
+struct Parts {
     whole: f32,
     parts: [f32; NAMES.len()],
 }
 
-impl Sample {
+impl Parts {
     /// The parts, and what they leave of the whole: network, upload, HTTP.
     fn with_rest(&self) -> [f64; NAMES.len() + 1] {
         let [queue, decode, preprocess, inference] = self.parts.map(f64::from);
@@ -28,7 +28,7 @@ impl Sample {
 
 /// Predictions of the steady state.
 pub(crate) struct Stages {
-    samples: Vec<Sample>,
+    samples: Vec<Parts>,
     seen: usize,
     random: fastrand::Rng,
 }
@@ -42,7 +42,7 @@ impl Stages {
     /// (<https://www.w3.org/TR/server-timing/>); one without the known names is passed over.
     pub(crate) fn record(&mut self, whole: std::time::Duration, server_timing: &str) {
         let Some(parts) = parse(server_timing) else { return };
-        let sample = Sample { whole: whole.as_secs_f32() * 1e3, parts };
+        let sample = Parts { whole: whole.as_secs_f32() * 1e3, parts };
         self.seen += 1;
         if self.samples.len() < KEPT {
             self.samples.push(sample);
@@ -60,7 +60,7 @@ impl Stages {
         let count = self.samples.len();
         let typical = mean_shares(&self.samples[count * 2 / 5..(count * 3).div_ceil(5)]);
         let slowest = (count >= 100).then(|| mean_shares(&self.samples[count - count / 100..]));
-        let parts: Vec<_> = self.samples.iter().map(Sample::with_rest).collect();
+        let parts: Vec<_> = self.samples.iter().map(Parts::with_rest).collect();
         let summarise = |(n, name): (usize, &str)| {
             let mut values: Vec<f64> = parts.iter().map(|p| p[n]).collect();
             values.sort_by(f64::total_cmp);
@@ -79,7 +79,7 @@ impl Stages {
 }
 
 /// Sum of a part over some requests, of the sum of all parts. Not empty.
-fn mean_shares(samples: &[Sample]) -> [f64; NAMES.len() + 1] {
+fn mean_shares(samples: &[Parts]) -> [f64; NAMES.len() + 1] {
     let mut sums = [0.0; NAMES.len() + 1];
     for sample in samples {
         sums.iter_mut().zip(sample.with_rest()).for_each(|(sum, part)| *sum += part);

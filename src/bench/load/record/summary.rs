@@ -1,99 +1,95 @@
-//! From the notes of a run to its figures.
+//! From the counts of a run to its figures.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
-use super::recorder::Recorder;
-use super::scrape;
+use super::recorder::{Recorder, Times};
+use super::servers::{Scrape, Server, usage};
 use super::tally::Tally;
-use crate::bench::load::generate::PREDICT;
-use crate::bench::load::generate::Setting;
-use crate::bench::load::judge::findings;
-use crate::bench::load::judge::verdict;
-use crate::bench::load::plan::Planned;
 use crate::bench::load::result::{
-    Endpoint, FailureTimes, Generator, Load, Phase, Run, ServerFigures, Starts, Unfinished, Verdict,
+    Endpoints, FailureTimes, Generator, Load, PREDICT, Phase, Plan, Run, Scenario, ServerFigures, Starts,
+    TOTAL, Tails, Unfinished, Verdict, Weight,
 };
 
 /// How a run came to its end.
-pub(crate) struct End {
+pub(crate) struct Ending {
     pub(crate) at: Instant,
     pub(crate) started_at: SystemTime,
     pub(crate) interrupted: bool,
     /// Of the generator, during the run.
     pub(crate) cpu_seconds: f64,
-    /// Requests that were cut off, and for how long the oldest had been in flight.
-    pub(crate) unfinished: (usize, Option<Duration>),
+    /// Requests that were cut off, and since when the oldest was in flight.
+    pub(crate) unfinished: (usize, Option<Instant>),
     /// By server.
-    pub(crate) samples: Vec<Vec<scrape::Sample>>,
+    pub(crate) scrapes: Vec<Vec<Scrape>>,
 }
 
-/// The figures of a run, judged.
-pub(crate) fn run(setting: &Setting, planned: &Planned, mut recorder: Recorder, end: End) -> Run {
-    let (start, ramp_end) = (recorder.start, recorder.ramp_end);
-    let since_start = |at: Instant| at.saturating_duration_since(start).as_secs_f64();
-    let elapsed_s = since_start(end.at);
-    let ramp_s = since_start(ramp_end).min(elapsed_s);
-    recorder.gaps.close(end.at);
+/// A run without its verdict, findings and thresholds.
+pub(crate) struct Recorded {
+    pub(crate) run: Run,
+    /// `None` where there are too few latencies to compare.
+    pub(crate) tails: Option<Tails>,
+}
 
-    let all: Vec<_> = recorder.endpoints.iter().map(|e| sum([&e.ramp_up, &e.steady])).collect();
-    let mix = &planned.plan.mix;
-    let name = |endpoint: usize| mix[endpoint].endpoint.clone();
-    let figures = |tallies: Vec<&Tally>, seconds: f64| -> Vec<Endpoint> {
-        let method = |n: usize| if mix[n].endpoint == PREDICT { "POST" } else { "GET" };
-        let each = tallies.iter().enumerate().map(|(n, t)| t.figures(&mix[n].endpoint, method(n), seconds));
-        each.chain([sum(tallies.iter().copied()).figures("Total", "", seconds)]).collect()
+pub(crate) fn summary(
+    scenario: &Scenario,
+    plan: &Plan,
+    servers: &[Server],
+    mut recorder: Recorder,
+    ending: Ending,
+) -> Recorded {
+    recorder.gaps.close(ending.at);
+    let times = recorder.times;
+    let elapsed_s = times.since_start(ending.at);
+    let ramp_s = times.since_start(times.ramp_end).min(elapsed_s);
+    let (ramp_up, steady): (Vec<_>, Vec<_>) =
+        recorder.endpoints.iter().map(|e| (&e.ramp_up, &e.steady)).unzip();
+    let whole: Vec<_> = recorder.endpoints.iter().map(|e| sum([&e.ramp_up, &e.steady])).collect();
+    let phase = |from_s: f64, to_s: f64, tallies: &[&Tally]| {
+        (to_s > from_s).then(|| Phase {
+            from_s,
+            to_s,
+            endpoints: endpoints(&plan.mix, tallies, to_s - from_s),
+        })
     };
-    let phase = |from_s: f64, to_s: f64, tallies| {
-        (to_s > from_s).then(|| Phase { from_s, to_s, endpoints: figures(tallies, to_s - from_s) })
-    };
-    let steady = recorder.endpoints.iter().map(|e| &e.steady).collect();
-    let ramp_up = recorder.endpoints.iter().map(|e| &e.ramp_up).collect();
-    let failure_times = recorder.failures.iter().map(|((endpoint, kind), (first, last))| FailureTimes {
-        endpoint: name(*endpoint),
-        kind: kind.to_string(),
-        first_s: since_start(*first),
-        last_s: since_start(*last),
-    });
     let (pauses, pause_count) = recorder.think;
-    let requests: u64 = all.iter().map(|t| t.requests).sum();
 
-    let starts = starts(&planned.plan.load, &recorder);
     let mut run = Run {
-        scenario: planned.scenario.to_owned(),
-        purpose: planned.purpose.map(str::to_owned),
-        plan: planned.plan.clone(),
-        started_at: humantime::format_rfc3339_seconds(end.started_at).to_string(),
+        scenario: scenario.clone(),
+        purpose: scenario.purpose().map(str::to_owned),
+        plan: plan.clone(),
+        started_at: humantime::format_rfc3339_seconds(ending.started_at).to_string(),
         elapsed_s,
-        interrupted: end.interrupted,
-        endpoints: figures(all.iter().collect(), elapsed_s),
-        ramp_up: phase(0.0, ramp_s, ramp_up),
-        steady_state: phase(ramp_s, elapsed_s, steady),
-        verdict: Verdict::Valid,
+        interrupted: ending.interrupted,
+        endpoints: endpoints(&plan.mix, &whole.iter().collect::<Vec<_>>(), elapsed_s),
+        ramp_up: phase(0.0, ramp_s, &ramp_up),
+        steady_state: phase(ramp_s, elapsed_s, &steady),
+        // Until it is judged.
+        verdict: Verdict::TooShort,
         verdict_reasons: Vec::new(),
         findings: Vec::new(),
-        failure_times: failure_times.collect(),
-        series: std::mem::take(&mut recorder.seconds),
-        stages: recorder.stages.summary(),
-        think_mean_s: pauses.checked_div(pause_count).map(|mean| mean.as_secs_f64()),
-        stalls: recorder.gaps.stalls(start),
-        unfinished: Unfinished {
-            requests: end.unfinished.0 as u64,
-            oldest_ms: end.unfinished.1.map(|age| age.as_secs_f64() * 1e3),
-        },
-        targets: targets(setting, &recorder.targets, &end, start, ramp_end, elapsed_s),
-        generator: Generator {
-            cpu_seconds: Some(end.cpu_seconds),
-            cpu_share: None,
-            requests_per_cpu_second: (end.cpu_seconds > 0.0).then(|| requests as f64 / end.cpu_seconds),
-        },
-        starts,
         thresholds: Vec::new(),
+        failure_times: failure_times(&plan.mix, &recorder),
+        think_mean_s: pauses.checked_div(pause_count).map(|mean| mean.as_secs_f64()),
+        stalls: recorder.gaps.stalls(times.start),
+        unfinished: unfinished(&ending),
+        targets: server_figures(servers, &recorder.servers, &ending, times),
+        generator: generator(&recorder, ending.cpu_seconds),
+        starts: matches!(plan.load, Load::Open { .. }).then(|| starts(&recorder)),
+        stages: recorder.stages.summary(),
+        series: recorder.seconds,
     };
     run.generator.cpu_share = run.mean_of_steady(|second| second.generator_cpu);
-    let other_model = setting.check.as_ref().is_some_and(|check| check.met_other_model.get());
-    (run.verdict, run.verdict_reasons) = verdict::judge(&run, recorder.thirds.tails(), setting.cores);
-    run.findings = findings::of(&run, setting.cores, other_model);
-    run
+    Recorded { run, tails: recorder.thirds.tails() }
+}
+
+/// `tallies` are in the order of the mix.
+fn endpoints(mix: &[Weight], tallies: &[&Tally], seconds: f64) -> Endpoints {
+    let method = |path: &str| if path == PREDICT { "POST" } else { "GET" };
+    let each = mix.iter().zip(tallies);
+    Endpoints {
+        each: each.map(|(w, tally)| tally.figures(&w.endpoint, method(&w.endpoint), seconds)).collect(),
+        total: sum(tallies.iter().copied()).figures(TOTAL, "", seconds),
+    }
 }
 
 fn sum<'t>(tallies: impl IntoIterator<Item = &'t Tally>) -> Tally {
@@ -102,18 +98,42 @@ fn sum<'t>(tallies: impl IntoIterator<Item = &'t Tally>) -> Tally {
     sum
 }
 
-fn targets(
-    setting: &Setting,
+fn failure_times(mix: &[Weight], recorder: &Recorder) -> Vec<FailureTimes> {
+    let since_start = |at: &Instant| recorder.times.since_start(*at);
+    let times = recorder.failures.iter().map(|((endpoint, kind), (first, last))| FailureTimes {
+        endpoint: mix[*endpoint].endpoint.clone(),
+        kind: kind.to_string(),
+        first_s: since_start(first),
+        last_s: since_start(last),
+    });
+    times.collect()
+}
+
+fn unfinished(ending: &Ending) -> Unfinished {
+    let (requests, oldest) = ending.unfinished;
+    let age_ms = |since: Instant| ending.at.saturating_duration_since(since).as_secs_f64() * 1e3;
+    Unfinished { requests: requests as u64, oldest_ms: oldest.map(age_ms) }
+}
+
+fn generator(recorder: &Recorder, cpu_seconds: f64) -> Generator {
+    let requests: u64 = recorder.servers.iter().map(|tally| tally.requests).sum();
+    Generator {
+        cpu_seconds: Some(cpu_seconds),
+        cpu_share: None,
+        requests_per_cpu_second: (cpu_seconds > 0.0).then(|| requests as f64 / cpu_seconds),
+    }
+}
+
+fn server_figures(
+    servers: &[Server],
     tallies: &[Tally],
-    end: &End,
-    start: Instant,
-    ramp_end: Instant,
-    elapsed_s: f64,
+    ending: &Ending,
+    times: Times,
 ) -> Vec<ServerFigures> {
     let all: u64 = tallies.iter().map(|t| t.requests).sum();
-    let each = setting.servers.iter().zip(tallies).zip(&end.samples);
-    each.map(|((server, tally), samples)| {
-        let figures = tally.figures("", "", elapsed_s);
+    let each = servers.iter().zip(tallies).zip(&ending.scrapes);
+    each.map(|((server, tally), scrapes)| {
+        let figures = tally.figures("", "", times.since_start(ending.at));
         ServerFigures {
             url: server.target.url.clone(),
             version: server.version.clone(),
@@ -126,21 +146,20 @@ fn targets(
             median_ms: figures.median_ms,
             p95_ms: figures.p95_ms,
             p99_ms: figures.p99_ms,
-            usage: scrape::usage(samples, start, ramp_end),
+            usage: usage(scrapes, times.start, times.ramp_end),
         }
     })
     .collect()
 }
 
-fn starts(load: &Load, recorder: &Recorder) -> Option<Starts> {
-    let Load::Open { .. } = load else { return None };
+fn starts(recorder: &Recorder) -> Starts {
     let starts = &recorder.starts;
-    Some(Starts {
+    Starts {
         planned: starts.made + starts.dropped,
         made: starts.made,
         dropped: starts.dropped,
         late: starts.late,
         late_p99_ms: starts.lateness.percentile_ms(99.0),
         late_max_ms: starts.lateness.max_ms(),
-    })
+    }
 }

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::latencies::Latencies;
-use crate::bench::load::result::Endpoint;
-use crate::bench::load::result::FailureKind;
+use crate::bench::load::result::{Endpoint, FailureKind};
 
 /// How a request ended.
 #[derive(Clone, Copy)]
@@ -17,7 +16,6 @@ pub(crate) struct Ended {
     pub(crate) bytes_received: u64,
 }
 
-/// Counts and latencies of some requests.
 #[derive(Clone)]
 pub(crate) struct Tally {
     pub(crate) requests: u64,
@@ -45,7 +43,7 @@ impl Tally {
         if let Some(kind) = ended.failure {
             *self.kinds.entry(kind).or_default() += 1;
         }
-        // A request that timed out took at least so long; what failed at once says nothing of speed.
+        // A request that timed out took at least so long; one that failed at once would flatter the figures.
         if matches!(ended.failure, None | Some(FailureKind::Timeout)) {
             self.latencies.record(ended.latency);
         }

@@ -29,7 +29,7 @@ pub(super) fn endpoints<'a>() -> Table<'a, Endpoint> {
         Column::of_csv("bytes_sent", |e: &Endpoint| Cell::number(e.bytes_sent)),
         Column::of_csv("bytes_received", |e: &Endpoint| Cell::number(e.bytes_received)),
     ])
-    .tone(|e| if e.name == "Total" { Tone::Total } else { Tone::Plain })
+    .tone(|e| if e.is_total() { Tone::Total } else { Tone::Plain })
 }
 
 /// Of an endpoint and the run that it is of, for CSV files.
@@ -144,11 +144,11 @@ pub(super) fn rows(run: &Run) -> Vec<Endpoint> {
     };
     let phases =
         [phase("in ramp-up", run.ramp_up.as_ref()), phase("in steady state", run.steady_state.as_ref())];
-    run.endpoints.iter().cloned().chain(phases.into_iter().flatten()).collect()
+    run.endpoints.all().cloned().chain(phases.into_iter().flatten()).collect()
 }
 
 fn of_total(run: &Run, cell: fn(&Endpoint) -> Cell) -> Cell {
-    run.steady_total().map_or("-".into(), cell)
+    cell(run.steady_total())
 }
 
 fn ms(time: Option<f64>) -> Cell {

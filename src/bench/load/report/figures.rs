@@ -1,8 +1,7 @@
 //! Figures as people read them; a dash where too few samples stand behind one.
 
-use std::time::Duration;
-
-use crate::bench::load::result::{Endpoint, Phase, Run};
+pub(super) use crate::bench::load::result::notation::duration;
+use crate::bench::load::result::{Endpoint, Phase};
 
 /// Milliseconds to about three digits, without the unit.
 pub(super) fn ms(value: Option<f64>) -> String {
@@ -75,15 +74,6 @@ pub(super) fn efficiency(efficiency: Option<f64>) -> String {
     efficiency.map_or("-".to_owned(), |e| format!("{e:.2}"))
 }
 
-/// `2m`, `1m 30s`, `12.5s`: as `--duration` takes it.
-pub(super) fn duration(seconds: f64) -> String {
-    if seconds < 60.0 && (seconds * 10.0).round() % 10.0 != 0.0 {
-        return format!("{seconds:.1}s");
-    }
-    let whole = Duration::from_secs(seconds.max(0.0).round() as u64);
-    humantime::format_duration(whole).to_string()
-}
-
 /// `0:42`: a place in a run.
 pub(super) fn clock(seconds: f64) -> String {
     if seconds < 60.0 && seconds.fract() > 1e-6 {
@@ -107,18 +97,9 @@ pub(super) fn failures_by_kind(endpoint: &Endpoint) -> String {
     kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>().join(", ")
 }
 
-/// All endpoints of a run together.
-pub(super) fn total(run: &Run) -> Option<&Endpoint> {
-    endpoint(&run.endpoints, "Total")
-}
-
 /// All endpoints of a phase together.
 pub(super) fn phase_total(phase: Option<&Phase>) -> Option<&Endpoint> {
-    endpoint(&phase?.endpoints, "Total")
-}
-
-pub(super) fn endpoint<'a>(endpoints: &'a [Endpoint], name: &str) -> Option<&'a Endpoint> {
-    endpoints.iter().find(|e| e.name == name)
+    phase.map(|phase| &phase.endpoints.total)
 }
 
 #[cfg(test)]
@@ -141,8 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_written_as_the_flag_takes_them() {
-        assert_eq!([120.0, 90.4, 2.5, 30.0].map(duration), ["2m", "1m 30s", "2.5s", "30s"]);
+    fn a_place_in_a_run_is_minutes_and_seconds() {
         assert_eq!([0.0, 42.0, 61.0, 2.5].map(clock), ["0:00", "0:42", "1:01", "2.5 s"]);
     }
 }

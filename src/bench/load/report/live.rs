@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use indicatif::{HumanDuration, ProgressBar};
 
-use crate::bench::load::record::Tally;
 use crate::bench::load::result::Second;
 use crate::bench::words::counted;
 use crate::process::terminal;
@@ -26,27 +25,28 @@ impl Live {
         Self { bar, name, duration }
     }
 
-    pub(crate) fn update(&self, elapsed: Duration, second: &Second, so_far: &Tally) {
+    pub(crate) fn update(&self, second: &Second) {
         if self.bar.is_hidden() {
             return;
         }
         let ms = |value: Option<f64>| value.map_or("-".to_owned(), |ms| format!("{ms:.1} ms"));
-        let Second { users, rps, recent, .. } = second;
+        let Second { at_s, users, rps, recent, so_far, .. } = second;
+        let elapsed = Duration::try_from_secs_f64(*at_s).unwrap_or_default();
         let left = HumanDuration(self.duration.saturating_sub(elapsed));
         self.bar.set_prefix(format!("{}  {left}", self.name));
         self.bar.set_message(terminal::fitting(&[
             format!("{:>10}", counted(*users, "user")),
             format!("{rps:>7.1} requests/s"),
-            format!("{}/{} failed", so_far.failures(), so_far.requests),
+            format!("{}/{} failed", so_far.failures, so_far.requests),
             format!("p50 {:>8}", ms(recent.p50_ms)),
             format!("p95 {:>8}", ms(recent.p95_ms)),
         ]));
         self.bar.set_position(elapsed.as_secs());
     }
 
-    /// Says something on standard error, above the block.
-    pub(crate) fn say(&self, text: &str) {
-        self.bar.suspend(|| note(text));
+    /// Above the block.
+    pub(crate) fn warn(&self, text: &str) {
+        self.bar.suspend(|| note(format_args!("warning: {text}")));
     }
 }
 

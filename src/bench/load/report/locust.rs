@@ -57,7 +57,8 @@ fn stats(out: &mut dyn Write, run: &Run) -> io::Result<()> {
         Column::of_csv("Failures/s", |e: &&Endpoint| float(Some(e.failures_per_s))),
     ];
     let percentiles = percentiles(|e: &&Endpoint| &e.percentiles_ms);
-    write(out, Table::new(columns.into_iter().chain(percentiles)), &by_name(&run.endpoints))
+    let rows: Vec<_> = by_name(&run.endpoints.each).into_iter().chain([&run.endpoints.total]).collect();
+    write(out, Table::new(columns.into_iter().chain(percentiles)), &rows)
 }
 
 fn history(out: &mut dyn Write, run: &Run) -> io::Result<()> {
@@ -96,7 +97,7 @@ struct Failures<'a> {
 
 fn failures(out: &mut dyn Write, run: &Run) -> io::Result<()> {
     let mut rows = Vec::new();
-    for endpoint in by_name(&run.endpoints).into_iter().filter(|e| e.name != "Total") {
+    for endpoint in by_name(&run.endpoints.each) {
         for (kind, count) in &endpoint.failures_by_kind {
             let times = run.failure_times.iter().find(|t| t.endpoint == endpoint.name && t.kind == *kind);
             rows.push(Failures { endpoint, kind, count: *count, times });
@@ -124,15 +125,15 @@ fn write<T>(out: &mut dyn Write, table: Table<'_, T>, rows: &[T]) -> io::Result<
     table.csv(Csv::with_python_lines(out), rows)
 }
 
-/// Locust's order: by name, the total last.
+/// Locust's order.
 fn by_name(endpoints: &[Endpoint]) -> Vec<&Endpoint> {
     let mut sorted: Vec<_> = endpoints.iter().collect();
-    sorted.sort_by_key(|e| (e.name == "Total", &e.name));
+    sorted.sort_by_key(|e| &e.name);
     sorted
 }
 
 fn locust_name(endpoint: &Endpoint) -> &str {
-    if endpoint.name == "Total" { "Aggregated" } else { &endpoint.name }
+    if endpoint.is_total() { "Aggregated" } else { &endpoint.name }
 }
 
 /// `50%` … `99.99%`, `100%`: whole milliseconds, as Locust's percentiles are; `N/A` where too few samples stand behind

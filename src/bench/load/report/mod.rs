@@ -4,16 +4,16 @@ mod columns;
 mod comparison;
 mod document;
 mod figures;
-pub(crate) mod live;
+mod live;
 mod locust;
 mod page;
 mod tables;
-pub(super) mod words;
+mod words;
 
 use std::path::PathBuf;
 
-use super::result::Comparison;
-use super::result::LoadTest;
+pub(super) use self::live::Live;
+use super::result::{Comparison, LoadTest};
 use crate::cli::{BenchArgs, BenchFormat};
 use crate::destination::Destination;
 use crate::process::terminal::Look;

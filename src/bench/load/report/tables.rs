@@ -68,7 +68,7 @@ fn write_run_as_markdown(out: &mut dyn Write, run: &Run) -> io::Result<()> {
 pub(super) fn write_csv(out: &mut dyn Write, test: &LoadTest) -> io::Result<()> {
     let mut rows = Vec::new();
     for run in &test.runs {
-        rows.extend(run.endpoints.iter().map(|endpoint| (run, endpoint)));
+        rows.extend(run.endpoints.all().map(|endpoint| (run, endpoint)));
     }
     columns::endpoints_of_runs().csv(Csv::new(out), &rows)
 }

@@ -2,7 +2,7 @@
 
 use super::figures;
 use super::figures::rate;
-use crate::bench::load::result::{Knee, Load, Plan, Run, Threshold, Verdict};
+use crate::bench::load::result::{Knee, Load, Plan, Run, Scenario, Threshold, Verdict, notation};
 use crate::bench::words::{counted, were};
 
 /// The word of the wire format.
@@ -39,12 +39,15 @@ pub(super) fn meaning(verdict: Verdict) -> &'static str {
 
 /// `light: 10 users, …`; a run without a name starts with what is done.
 pub(super) fn heading(run: &Run) -> String {
-    if run.scenario == "custom" { plan(&run.plan) } else { format!("{}: {}", run.scenario, plan(&run.plan)) }
+    match &run.scenario {
+        Scenario::Custom => plan(&run.plan),
+        scenario => format!("{}: {}", scenario.as_str(), plan(&run.plan)),
+    }
 }
 
 /// `50 users, 5 more each second, for 3m, think time 1s-3s, predict=4,health=1`
 pub(super) fn plan(plan: &Plan) -> String {
-    let time = duration(plan);
+    let time = notation::duration(plan.duration_s);
     let load = match &plan.load {
         Load::Closed { users, spawn_rate, think_s } => {
             let who = counted(*users, "user");
@@ -53,7 +56,7 @@ pub(super) fn plan(plan: &Plan) -> String {
             } else {
                 format!("{} more each second", short(*spawn_rate))
             };
-            format!("{who}, {starts}, for {time}, think time {}", think(*think_s))
+            format!("{who}, {starts}, for {time}, think time {}", notation::think(*think_s))
         }
         Load::Open { rate, arrival, connections } => format!(
             "{} starts/s ({arrival:?} arrival), for {time}, at most {connections} in flight",
@@ -61,32 +64,7 @@ pub(super) fn plan(plan: &Plan) -> String {
         )
         .to_lowercase(),
     };
-    format!("{load}, {}", mix(plan))
-}
-
-/// `2m`
-pub(in crate::bench::load) fn duration(plan: &Plan) -> String {
-    figures::duration(plan.duration_s)
-}
-
-/// `predict=4,health=1`
-pub(in crate::bench::load) fn mix(plan: &Plan) -> String {
-    let weights = plan.mix.iter().map(|w| format!("{}={}", w.endpoint.trim_start_matches('/'), w.weight));
-    weights.collect::<Vec<_>>().join(",")
-}
-
-/// `1s-3s`, or `0`: as `--think` takes it.
-pub(in crate::bench::load) fn think([min, max]: [f64; 2]) -> String {
-    let side = |seconds: f64| {
-        let time =
-            humantime::format_duration(std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default());
-        time.to_string().replace(' ', "")
-    };
-    match (min, max) {
-        (_, 0.0) => "0".to_owned(),
-        (min, max) if min == max => side(min),
-        (min, max) => format!("{}-{}", side(min), side(max)),
-    }
+    format!("{load}, {}", notation::mix(plan))
 }
 
 /// Whole numbers without a decimal point.
@@ -147,7 +125,7 @@ pub(super) fn knee(knee: &Knee) -> String {
 
 /// Failures by endpoint and kind, a sentence each.
 pub(super) fn failures(run: &Run) -> Vec<String> {
-    let failed = run.endpoints.iter().filter(|e| e.failures > 0 && e.name != "Total");
+    let failed = run.endpoints.each.iter().filter(|e| e.failures > 0);
     failed.map(|e| format!("Failures of {}: {}.", e.name, figures::failures_by_kind(e))).collect()
 }
 
@@ -176,5 +154,5 @@ pub(super) fn notes(run: &Run) -> Vec<String> {
 /// `missed: p95>500ms (measured 612 ms in the steady state)`
 pub(super) fn threshold(run: &Run, threshold: &Threshold) -> String {
     let outcome = if threshold.missed { "missed" } else { "kept" };
-    format!("{outcome}: {} ({})", threshold.condition, threshold.result(run))
+    format!("{outcome}: {} ({})", threshold.condition, threshold.outcome(run))
 }

@@ -1,34 +1,10 @@
 //! `--compare`: what more containers are worth, from runs that `--format json` has saved.
 
-use std::path::PathBuf;
-use std::str::FromStr;
-
 use serde::Serialize;
 
-use super::differences::differences;
-use super::run::{Endpoint, Run, Verdict};
-use crate::bench::environment::Environment;
-use crate::bench::load::judge::TOLERATED_FAILURES;
-
-/// A file of `--compare`: `three.json`, or `3=three.json`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Saved {
-    pub(crate) containers: Option<usize>,
-    pub(crate) path: PathBuf,
-}
-
-impl FromStr for Saved {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let counted = text.split_once('=').and_then(|(n, path)| Some((n.parse().ok()?, path)));
-        let counted = counted.filter(|(n, _)| *n > 0);
-        Ok(match counted {
-            Some((n, path)) => Self { containers: Some(n), path: path.into() },
-            None => Self { containers: None, path: text.into() },
-        })
-    }
-}
+use super::derived::TOLERATED_FAILURES;
+use super::differences::{Side, differences};
+use super::run::{Run, Verdict};
 
 /// Runs beside the first of them.
 #[derive(Debug, Clone, Serialize)]
@@ -61,15 +37,6 @@ pub(crate) struct Row {
     pub(crate) efficiency: Option<f64>,
 }
 
-/// A run that is compared.
-pub(crate) struct Side<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) containers: usize,
-    pub(crate) run: &'a Run,
-    pub(crate) environment: &'a Environment,
-}
-
-/// Compares runs with the first of them.
 pub(crate) fn compare(runs: &[Side<'_>]) -> Comparison {
     let mut rows: Vec<_> = runs.iter().map(row).collect();
     if let Some(first) = rows.first().cloned() {
@@ -85,18 +52,18 @@ pub(crate) fn compare(runs: &[Side<'_>]) -> Comparison {
 
 fn row(side: &Side<'_>) -> Row {
     let run = side.run;
-    let figures = run.steady_total();
+    let total = run.steady_total();
     Row {
-        name: side.name.to_owned(),
+        name: run.name(),
         containers: side.containers,
         users: run.plan.users(),
         duration_s: run.plan.duration_s,
         verdict: run.verdict,
-        requests: figures.map_or(0, |f| f.requests),
-        average_ms: figures.and_then(|f| f.average_ms),
-        p95_ms: figures.and_then(|f| f.p95_ms),
-        rps: figures.map_or(0.0, Endpoint::good_per_s),
-        failure_rate: figures.map_or(0.0, Endpoint::failure_share),
+        requests: total.requests,
+        average_ms: total.average_ms,
+        p95_ms: total.p95_ms,
+        rps: total.good_per_s(),
+        failure_rate: total.failure_share(),
         improvement: None,
         average_reduction: None,
         efficiency: None,
@@ -109,8 +76,8 @@ fn warnings(runs: &[Side<'_>]) -> Vec<String> {
     for other in others {
         let differing = differences(other, first);
         if !differing.is_empty() {
-            let (name, what) = (other.name, differing.join(", "));
-            warnings.push(format!("{name} differs from {} in {what}: not the same test.", first.name));
+            let (name, first, what) = (other.run.name(), first.run.name(), differing.join(", "));
+            warnings.push(format!("{name} differs from {first} in {what}: not the same test."));
         }
     }
     warnings.extend(doubts(runs));
@@ -120,11 +87,10 @@ fn warnings(runs: &[Side<'_>]) -> Vec<String> {
 /// Runs whose figures say less than they seem to.
 fn doubts(runs: &[Side<'_>]) -> Vec<String> {
     let named = |these: &dyn Fn(&Run) -> bool| {
-        let names: Vec<_> = runs.iter().filter(|side| these(side.run)).map(|side| side.name).collect();
+        let names: Vec<_> = runs.iter().filter(|side| these(side.run)).map(|side| side.run.name()).collect();
         (!names.is_empty()).then(|| names.join(", "))
     };
-    let mostly_failed =
-        |run: &Run| run.steady_total().is_some_and(|t| t.failure_share() > TOLERATED_FAILURES);
+    let mostly_failed = |run: &Run| run.steady_total().failure_share() > TOLERATED_FAILURES;
     let because = [
         (
             named(&|run| run.verdict == Verdict::NotSaturated),

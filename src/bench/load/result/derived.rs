@@ -1,16 +1,58 @@
-//! Figures that follow from others.
+//! Figures that follow from saved ones: add one here, and a line in `report/columns.rs` shows it.
 
 use std::fmt;
 
-use super::run::{Endpoint, Load, Run, Second, Verdict};
+use super::run::{Endpoint, Endpoints, Load, Plan, Run, Scenario, Second, Verdict};
+
+/// Share of failed requests up to which the others stand for all.
+pub(crate) const TOLERATED_FAILURES: f64 = 0.01;
 
 /// Share of all cores from which on a server counts as busy.
 const BUSY_SERVER: f64 = 0.85;
 
-impl Load {
-    /// What people call a run of a scenario: `light`, or what tells one without a name from the others.
-    pub(crate) fn named(&self, scenario: &str) -> String {
-        if scenario == "custom" { self.to_string() } else { scenario.to_owned() }
+impl Endpoint {
+    /// Good answers per second: a server that refuses fast is not fast.
+    pub(crate) fn good_per_s(&self) -> f64 {
+        self.rps - self.failures_per_s
+    }
+
+    /// Failed requests among all, 0 to 1; 0 without requests.
+    pub(crate) fn failure_share(&self) -> f64 {
+        if self.requests == 0 { 0.0 } else { self.failures as f64 / self.requests as f64 }
+    }
+}
+
+impl Scenario {
+    pub(crate) fn purpose(&self) -> Option<&'static str> {
+        match self {
+            Self::Light => Some("Baseline performance"),
+            Self::Medium => Some("Normal production load"),
+            Self::Heavy => Some("Stress testing"),
+            Self::Custom | Self::Named(_) => None,
+        }
+    }
+
+    /// What it is called in a comparison: as the file is, whatever other scenario that may remind of.
+    pub(crate) fn in_file(&self, stem: &str) -> Self {
+        if *self != Self::Custom && self.as_str() == stem {
+            self.clone()
+        } else {
+            Self::Named(stem.to_owned())
+        }
+    }
+
+    /// What a run of it is called: `light`, or the load of a run without a name.
+    pub(crate) fn run_name(&self, load: &Load) -> String {
+        if *self == Self::Custom { load.to_string() } else { self.as_str().to_owned() }
+    }
+}
+
+impl Plan {
+    /// Of a closed loop; of an open one, its connections.
+    pub(crate) fn users(&self) -> usize {
+        match self.load {
+            Load::Closed { users, .. } | Load::Open { connections: users, .. } => users,
+        }
     }
 }
 
@@ -37,16 +79,22 @@ impl Verdict {
 
 impl Run {
     pub(crate) fn name(&self) -> String {
-        self.plan.load.named(&self.scenario)
+        self.scenario.run_name(&self.plan.load)
     }
 
-    /// The endpoints and the total of the steady state; of the whole run, where it has none.
-    pub(crate) fn steady_endpoints(&self) -> &[Endpoint] {
+    /// Those of the whole run, where it has no steady state.
+    pub(crate) fn steady_endpoints(&self) -> &Endpoints {
         self.steady_state.as_ref().map_or(&self.endpoints, |phase| &phase.endpoints)
     }
 
-    pub(crate) fn steady_total(&self) -> Option<&Endpoint> {
-        self.steady_endpoints().last()
+    pub(crate) fn steady_total(&self) -> &Endpoint {
+        &self.steady_endpoints().total
+    }
+
+    /// Without a path, the total.
+    pub(crate) fn steady_endpoint(&self, path: Option<&str>) -> Option<&Endpoint> {
+        let endpoints = self.steady_endpoints();
+        path.map_or(Some(&endpoints.total), |path| endpoints.each.iter().find(|e| e.name == path))
     }
 
     /// Whole seconds of the steady state.

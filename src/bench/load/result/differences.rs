@@ -1,8 +1,15 @@
 //! In what two runs are not the same test, or not of the same thing.
 
-use super::compare::Side;
+use super::notation;
 use super::run::{Load, Run, ServerFigures};
-use crate::bench::load::report::words;
+use crate::bench::environment::Environment;
+
+/// A run that is compared.
+pub(crate) struct Side<'a> {
+    pub(crate) containers: usize,
+    pub(crate) run: &'a Run,
+    pub(crate) environment: &'a Environment,
+}
 
 /// Longer values are not shown.
 const LONGEST: usize = 80;
@@ -15,8 +22,8 @@ const ASPECTS: [Aspect; 12] = [
     ("loop", |side| arrival(side.run)),
     ("spawn rate", |side| spawn_rate(side.run)),
     ("think time", |side| think(side.run)),
-    ("duration", |side| words::duration(&side.run.plan)),
-    ("mix", |side| words::mix(&side.run.plan)),
+    ("duration", |side| notation::duration(side.run.plan.duration_s)),
+    ("mix", |side| notation::mix(&side.run.plan)),
     ("images", |side| side.run.plan.images.join(", ")),
     ("model", |side| each(side.run, model)),
     ("server version", |side| each(side.run, |target| target.version.clone())),
@@ -52,7 +59,7 @@ fn spawn_rate(run: &Run) -> String {
 
 fn think(run: &Run) -> String {
     match run.plan.load {
-        Load::Closed { think_s, .. } => words::think(think_s),
+        Load::Closed { think_s, .. } => notation::think(think_s),
         Load::Open { .. } => "none".to_owned(),
     }
 }

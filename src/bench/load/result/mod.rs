@@ -1,21 +1,25 @@
 //! The result of a load test: what is saved, what follows from it, and reading it back.
+//!
+//! Imports nothing else of the load test. `saved` and `compare` stand on `run`, and a figure that follows from saved
+//! ones is in `derived`. Read [`Run`] first.
 
-mod command;
 mod compare;
 mod derived;
 mod differences;
 mod failure;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub(crate) mod notation;
 mod run;
-pub(crate) mod saved;
-mod wire;
+mod saved;
+mod threshold;
 
-pub(crate) use self::command::line as command_line;
-pub(crate) use self::compare::{Comparison, Row, Saved};
+pub(crate) use self::compare::{Comparison, Row};
+pub(crate) use self::derived::TOLERATED_FAILURES;
 pub(crate) use self::failure::FailureKind;
 pub(crate) use self::run::{
-    Arrival, Bin, Endpoint, FailureTimes, Finding, Generator, Knee, Load, LoadTest, PERCENTILES, Phase, Plan,
-    Recent, Run, Second, ServerFigures, ServerModel, SoFar, Stage, Stall, Starts, Threshold, Unfinished,
-    Usage, UsageSample, Verdict, Weight,
+    Arrival, Bin, Endpoint, Endpoints, FailureTimes, Finding, Generator, Knee, Load, PERCENTILES, PREDICT,
+    Phase, Plan, Recent, Run, Scenario, Second, ServerFigures, ServerModel, SoFar, Stage, Stall, Starts,
+    TOTAL, Tails, Threshold, Unfinished, Usage, UsageSample, Verdict, Weight,
 };
+pub(crate) use self::saved::{LoadTest, command_line, read_all, read_compared};

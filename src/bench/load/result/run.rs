@@ -1,34 +1,24 @@
-//! What a load test yields: plain figures between the engine and everything that prints them.
+//! One run of a load test: plain figures between what measures and what prints.
 //!
-//! This is the wire format of `--format json` (`docs/load-schema.json`), and what `--compare` reads
-//! back. A figure is `None` where too few samples stand behind it (the rule of `skinclf::stats`).
+//! These are the fields of `--format json` (`docs/load-schema.json`), which `--from` and `--compare` read back. A figure
+//! is `None` where it has too few samples (the rule of `skinclf::stats`).
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bench::environment::Environment;
+use crate::cli::Condition;
 
-/// All runs of one invocation.
-///
-/// One run is written as one object; several as `{"runs": […], "knee": …, "environment": …}`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(from = "super::wire::Wire", into = "super::wire::Wire")]
-pub(crate) struct LoadTest {
-    /// As typed, without keys.
-    pub(crate) command: String,
-    pub(crate) runs: Vec<Run>,
-    /// Of a sweep.
-    pub(crate) knee: Option<Knee>,
-    /// The machine of the generator.
-    pub(crate) environment: Environment,
-}
+/// The endpoint that takes an image; all others are asked with GET.
+pub(crate) const PREDICT: &str = "/predict";
+
+/// The name of [`Endpoints::total`].
+pub(crate) const TOTAL: &str = "Total";
 
 /// One load, kept up for a while.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Run {
-    /// `light`, `medium`, `heavy`, or `custom`.
-    pub(crate) scenario: String,
+    pub(crate) scenario: Scenario,
     /// What the scenario is for, `Baseline performance` for example.
     pub(crate) purpose: Option<String>,
     pub(crate) plan: Plan,
@@ -38,14 +28,14 @@ pub(crate) struct Run {
     pub(crate) elapsed_s: f64,
     /// Whether the user stopped it before its time.
     pub(crate) interrupted: bool,
-    /// The whole run; each endpoint of the mix, then `Total`.
-    pub(crate) endpoints: Vec<Endpoint>,
+    /// Of the whole run.
+    pub(crate) endpoints: Endpoints,
     /// While users were being started; absent where all began at once (open loop).
     pub(crate) ramp_up: Option<Phase>,
     /// From the last user's start to the planned end; absent where the run ended before.
     pub(crate) steady_state: Option<Phase>,
     pub(crate) verdict: Verdict,
-    /// Sentences, with the arithmetic.
+    /// With the arithmetic.
     pub(crate) verdict_reasons: Vec<String>,
     pub(crate) findings: Vec<Finding>,
     /// When each kind of failure was seen.
@@ -68,6 +58,49 @@ pub(crate) struct Run {
     pub(crate) thresholds: Vec<Threshold>,
 }
 
+/// The written test that a run is of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub(crate) enum Scenario {
+    Light,
+    Medium,
+    Heavy,
+    /// None: load and duration are those of the flags.
+    Custom,
+    /// The name of the file that a compared run is from, or a scenario of another version.
+    Named(String),
+}
+
+impl From<String> for Scenario {
+    fn from(name: String) -> Self {
+        match &*name {
+            "light" => Self::Light,
+            "medium" => Self::Medium,
+            "heavy" => Self::Heavy,
+            "custom" => Self::Custom,
+            _ => Self::Named(name),
+        }
+    }
+}
+
+impl From<Scenario> for String {
+    fn from(scenario: Scenario) -> Self {
+        scenario.as_str().to_owned()
+    }
+}
+
+impl Scenario {
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Light => "light",
+            Self::Medium => "medium",
+            Self::Heavy => "heavy",
+            Self::Custom => "custom",
+            Self::Named(name) => name,
+        }
+    }
+}
+
 /// What was to be done.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Plan {
@@ -81,15 +114,6 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
     /// Whether answers were compared with the same pictures classified here.
     pub(crate) answers_checked: bool,
-}
-
-impl Plan {
-    /// Users, or connections of an open loop.
-    pub(crate) fn users(&self) -> usize {
-        match self.load {
-            Load::Closed { users, .. } | Load::Open { connections: users, .. } => users,
-        }
-    }
 }
 
 /// Who decides when the next request starts.
@@ -115,12 +139,10 @@ pub(crate) enum Load {
 }
 
 /// How the starts of an open loop follow each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Arrival {
-    /// At equal distances
     Constant,
-    /// At random, as independent clients do
     Poisson,
 }
 
@@ -137,7 +159,7 @@ pub(crate) struct Weight {
 pub(crate) struct Phase {
     pub(crate) from_s: f64,
     pub(crate) to_s: f64,
-    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) endpoints: Endpoints,
 }
 
 /// Figures of one endpoint, or of all.
@@ -146,9 +168,9 @@ pub(crate) struct Phase {
 /// other failures have none, for a refusal at once would flatter the figures.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Endpoint {
-    /// `/predict`, or `Total`.
+    /// `/predict`
     pub(crate) name: String,
-    /// `POST`; empty for `Total`.
+    /// Empty for the total.
     pub(crate) method: String,
     /// Ended, well or not.
     pub(crate) requests: u64,
@@ -175,15 +197,42 @@ pub(crate) struct Endpoint {
     pub(crate) histogram: Vec<Bin>,
 }
 
-impl Endpoint {
-    /// Good answers per second: a server that refuses fast is not fast.
-    pub(crate) fn good_per_s(&self) -> f64 {
-        self.rps - self.failures_per_s
-    }
+/// Saved as one list, whose last entry is the total.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "Vec<Endpoint>")]
+pub(crate) struct Endpoints {
+    /// In the order of the mix.
+    pub(crate) each: Vec<Endpoint>,
+    /// Of all endpoints together, from the same samples: its percentiles are not means.
+    pub(crate) total: Endpoint,
+}
 
-    /// Failed requests among all, 0 to 1; 0 of nothing.
-    pub(crate) fn failure_share(&self) -> f64 {
-        if self.requests == 0 { 0.0 } else { self.failures as f64 / self.requests as f64 }
+impl Endpoints {
+    /// The total last.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Endpoint> {
+        self.each.iter().chain([&self.total])
+    }
+}
+
+impl Endpoint {
+    /// The row of a report's table that sums up the others.
+    pub(crate) fn is_total(&self) -> bool {
+        self.name == TOTAL
+    }
+}
+
+impl TryFrom<Vec<Endpoint>> for Endpoints {
+    type Error = &'static str;
+
+    fn try_from(mut all: Vec<Endpoint>) -> Result<Self, Self::Error> {
+        let total = all.pop().filter(Endpoint::is_total);
+        total.map(|total| Self { each: all, total }).ok_or("the last of the endpoints is not Total")
+    }
+}
+
+impl Serialize for Endpoints {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.all())
     }
 }
 
@@ -226,12 +275,11 @@ pub(crate) enum Verdict {
     Failed,
 }
 
-/// Something worth knowing, and the numbers behind it.
+/// What a run shows about the server, and the numbers behind it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Finding {
-    /// Stable, for programs: `capacity`, `littles_law`, `stage_shares` …
+    /// For programs: `capacity`, `littles_law`, `stage_shares` …
     pub(crate) code: String,
-    /// A sentence.
     pub(crate) text: String,
     pub(crate) numbers: BTreeMap<String, f64>,
 }
@@ -304,6 +352,16 @@ pub(crate) struct Stall {
     /// Its end, since the start of the run.
     pub(crate) at_s: f64,
     pub(crate) length_s: f64,
+}
+
+/// The slowest latencies of the first and of the last third of a steady state. Not saved: the verdict on them is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Tails {
+    pub(crate) p95_ms: [f64; 2],
+    /// All latencies of each.
+    pub(crate) counts: [usize; 2],
+    /// How many of each are larger than the lower p95.
+    pub(crate) beyond: [usize; 2],
 }
 
 /// Requests that the end of the run cut off.
@@ -389,13 +447,31 @@ pub(crate) struct Starts {
 
 /// One `--fail-if` and what was measured in the steady state; in the whole run, where it has none.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "SavedThreshold")]
 pub(crate) struct Threshold {
     /// As given: `p95>500ms`.
     pub(crate) condition: String,
-    /// In the condition's unit; absent where too few samples stand behind it.
+    /// In the condition's unit; absent where it has too few samples.
     pub(crate) measured: Option<f64>,
     /// Also where nothing was measured.
     pub(crate) missed: bool,
+    /// `None` where the condition is one of another version.
+    #[serde(skip_serializing)]
+    pub(super) parsed: Option<Condition>,
+}
+
+#[derive(Deserialize)]
+struct SavedThreshold {
+    condition: String,
+    measured: Option<f64>,
+    missed: bool,
+}
+
+impl From<SavedThreshold> for Threshold {
+    fn from(saved: SavedThreshold) -> Self {
+        let SavedThreshold { condition, measured, missed } = saved;
+        Self { parsed: condition.parse().ok(), condition, measured, missed }
+    }
 }
 
 /// Where more users stop giving more throughput, among runs whose verdict is VALID or NOT-SATURATED.

@@ -2,8 +2,7 @@
 
 use super::containers;
 use crate::bench::load::report::{figures, words};
-use crate::bench::load::result::Comparison;
-use crate::bench::load::result::{Endpoint, Load, LoadTest, Run, Stage, Verdict};
+use crate::bench::load::result::{Comparison, Load, LoadTest, Run, Scenario, Stage, Verdict, notation};
 use crate::bench::words::counted;
 
 /// Above this share of the time, a stage is worth a sentence of its own.
@@ -41,10 +40,9 @@ pub(super) fn bottlenecks(report: &LoadTest) -> Vec<String> {
             figures::percent(used / cores as f64)
         ));
     }
-    let failed: Vec<_> =
-        report.runs.iter().filter(|r| figures::total(r).is_some_and(|t| t.failures > 0)).collect();
+    let failed: Vec<_> = report.runs.iter().filter(|run| run.endpoints.total.failures > 0).collect();
     for run in &failed {
-        let Some(total) = figures::total(run) else { continue };
+        let total = &run.endpoints.total;
         said.push(format!(
             "{} of {} failed in {}: {}.",
             total.failures,
@@ -66,9 +64,8 @@ pub(super) fn scalability(report: &LoadTest, comparison: Option<&Comparison>) ->
     thinking.sort_by_key(|run| run.plan.users());
     for pair in thinking.windows(2) {
         let [few, many] = pair else { continue };
-        if let (Some(before), Some(after)) = (few.steady_total(), many.steady_total())
-            && few.plan.users() < many.plan.users()
-        {
+        let (before, after) = (few.steady_total(), many.steady_total());
+        if few.plan.users() < many.plan.users() {
             said.push(format!(
                 "From {} to {} users (x{:.1}) good answers/s went from {} to {} (x{:.1}), the median from {} to {}, p95 from {} to {}.",
                 few.plan.users(),
@@ -93,7 +90,7 @@ pub(super) fn scalability(report: &LoadTest, comparison: Option<&Comparison>) ->
             at_least(report, run),
             figures::rate(per_second),
             words::plan(&run.plan),
-            figures::latency(run.steady_total().and_then(|t| t.p95_ms)),
+            figures::latency(run.steady_total().p95_ms),
             disturbed(run).map_or(String::new(), |cores| format!(
                 ", while other processes or the hypervisor took {cores:.2} cores"
             )),
@@ -123,7 +120,7 @@ pub(super) fn recommendations(report: &LoadTest) -> Vec<String> {
     if let Some(names) = names_of(&[Verdict::ClientSaturated, Verdict::Unstable]) {
         said.push(format!("Repeat {names} on a quiet machine before quoting the figures."));
     }
-    if report.runs.iter().filter_map(figures::total).any(|total| total.failures > 0) {
+    if report.runs.iter().any(|run| run.endpoints.total.failures > 0) {
         said.push(
             "Find out why requests failed before anything else: the kinds are listed above.".to_owned(),
         );
@@ -137,7 +134,7 @@ pub(super) fn recommendations(report: &LoadTest) -> Vec<String> {
         said.push(format!(
             "Plan for {} requests/s ({}) to a server like this, {} of its capacity of {}{}/s{users}; add servers behind a load balancer beyond that.",
             figures::rate(planned),
-            words::mix(&run.plan),
+            notation::mix(&run.plan),
             figures::percent(PLANNED),
             at_least(report, run),
             figures::rate(per_second)
@@ -178,13 +175,13 @@ pub(super) fn recommendations(report: &LoadTest) -> Vec<String> {
 }
 
 pub(super) fn conclusion(report: &LoadTest) -> String {
-    let runs = report.runs.iter().filter_map(|run| Some((run, figures::total(run)?.failures)));
+    let runs = report.runs.iter().map(|run| (run, run.endpoints.total.failures));
     let (good, bad): (Vec<_>, Vec<_>) = runs
-        .filter(|(run, _)| run.scenario != "custom" || report.runs.len() == 1)
+        .filter(|(run, _)| run.scenario != Scenario::Custom || report.runs.len() == 1)
         .partition(|(run, failures)| {
             *failures == 0
                 && !run.verdict.spoils_figures()
-                && run.steady_total().and_then(|total| total.p95_ms).is_some_and(|p95| p95 < FAST_MS)
+                && run.steady_total().p95_ms.is_some_and(|p95| p95 < FAST_MS)
         });
     let names = |runs: &[(&Run, _)]| runs.iter().map(|(run, _)| run.name()).collect::<Vec<_>>().join(", ");
     let mut said = Vec::new();
@@ -218,7 +215,7 @@ pub(super) fn conclusion(report: &LoadTest) -> String {
 
 /// The run with most good answers per second; its stages are those of the server at work.
 fn most_loaded(report: &LoadTest) -> Option<&Run> {
-    let rps = |run: &&Run| run.steady_total().map_or(0.0, Endpoint::good_per_s);
+    let rps = |run: &&Run| run.steady_total().good_per_s();
     report.runs.iter().max_by(|a, b| rps(a).total_cmp(&rps(b)))
 }
 
@@ -237,7 +234,7 @@ fn without_waiting(report: &LoadTest) -> Option<(&Run, f64)> {
 
 /// Think time and response time under a load that leaves the server room, as what is planned for does.
 fn relaxed(report: &LoadTest) -> Option<(f64, f64)> {
-    let times = |run: &Run| Some((run.think_s()?, run.steady_total()?.average_ms? / 1e3));
+    let times = |run: &Run| Some((run.think_s()?, run.steady_total().average_ms? / 1e3));
     let unsaturated = report.runs.iter().filter(|run| run.verdict == Verdict::NotSaturated);
     unsaturated.filter_map(times).find(|(think_s, _)| *think_s > 0.0)
 }
@@ -253,7 +250,7 @@ fn capacity(report: &LoadTest) -> Option<(&Run, f64)> {
         .runs
         .iter()
         .filter(|run| run.verdict == Verdict::Valid && matches!(run.plan.load, Load::Closed { .. }));
-    let good = valid.filter_map(|run| run.steady_total().map(|t| (run, t.good_per_s())));
+    let good = valid.map(|run| (run, run.steady_total().good_per_s()));
     good.max_by(|a, b| a.1.total_cmp(&b.1))
 }
 

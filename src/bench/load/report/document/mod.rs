@@ -7,7 +7,7 @@ mod scenario;
 use std::io::{self, Write};
 
 use super::{columns, figures, words};
-use crate::bench::load::result::{Comparison, LoadTest, Run, ServerFigures, ServerModel};
+use crate::bench::load::result::{Comparison, LoadTest, Run, Scenario, ServerFigures, ServerModel};
 use crate::bench::words::counted;
 use crate::table::{escaped, list};
 
@@ -40,7 +40,8 @@ pub(in crate::bench::load::report) fn write(
 
 /// The scenarios, and what was run beside them; without scenarios each run is one.
 fn parted(runs: &[Run]) -> (Vec<&Run>, Vec<&Run>) {
-    let (scenarios, further): (Vec<_>, Vec<_>) = runs.iter().partition(|run| run.scenario != "custom");
+    let (scenarios, further): (Vec<_>, Vec<_>) =
+        runs.iter().partition(|run| run.scenario != Scenario::Custom);
     if scenarios.is_empty() { (further, scenarios) } else { (scenarios, further) }
 }
 

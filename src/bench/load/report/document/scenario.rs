@@ -4,13 +4,13 @@ use std::io::{self, Write};
 
 use crate::bench::load::report::columns::rows;
 use crate::bench::load::report::{figures, words};
-use crate::bench::load::result::{Endpoint, Load, Run};
+use crate::bench::load::result::{Endpoint, Load, Run, Scenario, notation};
 use crate::bench::words::counted;
 use crate::table::{Cell, Column, Table, escaped};
 
 /// Times in ms.
 fn columns<'a>() -> Table<'a, Endpoint> {
-    let name = |e: &Endpoint| if e.name == "Total" { "**Total**".to_owned() } else { e.name.clone() };
+    let name = |e: &Endpoint| if e.is_total() { format!("**{}**", e.name) } else { e.name.clone() };
     Table::new([
         Column::name("Endpoint", name),
         Column::figure("Requests", |e: &Endpoint| Cell::number(e.requests)),
@@ -24,12 +24,12 @@ fn columns<'a>() -> Table<'a, Endpoint> {
 }
 
 pub(super) fn write(out: &mut dyn Write, number: usize, run: &Run) -> io::Result<()> {
-    let name = match &*run.scenario {
-        "light" => "Light Load",
-        "medium" => "Medium Load",
-        "heavy" => "Heavy Load",
-        "custom" => "Custom Load",
-        other => other,
+    let name = match &run.scenario {
+        Scenario::Light => "Light Load",
+        Scenario::Medium => "Medium Load",
+        Scenario::Heavy => "Heavy Load",
+        Scenario::Custom => "Custom Load",
+        Scenario::Named(name) => name,
     };
     let plan = &run.plan;
     writeln!(out, "### Scenario {number}: {} ({})\n\n**Configuration:**", escaped(name), load(run))?;
@@ -38,7 +38,7 @@ pub(super) fn write(out: &mut dyn Write, number: usize, run: &Run) -> io::Result
             writeln!(
                 out,
                 "- Users: {users}\n- Spawn Rate: {spawn_rate}/s\n- Think time: {}",
-                words::think(*think_s)
+                notation::think(*think_s)
             )?;
         }
         Load::Open { rate, connections, .. } => {
@@ -49,7 +49,7 @@ pub(super) fn write(out: &mut dyn Write, number: usize, run: &Run) -> io::Result
         }
     }
     writeln!(out, "- Duration: {}", figures::duration(plan.duration_s))?;
-    writeln!(out, "- Mix: {}", escaped(&words::mix(plan)))?;
+    writeln!(out, "- Mix: {}", escaped(&notation::mix(plan)))?;
     writeln!(out, "- Test Date: {}\n\n**Results:**\n", escaped(&figures::date(&run.started_at)))?;
     columns().markdown(out, &rows(run))?;
     writeln!(out, "\n**Analysis:**\n")?;
@@ -69,9 +69,7 @@ fn load(run: &Run) -> String {
 
 fn analysis(run: &Run) -> Vec<String> {
     let mut said = Vec::new();
-    if let Some(total) = figures::total(run) {
-        said.push(answers(run, total));
-    }
+    said.push(answers(run, &run.endpoints.total));
     if let (Some(steady), Some(ramp_up), Some(phase)) = (
         figures::phase_total(run.steady_state.as_ref()),
         figures::phase_total(run.ramp_up.as_ref()),

@@ -1,7 +1,9 @@
 //! Which charts a run is drawn as.
 
 use crate::bench::load::report::figures;
-use crate::bench::load::result::{Endpoint, Knee, Load, Recent, Run, Second, ServerFigures, UsageSample};
+use crate::bench::load::result::{
+    Endpoint, Knee, Load, Recent, Run, Scenario, Second, ServerFigures, UsageSample,
+};
 use crate::bench::words::counted;
 use crate::html::chart::{Axis, Chart, HALF, Mark, Panel, Readout, Series, Shade, Shape, WIDE};
 use crate::html::scale::{log_ticks, ticks, time_ticks};
@@ -52,14 +54,14 @@ pub(super) fn timeline(run: &Run) -> Chart {
         class: "stall",
         label: "no answers",
     });
-    let total = figures::total(run);
+    let total = &run.endpoints.total;
     let description = format!(
         "Over {}: median {}, 95th percentile {}, {} requests per second, {}.",
         figures::duration(run.elapsed_s),
-        figures::latency(total.and_then(|t| t.median_ms)),
-        figures::latency(total.and_then(|t| t.p95_ms)),
-        figures::rate(total.map_or(0.0, |t| t.rps)),
-        counted(total.map_or(0, |t| t.failures), "failure"),
+        figures::latency(total.median_ms),
+        figures::latency(total.p95_ms),
+        figures::rate(total.rps),
+        counted(total.failures, "failure"),
     );
     Chart {
         title: "Response times, requests per second and users over time".to_owned(),
@@ -112,8 +114,7 @@ fn readouts(run: &Run) -> Vec<Readout> {
 
 /// How many answers took how long, for each endpoint that has answers.
 pub(super) fn histograms(run: &Run) -> Vec<(&str, Chart)> {
-    let endpoints = run.endpoints.iter().filter(|e| e.name != "Total");
-    endpoints.filter_map(|e| Some((&*e.name, histogram(e)?))).collect()
+    run.endpoints.each.iter().filter_map(|e| Some((&*e.name, histogram(e)?))).collect()
 }
 
 fn histogram(endpoint: &Endpoint) -> Option<Chart> {
@@ -219,16 +220,16 @@ pub(super) fn usage(run: &Run) -> Option<Chart> {
 
 /// Good answers per second, median and 95th percentile over users.
 pub(super) fn sweep(runs: &[Run], knee: &Knee) -> Chart {
-    let is_knee = |run: &&Run| run.scenario == "custom" && run.plan.users() == knee.users;
+    let is_knee = |run: &&Run| run.scenario == Scenario::Custom && run.plan.users() == knee.users;
     let like = |a: &Run, b: &Run| a.plan.duration_s == b.plan.duration_s && a.plan.mix == b.plan.mix;
     let mut runs: Vec<&Run> = match runs.iter().rfind(is_knee) {
         // Other runs may stand beside those of the sweep, from other files.
-        Some(knee) => runs.iter().filter(|run| run.scenario == "custom" && like(run, knee)).collect(),
+        Some(knee) => runs.iter().filter(|run| run.scenario == Scenario::Custom && like(run, knee)).collect(),
         None => runs.iter().collect(),
     };
     runs.sort_by_key(|run| run.plan.users());
     let series = |name: &str, style, value: fn(&Endpoint) -> Option<f64>| {
-        let steady = |run: &Run| run.steady_total().and_then(value);
+        let steady = |run: &Run| value(run.steady_total());
         let points = runs.iter().map(|run| (run.plan.users() as f64, steady(run))).collect();
         Series { name: name.to_owned(), style, shape: Shape::Line, points }
     };

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::{charts, stages, verdict};
 use crate::bench::load::report::{columns, figures, words};
-use crate::bench::load::result::{Endpoint, Recent, Run, Second};
+use crate::bench::load::result::{Recent, Run, Second};
 use crate::table::{Cell, Column, Table};
 
 /// Most rows of the table behind the timeline.
@@ -54,9 +54,9 @@ pub(super) fn section(index: usize, run: &Run, alone: bool) -> Markup {
 /// The figures to remember.
 fn tiles(run: &Run) -> Markup {
     let steady = figures::phase_total(run.steady_state.as_ref());
-    let Some(total) = steady.or(figures::total(run)) else { return html! {} };
+    let whole = &run.endpoints.total;
+    let total = steady.unwrap_or(whole);
     let of = if steady.is_some() { "in the steady state" } else { "in the whole run" };
-    let whole = figures::total(run).unwrap_or(total);
     html! {
         div.tiles {
             (tile("requests/s", &figures::rate(total.rps), of, false))
@@ -125,7 +125,7 @@ fn endpoints(run: &Run) -> Markup {
 
 /// By kind and endpoint.
 fn failures(run: &Run) -> Markup {
-    let endpoints: Vec<&Endpoint> = run.endpoints.iter().filter(|e| e.name != "Total").collect();
+    let endpoints = &run.endpoints.each;
     let kinds: BTreeSet<&str> =
         endpoints.iter().flat_map(|e| e.failures_by_kind.keys()).map(String::as_str).collect();
     if kinds.is_empty() {

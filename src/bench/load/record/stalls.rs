@@ -4,23 +4,21 @@ use std::time::{Duration, Instant};
 
 use crate::bench::load::result::Stall;
 
-/// What people call a stall.
 const SHORTEST: Duration = Duration::from_millis(100);
 
-/// What stands out where there is nothing to compare with.
+/// A stall where there is no other gap to compare with.
 const LONG: Duration = Duration::from_secs(1);
 
-/// Times what usually lies between two answers. Were the gaps those of a memoryless server, one in
-/// 5e8 would be so long.
+/// Times the usual gap between two answers. Of the gaps of a memoryless server, one in 5e8 would be so long.
 const FACTOR: u32 = 20;
 
 /// Gaps between answers while something was in flight.
 pub(crate) struct Gaps {
-    /// Start of the gap that is open now, if something is in flight.
+    /// Start of the present gap, if something is in flight.
     since: Option<Instant>,
     count: u32,
     sum: Duration,
-    /// End and length of those of at least [`SHORTEST`].
+    /// End and length of each of at least [`SHORTEST`].
     long: Vec<(Instant, Duration)>,
 }
 
@@ -29,7 +27,6 @@ impl Gaps {
         Self { since: None, count: 0, sum: Duration::ZERO, long: Vec::new() }
     }
 
-    /// A request has been sent.
     pub(crate) fn sent(&mut self, now: Instant) {
         self.since.get_or_insert(now);
     }
@@ -45,7 +42,7 @@ impl Gaps {
         *self = Self { since: self.since.map(|_| now), ..Self::new() };
     }
 
-    /// The run is over.
+    /// Ends the present gap.
     pub(crate) fn close(&mut self, now: Instant) {
         let Some(since) = self.since.take() else { return };
         let gap = now.saturating_duration_since(since);
@@ -56,7 +53,6 @@ impl Gaps {
         }
     }
 
-    /// Gaps that stand out.
     pub(crate) fn stalls(&self, start: Instant) -> Vec<Stall> {
         let stands_out = |(_, gap): &&(Instant, Duration)| {
             let mean_of_others = (self.sum - *gap).checked_div(self.count - 1);

@@ -1,0 +1,45 @@
+//! Parts of a plan, as the flags take them.
+
+use std::time::Duration;
+
+use super::run::{Plan, Weight};
+
+/// `2m`, `1m 30s`, `12.5s`
+pub(crate) fn duration(seconds: f64) -> String {
+    if seconds < 60.0 && (seconds * 10.0).round() % 10.0 != 0.0 {
+        return format!("{seconds:.1}s");
+    }
+    let whole = Duration::from_secs(seconds.max(0.0).round() as u64);
+    humantime::format_duration(whole).to_string()
+}
+
+/// `predict=4,health=1`
+pub(crate) fn mix(plan: &Plan) -> String {
+    let weight = |w: &Weight| format!("{}={}", w.endpoint.trim_start_matches('/'), w.weight);
+    plan.mix.iter().map(weight).collect::<Vec<_>>().join(",")
+}
+
+/// `1s-3s`, or `0`
+pub(crate) fn think([min, max]: [f64; 2]) -> String {
+    let side = |seconds: f64| {
+        let time = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        humantime::format_duration(time).to_string().replace(' ', "")
+    };
+    match (min, max) {
+        (_, 0.0) => "0".to_owned(),
+        (min, max) if min == max => side(min),
+        (min, max) => format!("{}-{}", side(min), side(max)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_the_flags_take_them() {
+        assert_eq!([120.0, 90.4, 2.5, 30.0].map(duration), ["2m", "1m 30s", "2.5s", "30s"]);
+        let times = [[1.0, 3.0], [0.5, 0.5], [0.0, 0.0], [0.0, 1.5]].map(think);
+        assert_eq!(times, ["1s-3s", "500ms", "0", "0s-1s500ms"]);
+    }
+}
