@@ -61,18 +61,18 @@ pub struct Input {
     pub name: Option<String>,
     /// `[1, 3, height, width]`; height equals width.
     pub shape: [usize; 4],
-    /// The order of the input's axes.
-    #[serde(default)]
-    pub layout: Layout,
-    /// The order of the channels.
-    #[serde(default)]
-    pub color: Color,
-    /// What part of a picture is looked at.
-    #[serde(default)]
-    pub crop: Crop,
-    /// The resampling filter.
-    #[serde(default)]
-    pub resize: Resize,
+    /// Order of the input's axes: `NCHW` (batch, channels, rows, columns), also if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<String>,
+    /// Order of the channels: `RGB`, also if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub color: Option<String>,
+    /// Part of the image that is used: `center-square`, the largest centred square, also if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crop: Option<String>,
+    /// Resampling filter: `triangle` (bilinear, widened when shrinking so that it does not alias), also if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resize: Option<String>,
     /// Per channel, on the 0..=255 scale: `x = (pixel - mean) / std`.
     pub mean: [f32; 3],
     /// See [`Input::mean`].
@@ -84,42 +84,6 @@ impl Input {
     pub fn side(&self) -> usize {
         self.shape[2]
     }
-}
-
-/// The order of the input's axes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Layout {
-    /// Batch, channels, rows, columns.
-    #[default]
-    Nchw,
-}
-
-/// The order of the channels.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Color {
-    /// Red, green, blue.
-    #[default]
-    Rgb,
-}
-
-/// What part of a picture is looked at.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Crop {
-    /// The largest centred square.
-    #[default]
-    CenterSquare,
-}
-
-/// The resampling filter.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Resize {
-    /// Bilinear, widened when shrinking so that it does not alias.
-    #[default]
-    Triangle,
 }
 
 /// Names of the graph's outputs.

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use bytesize::ByteSize;
+use skinclf::bounded::{self, ReadError};
 use skinclf::image::has_image_extension;
 use walkdir::WalkDir;
 
-use crate::bounded;
 use crate::output::Failure;
 
 /// One image to classify, or what stands in for one that cannot be.
@@ -20,7 +20,7 @@ use crate::output::Failure;
 pub(super) enum Input {
     File(PathBuf),
     /// What standard input held, and what it was called.
-    Stdin(PathBuf, io::Result<Vec<u8>>),
+    Stdin(PathBuf, Result<Vec<u8>, ReadError>),
     Unreadable(PathBuf, String),
 }
 
@@ -36,19 +36,23 @@ impl Input {
     /// The encoded image, of at most so many bytes.
     pub(super) fn read(self, max_file: ByteSize) -> Result<Vec<u8>, Failure> {
         match self {
-            Self::File(path) => bounded::read_file(&path, max_file).map_err(|e| unread(&e)),
+            Self::File(path) => bounded::read_file(&path, max_file.as_u64()).map_err(|e| unread(&e)),
             Self::Stdin(_, read) => read.map_err(|e| unread(&e)),
             Self::Unreadable(_, message) => Err(Failure::new("read_failed", message)),
         }
     }
 }
 
-fn unread(error: &io::Error) -> Failure {
-    match error.kind() {
-        ErrorKind::FileTooLarge => {
+fn unread(error: &ReadError) -> Failure {
+    match error {
+        ReadError::TooLarge(_) => {
             Failure::new("file_too_large", format_args!("{error}; raise --max-file to read it"))
         }
-        _ => Failure::new("read_failed", format_args!("cannot be read: {error}")),
+        ReadError::NotAFile => Failure::new(
+            "read_failed",
+            format_args!("cannot be read: {error}; pipe it to standard input and name -"),
+        ),
+        ReadError::Io(_) => Failure::new("read_failed", format_args!("cannot be read: {error}")),
     }
 }
 
@@ -103,7 +107,7 @@ impl Inputs {
 
     /// Read here and not by a worker: an interruption waits for workers, but not for what may never come.
     fn read_stdin(&mut self, name: PathBuf) -> Input {
-        Input::Stdin(name, bounded::read(&mut self.stdin, 0, self.max_file))
+        Input::Stdin(name, bounded::read(&mut self.stdin, 0, self.max_file.as_u64()))
     }
 
     fn next_named(&mut self) -> Option<io::Result<PathBuf>> {

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::inputs::is_stdin;
-use crate::cli::{ClassifyArgs, Format};
+use crate::cli::ClassifyArgs;
 use crate::destination;
+use crate::output::Format;
 use crate::process::wrong_usage;
 
 /// Ends the process with status 2 if flags do not go together, before any file is touched.

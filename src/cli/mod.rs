@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 pub(crate) use self::bench::{BenchArgs, BenchFormat};
-pub(crate) use self::classify::{ClassifyArgs, Format};
+pub(crate) use self::classify::ClassifyArgs;
 pub(crate) use self::load::{LoadArgs, Scenario};
 pub(crate) use self::load_values::{Mix, PerSecond, Sweep, Think};
 pub(crate) use self::serve::{LogFormat, ServeArgs};

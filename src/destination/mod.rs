@@ -1,6 +1,6 @@
 //! Where results go.
 
-mod target;
+mod stream;
 
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::Path;
@@ -8,29 +8,29 @@ use std::path::Path;
 use anyhow::Context as _;
 use skinclf::image::has_image_extension;
 
-use self::target::Target;
+use self::stream::OutputStream;
 
 /// Where results go, and its name for errors. A file keeps what it held until [`Destination::finish`].
 pub(crate) struct Destination {
-    writer: BufWriter<Target>,
-    pub(crate) name: String,
-    pub(crate) is_terminal: bool,
+    writer: BufWriter<OutputStream>,
+    name: String,
+    is_terminal: bool,
 }
 
 impl Destination {
     /// Standard output, or the file of `--output`, where `-` is standard output too.
     pub(crate) fn open(path: Option<&Path>) -> anyhow::Result<Self> {
-        Self::of_output(path, Target::whole)
+        Self::of_output(path, OutputStream::whole)
     }
 
     /// The same, but a file shows each line as it is flushed: its old content is gone with the first.
     pub(crate) fn stream(path: Option<&Path>) -> anyhow::Result<Self> {
-        Self::of_output(path, Target::in_place)
+        Self::of_output(path, OutputStream::in_place)
     }
 
     /// The file of a flag. A run that writes nothing leaves it as it was.
     pub(crate) fn create(flag: &str, path: &Path) -> anyhow::Result<Self> {
-        Self::of_file(flag, path, Target::whole)
+        Self::of_file(flag, path, OutputStream::whole)
     }
 
     /// Writes all of the content, and finishes.
@@ -56,22 +56,31 @@ impl Destination {
         drop(self.writer.into_parts());
     }
 
+    /// What it is called in errors: `standard output` or `--output FILE`.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
     /// Whether results go to a file, and not to standard output, a device or a pipe.
     pub(crate) fn is_file(&self) -> bool {
         self.writer.get_ref().is_file()
     }
 
-    fn of_output(path: Option<&Path>, open: fn(&Path) -> io::Result<Target>) -> anyhow::Result<Self> {
+    fn of_output(path: Option<&Path>, open: fn(&Path) -> io::Result<OutputStream>) -> anyhow::Result<Self> {
         if let Some(path) = path.filter(|path| path.as_os_str() != "-") {
             return Self::of_file("--output", path, open);
         }
         let stdout = io::stdout();
         let is_terminal = stdout.is_terminal();
-        let writer = BufWriter::new(Target::Stdout(stdout));
+        let writer = BufWriter::new(OutputStream::Stdout(stdout));
         Ok(Self { writer, name: "standard output".into(), is_terminal })
     }
 
-    fn of_file(flag: &str, path: &Path, open: fn(&Path) -> io::Result<Target>) -> anyhow::Result<Self> {
+    fn of_file(flag: &str, path: &Path, open: fn(&Path) -> io::Result<OutputStream>) -> anyhow::Result<Self> {
         let name = format!("{flag} {}", path.display());
         let target = open(path).with_context(|| format!("{name}: cannot be created"))?;
         Ok(Self { writer: BufWriter::new(target), name, is_terminal: false })
@@ -95,7 +104,7 @@ pub(crate) fn is_page(path: &Path) -> bool {
 
 /// Writes a whole file: it has this content, or what it had before.
 pub(crate) fn write_file(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut target = Target::whole(path)?;
+    let mut target = OutputStream::whole(path)?;
     target.write_all(content)?;
     target.finish()
 }

@@ -1,7 +1,5 @@
 //! What was decided for what, and the figures that follow from counting.
 
-use super::prepared::mean;
-
 /// Counts of images by true class (rows) and decision (columns), in the order of the labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confusion {
@@ -72,4 +70,10 @@ impl Confusion {
 
 pub(super) fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+/// `None` of nothing.
+pub(super) fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, count) = values.fold((0.0, 0_u32), |(sum, count), value| (sum + value, count + 1));
+    (count > 0).then(|| sum / f64::from(count))
 }

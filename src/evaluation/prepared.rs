@@ -1,10 +1,11 @@
 //! A sample made ready to be scored under many weights.
 
-use super::calibration::Calibration;
+use super::Sample;
+use super::calibration::{Bin, Calibration};
+use super::confusion::{Confusion, mean};
 use super::flag::{Flagged, Flags};
-use super::roc::Ranking;
+use super::roc::{Point, Ranking};
 use super::scores::{Overall, PerClass};
-use super::{Bin, Confusion, Point, Sample};
 use crate::spec::Group;
 
 /// The code of melanoma, alone among the malignant in being asked about by itself.
@@ -102,10 +103,4 @@ impl<'a> Prepared<'a> {
     pub(super) fn class_rocs(&self, weights: &[u32]) -> Vec<Vec<Point>> {
         self.by_class.iter().map(|ranking| ranking.curve(weights)).collect()
     }
-}
-
-/// `None` of nothing.
-pub(super) fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let (sum, count) = values.fold((0.0, 0_u32), |(sum, count), value| (sum + value, count + 1));
-    (count > 0).then(|| sum / f64::from(count))
 }

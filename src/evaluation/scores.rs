@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use super::{Bin, Confusion, Flagged, Point};
+use super::calibration::Bin;
+use super::confusion::Confusion;
+use super::flag::Flagged;
+use super::roc::Point;
 
 /// A figure of a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]

@@ -7,10 +7,9 @@ use image::error::ImageError;
 use image::metadata::Orientation;
 use image::{ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
-use super::memory;
 use super::rgb::Samples;
 use super::tiff::Tiff;
-use super::{completeness, reduced};
+use super::{jpeg, memory};
 use crate::panics;
 
 /// Pictures with more pixels are refused from their header alone: 64 megapixels.
@@ -170,7 +169,7 @@ impl<'a> Picture<'a> {
 
     fn decode(self, encoded: &[u8], side: usize) -> Result<Pixels, DecodeError> {
         // The JPEG decoder fills what is missing with gray instead of saying so.
-        if completeness::is_jpeg_cut_short(encoded) {
+        if jpeg::is_cut_short(encoded) {
             return Err(DecodeError::Truncated);
         }
         let (rgb, orientation) = match self.source {
@@ -182,7 +181,7 @@ impl<'a> Picture<'a> {
                 // A damaged EXIF block must not cost the picture.
                 let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
                 let reduced =
-                    (self.format == ImageFormat::Jpeg).then(|| reduced::decode(encoded, side)).flatten();
+                    (self.format == ImageFormat::Jpeg).then(|| jpeg::decode_reduced(encoded, side)).flatten();
                 let rgb = match reduced {
                     Some(rgb) => rgb,
                     None => whole(decoder, self.size, samples)?,

@@ -7,14 +7,12 @@ use image::metadata::Orientation;
 use image::{DynamicImage, RgbImage};
 
 use super::Pixels;
-use crate::spec::{Crop, Input, Resize};
+use crate::spec::Input;
 
 /// The upright square that the network sees, `side` x `side` pixels of 8-bit RGB.
 pub fn square(pixels: &Pixels, input: &Input) -> RgbImage {
     let side = input.side() as u32;
-    let Crop::CenterSquare = input.crop;
     let (left, top, crop) = center_square(pixels);
-    let Resize::Triangle = input.resize;
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     let mut resized = RgbImage::new(side, side);
     let mut target = TypedImage::<U8x3>::from_buffer(side, side, &mut resized).expect("side x side pixels");

@@ -32,17 +32,14 @@ impl<W: Write> Sink for Csv<W> {
         let labels = &record.spec.labels;
         let mut row = vec![record.subject.name().to_owned()];
         match &record.outcome {
-            Ok((prediction, _)) => {
+            Ok(prediction) => {
                 let label = &labels[prediction.class];
                 row.extend([label.code.clone(), label.name.clone()]);
-                row.push(prediction.probabilities[prediction.class].to_string());
-                let malignant = record.spec.malignant_probability(&prediction.probabilities);
-                row.push(malignant.to_string());
+                row.push(prediction.confidence().to_string());
+                row.push(prediction.malignant_probability.to_string());
                 row.extend(prediction.probabilities.iter().map(ToString::to_string));
                 row.extend([prediction.width.to_string(), prediction.height.to_string()]);
-                row.push(
-                    record.spec.is_flagged(malignant).map_or(String::new(), |flagged| flagged.to_string()),
-                );
+                row.push(prediction.flagged.map_or(String::new(), |flagged| flagged.to_string()));
                 row.push(prediction.is_usable().to_string());
                 let reasons: Vec<_> = prediction.reasons.iter().map(|reason| reason.code()).collect();
                 row.push(reasons.join(" "));

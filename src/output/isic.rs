@@ -43,13 +43,12 @@ impl<W: Write> Sink for Isic<W> {
     fn push(&mut self, record: &Record<'_>) -> io::Result<()> {
         self.write_header()?;
         // A submission has no place for a failure; the caller has reported it.
-        let Ok((prediction, _)) = &record.outcome else {
+        let Ok(prediction) = &record.outcome else {
             return Ok(());
         };
         let name = record.subject.name();
         let stem = Path::new(name).file_stem().map_or(name.into(), |s| s.to_string_lossy());
-        let scores = record.spec.scores(&prediction.probabilities);
-        let scores = self.classes.map(|class| scores[class].to_string());
+        let scores = self.classes.map(|class| prediction.scores[class].to_string());
         self.writer.write_record([stem.into_owned()].iter().chain(&scores)).map_err(io_error)
     }
 

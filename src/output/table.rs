@@ -49,13 +49,11 @@ impl<'s, W: Write> Table<'s, W> {
     /// A row for each class that is listed, so that its figures stay beside its name.
     fn add_rows(&mut self, name: String, record: &Record<'_>, prediction: &Prediction) {
         let spec = self.spec;
-        let listed = record.ranked(prediction).into_iter().take(record.top_k.unwrap_or(1));
-        let scores = spec.scores(&prediction.probabilities);
+        let listed = prediction.ranked().into_iter().take(record.top_k.unwrap_or(1));
         let usable = prediction.is_usable();
-        let own = prediction.probabilities[prediction.class];
-        let beaten = prediction.probabilities.iter().any(|other| *other > own);
+        let beaten = prediction.probabilities[prediction.most_probable] > prediction.confidence();
         self.any_beaten |= beaten;
-        for (rank, (class, probability)) in listed.enumerate() {
+        for (rank, class) in listed.enumerate() {
             let label = &spec.labels[class];
             let mark = if rank == 0 && beaten { "*" } else { "" };
             let color = match label.group {
@@ -66,7 +64,9 @@ impl<'s, W: Write> Table<'s, W> {
             let text = Cell::from(format!("{} ({}){mark}", label.name, label.code)).color(color);
             let name = if rank == 0 { name.clone() } else { String::new() };
             let malignant = if rank == 0 { self.malignant(prediction) } else { Cell::default() };
-            self.add_row(name, text, percent(probability), percent(scores[class]), malignant);
+            let [probability, score] =
+                [&prediction.probabilities, &prediction.scores].map(|of| percent(of[class]));
+            self.add_row(name, text, probability, score, malignant);
         }
         if !usable {
             let reasons: Vec<_> = prediction.reasons.iter().map(|reason| reason.words()).collect();
@@ -76,12 +76,12 @@ impl<'s, W: Write> Table<'s, W> {
     }
 
     fn malignant(&mut self, prediction: &Prediction) -> Cell {
-        let malignant = self.spec.malignant_probability(&prediction.probabilities);
-        if self.spec.is_flagged(malignant) == Some(true) {
+        let malignant = percent(prediction.malignant_probability);
+        if prediction.flagged == Some(true) {
             self.any_flagged = true;
-            return Cell::from(format!("{} flagged", percent(malignant))).color(Color::Red);
+            return Cell::from(format!("{malignant} flagged")).color(Color::Red);
         }
-        percent(malignant).into()
+        malignant.into()
     }
 
     fn add_row(&mut self, name: String, class: Cell, probability: String, score: String, malignant: Cell) {
@@ -109,7 +109,7 @@ impl<W: Write> Sink for Table<'_, W> {
         self.with_scores = record.top_k.is_some() && self.spec.decision == Decision::BalancedArgmax;
         let name = printable(record.subject.name());
         match &record.outcome {
-            Ok((prediction, _)) => self.add_rows(name, record, prediction),
+            Ok(prediction) => self.add_rows(name, record, prediction),
             Err(failure) => {
                 let message = Cell::from(printable(&format!("error: {}", failure.message)));
                 let message = message.color(Color::Yellow);

@@ -6,7 +6,8 @@ use skinclf::ModelSpec;
 use skinclf::evaluation::{Flagged, Scores};
 
 use super::{RESAMPLES, json, table};
-use crate::output::{Layout, percent};
+use crate::output::{Format, percent};
+use crate::process::terminal::Look;
 
 /// What a run is worth.
 pub(super) struct Report<'s> {
@@ -37,9 +38,9 @@ pub(super) struct LeftOut {
 }
 
 impl Report<'_> {
-    pub(super) fn print(&self, layout: Layout, out: &mut dyn Write) -> io::Result<()> {
-        match layout {
-            Layout::Table(look) => table::write(out, self, look)?,
+    pub(super) fn print(&self, format: Format, look: Look, out: &mut dyn Write) -> io::Result<()> {
+        match format {
+            Format::Table => table::write(out, self, look)?,
             // The command line lets no other through.
             _ => json::write(out, self)?,
         }

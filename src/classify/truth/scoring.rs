@@ -11,12 +11,11 @@ use super::labels::Labels;
 use super::names::Names;
 use super::report::{LeftOut, Report};
 use super::{RESAMPLES, SEED, html};
-use crate::classify::Outcome;
 use crate::cli::ClassifyArgs;
 use crate::destination::Destination;
-use crate::output::Layout;
+use crate::output::{Format, Outcome};
 use crate::process::interrupt;
-use crate::process::terminal::note;
+use crate::process::terminal::{Look, note};
 
 /// Gathers what can be scored while the run goes on.
 pub(in crate::classify) struct Scoring<'s> {
@@ -74,7 +73,7 @@ impl<'s> Scoring<'s> {
     /// Takes note of one image's result.
     pub(in crate::classify) fn add(&mut self, name: &str, outcome: &Outcome) {
         let label = self.labels.of_image(name);
-        let Ok((prediction, _)) = outcome else {
+        let Ok(prediction) = outcome else {
             self.failed += 1;
             return;
         };
@@ -102,7 +101,8 @@ impl<'s> Scoring<'s> {
     /// what `out` is called.
     pub(in crate::classify) fn finish(
         mut self,
-        layout: Layout,
+        format: Format,
+        look: Look,
         threads: usize,
         out: &mut dyn Write,
         name: &str,
@@ -118,7 +118,7 @@ impl<'s> Scoring<'s> {
         let page = self.report.take();
         let report = self.report(threads, interrupted)?;
         // If one cannot be written, the other still holds what the run found.
-        let printed = report.print(layout, out).with_context(|| name.to_owned());
+        let printed = report.print(format, look, out).with_context(|| name.to_owned());
         if let Some(page) = page {
             page.fill(|out| html::write(out, &report))?;
         }

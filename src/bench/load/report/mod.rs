@@ -65,7 +65,7 @@ impl Outputs {
     }
 
     fn write_figures(self, report: &Report) -> anyhow::Result<()> {
-        let is_terminal = self.figures.is_terminal;
+        let is_terminal = self.figures.is_terminal();
         self.figures.fill(|mut out| match self.format {
             BenchFormat::Table => table::write(out, report, Look::of_output(is_terminal)),
             BenchFormat::Json => {
@@ -78,7 +78,7 @@ impl Outputs {
     }
 
     fn write_comparison(self, comparison: &Comparison) -> anyhow::Result<()> {
-        let is_terminal = self.figures.is_terminal;
+        let is_terminal = self.figures.is_terminal();
         self.figures.fill(|mut out| match self.format {
             BenchFormat::Table => comparison::write_table(out, comparison, Look::of_output(is_terminal)),
             BenchFormat::Json => {

@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 
 /// Standard output or a file.
-pub(crate) enum Target {
+pub(crate) enum OutputStream {
     Stdout(io::Stdout),
     Whole(Whole),
     InPlace(InPlace),
 }
 
-impl Target {
-    /// A file that gets its content at once, by [`Target::finish`]. What is no regular file is written in place.
+impl OutputStream {
+    /// A file that gets its content at once, by [`OutputStream::finish`]. What is no regular file is written in place.
     pub(crate) fn whole(path: &Path) -> io::Result<Self> {
         Ok(match Whole::open(path)? {
             Some(whole) => Self::Whole(whole),
@@ -55,7 +55,7 @@ impl Target {
     }
 }
 
-impl Write for Target {
+impl Write for OutputStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Stdout(stdout) => stdout.write(bytes),
