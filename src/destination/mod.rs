@@ -1,4 +1,4 @@
-//! Where results go.
+//! Where results go: standard output or files, which are not left half-written.
 
 mod stream;
 
@@ -10,7 +10,7 @@ use skinclf::image::has_image_extension;
 
 use self::stream::OutputStream;
 
-/// Where results go, and its name for errors. A file keeps what it held until [`Destination::finish`].
+/// Standard output or a file. A file keeps its old content until [`Destination::finish`].
 pub(crate) struct Destination {
     writer: BufWriter<OutputStream>,
     name: String,
@@ -23,17 +23,16 @@ impl Destination {
         Self::of_output(path, OutputStream::whole)
     }
 
-    /// The same, but a file shows each line as it is flushed: its old content is gone with the first.
+    /// As [`Destination::open`], but a file shows each line as it is flushed; the first one replaces the old content.
     pub(crate) fn stream(path: Option<&Path>) -> anyhow::Result<Self> {
         Self::of_output(path, OutputStream::in_place)
     }
 
-    /// The file of a flag. A run that writes nothing leaves it as it was.
+    /// The file of another flag. A run that writes nothing leaves the file as it was.
     pub(crate) fn create(flag: &str, path: &Path) -> anyhow::Result<Self> {
         Self::of_file(flag, path, OutputStream::whole)
     }
 
-    /// Writes all of the content, and finishes.
     pub(crate) fn fill(
         mut self,
         content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
@@ -43,20 +42,20 @@ impl Destination {
         self.finish()
     }
 
-    /// Gives a file its content. To be called when all is written.
+    /// Gives a file its new content. To be called when everything is written.
     pub(crate) fn finish(self) -> anyhow::Result<()> {
         let target = self.writer.into_inner().map_err(io::IntoInnerError::into_error);
         let finished = target.and_then(|target| target.sync().and_then(|()| target.finish()));
         finished.with_context(|| format!("{}: cannot be written", self.name))
     }
 
-    /// Forgets what has not reached a file yet, which keeps what it held.
+    /// Drops what was written; a file keeps its old content.
     pub(crate) fn discard(self) {
-        // Dropped otherwise, it would be written.
+        // A BufWriter that is dropped writes its buffer.
         drop(self.writer.into_parts());
     }
 
-    /// What it is called in errors: `standard output` or `--output FILE`.
+    /// For errors: `standard output` or `--output FILE`.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -65,7 +64,7 @@ impl Destination {
         self.is_terminal
     }
 
-    /// Whether results go to a file, and not to standard output, a device or a pipe.
+    /// A device or a pipe is not a file.
     pub(crate) fn is_file(&self) -> bool {
         self.writer.get_ref().is_file()
     }
@@ -97,19 +96,19 @@ impl Write for Destination {
     }
 }
 
-/// Whether a report of this name is an HTML page.
 pub(crate) fn is_page(path: &Path) -> bool {
     path.extension().is_some_and(|e| ["html", "htm"].into_iter().any(|page| e.eq_ignore_ascii_case(page)))
 }
 
-/// Writes a whole file: it has this content, or what it had before.
+/// Writes a file. If that fails, it keeps its old content.
 pub(crate) fn write_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut target = OutputStream::whole(path)?;
     target.write_all(content)?;
     target.finish()
 }
 
-/// What would be lost if flags' files were written: one of themselves, one that the run reads, or a picture.
+/// A message about what would be lost if the files of flags were written: another of these files, a file that the run
+/// reads, or an image.
 pub(crate) fn loss<'p>(written: &[(&str, &Path)], read: impl Iterator<Item = &'p Path>) -> Option<String> {
     let read: Vec<_> = read.collect();
     written.iter().enumerate().find_map(|(index, (flag, path))| {
@@ -118,16 +117,18 @@ pub(crate) fn loss<'p>(written: &[(&str, &Path)], read: impl Iterator<Item = &'p
         }
         if has_image_extension(path) {
             return Some(format!(
-                "{flag} {} has the name of a picture, and one could be lost",
+                "{flag} {}: refusing to overwrite a file with an image extension; name another file",
                 path.display()
             ));
         }
         let lost = read.iter().any(|other| is_same_file(path, other));
-        lost.then(|| format!("{flag} {} is also read, and would be lost", path.display()))
+        lost.then(|| {
+            format!("{flag} {} is also read and would be overwritten; name another file", path.display())
+        })
     })
 }
 
-/// Terminals and the like may well be both read and written.
+/// Only regular files: a terminal may well be both read and written.
 fn is_same_file(one: &Path, other: &Path) -> bool {
     let resolved = (one.canonicalize(), other.canonicalize());
     one == other || matches!(resolved, (Ok(one), Ok(other)) if one == other && one.is_file())

@@ -1,4 +1,4 @@
-//! CSV: one row an image, a column for each class, the last two for errors.
+//! CSV: one row per image, one column per class, and two columns for errors at the end.
 
 use std::io::{self, Write};
 

@@ -13,21 +13,20 @@ use crate::table::{Cell, Kind};
 pub(crate) const NOTICE: &str =
     "Research software, not a medical device: this is not a diagnosis. See a doctor about a skin change.";
 
-/// Images to a table: a long run prints several, so that memory stays bounded.
+/// Images per table: a long run prints several tables, so that memory stays bounded.
 const IMAGES: usize = 1000;
 
 pub(super) struct Table<'s, W: Write> {
     spec: &'s ModelSpec,
     out: Wrapping<W>,
     look: Look,
-    /// Of how many images the rows are.
     images: usize,
     rows: Vec<Vec<Cell>>,
     any: bool,
     any_flagged: bool,
-    /// For some image another class is more probable than the one named.
+    /// Whether for some image another class is more probable than the predicted one.
     any_beaten: bool,
-    /// What classes are ranked by is not their probability, and is shown.
+    /// Whether the scores are shown: those by which classes are ranked, where these are not their probabilities.
     with_scores: bool,
 }
 
@@ -46,7 +45,7 @@ impl<'s, W: Write> Table<'s, W> {
         }
     }
 
-    /// A row for each class that is listed, so that its figures stay beside its name.
+    /// One row per listed class.
     fn add_rows(&mut self, name: String, record: &Record<'_>, prediction: &Prediction) {
         let spec = self.spec;
         let listed = prediction.ranked().into_iter().take(record.top_k.unwrap_or(1));
