@@ -21,30 +21,30 @@ pub(super) struct Frame {
     progressive: bool,
     /// 8x8 blocks of all components.
     blocks: u64,
-    /// How many components the first scan has.
+    /// Number of components in the first scan.
     in_first_scan: u8,
 }
 
 impl Frame {
-    /// Bytes that a decoder keeps until the last scan of the picture has come: 64 coefficients of two bytes a block.
-    /// With one scan it makes pixels of them as they come.
+    /// Bytes that a decoder keeps until the last scan: 64 coefficients of two bytes per block. With a single scan it
+    /// makes pixels of them at once.
     pub(super) fn coefficients(&self) -> u64 {
         if self.progressive || self.in_first_scan < self.components { self.blocks * 64 * 2 } else { 0 }
     }
 
-    /// Bytes of the pixels with all their components.
+    /// Bytes of the decoded components.
     pub(super) fn pixels(&self) -> u64 {
         u64::from(self.width) * u64::from(self.height) * u64::from(self.components)
     }
 }
 
-/// The frame of a JPEG up to its first scan. `None` if that is not well formed.
+/// The headers up to the first scan. `None` if they are not well-formed.
 pub(super) fn frame(jpeg: &[u8]) -> Option<Frame> {
     let mut found = None;
     for (marker, segment) in segments(jpeg) {
         match marker {
             START_OF_SCAN => return Some(Frame { in_first_scan: *segment.first()?, ..found? }),
-            // Several frames make a hierarchical picture, which no decoder here reads.
+            // A hierarchical JPEG, which no decoder here reads.
             _ if is_frame(marker) && found.is_some() => return None,
             _ if is_frame(marker) => found = Some(header(segment, marker)?),
             _ => {}
@@ -53,27 +53,27 @@ pub(super) fn frame(jpeg: &[u8]) -> Option<Frame> {
     None
 }
 
-/// Whether there is a frame header, as there must not be among the tables that JPEGs share.
+/// The tables that JPEGs share, as in TIFF, must not have a frame.
 pub(super) fn has_frame(tables: &[u8]) -> bool {
     segments(tables).any(|(marker, _)| is_frame(marker))
 }
 
 fn is_frame(marker: u8) -> bool {
-    // In between stand Huffman tables, a reserved marker and arithmetic conditioning.
+    // The exceptions are Huffman tables, a reserved marker and arithmetic conditioning.
     matches!(marker, 0xC0..=0xCF) && !matches!(marker, 0xC4 | 0xC8 | 0xCC)
 }
 
-/// Markers and what their segments hold (ITU-T T.81 annex B), up to the first scan, the end or what is not well formed.
+/// Markers and the content of their segments (ITU-T T.81 annex B), up to the first scan, the end or an ill-formed one.
 fn segments(jpeg: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     let mut rest = jpeg.strip_prefix(&START_OF_IMAGE);
     std::iter::from_fn(move || {
-        // Nothing is left behind a scan, or when this returns early.
+        // Nothing is left after a scan or an early return.
         let mut bytes = rest.take()?;
         loop {
-            // Fill bytes (0xFF) may stand before any marker.
+            // Fill bytes (0xFF) may precede any marker.
             let at = bytes.iter().position(|byte| *byte != 0xFF).filter(|at| *at > 0)?;
             let (marker, after) = (bytes[at], &bytes[at + 1..]);
-            // These have no length, and the last is the end.
+            // These have no length.
             if marker == 0x01 || RESTARTS.contains(&marker) {
                 bytes = after;
                 continue;
@@ -93,7 +93,7 @@ fn header(segment: &[u8], marker: u8) -> Option<Frame> {
     let (width, height) = (u16::from_be_bytes([*w0, *w1]), u16::from_be_bytes([*h0, *h1]));
     let sampling = sampling.get(..3 * usize::from(*components))?;
     let factors = sampling.chunks_exact(3).map(|component| (component[1] >> 4, component[1] & 15));
-    // A minimum coded unit has as many blocks of a component as its factors say.
+    // A minimum coded unit has across x down blocks of each component.
     let widest = factors.clone().map(|(across, _)| across).max()?.max(1);
     let highest = factors.clone().map(|(_, down)| down).max()?.max(1);
     let units =
@@ -103,7 +103,7 @@ fn header(segment: &[u8], marker: u8) -> Option<Frame> {
         width,
         height,
         components: *components,
-        // Every fourth kind, from SOF2 on.
+        // SOF2, SOF6, SOF10 and SOF14.
         progressive: marker & 3 == 2,
         blocks: units * blocks,
         in_first_scan: 0,
@@ -112,15 +112,13 @@ fn header(segment: &[u8], marker: u8) -> Option<Frame> {
 
 /// Whether `bytes` begin a JPEG whose end-of-image marker is missing.
 ///
-/// Walks the segments of ITU-T T.81 annex B, so that neither the end marker of an EXIF thumbnail
-/// nor bytes after the picture count. Anything that is not a well-formed sequence of segments up
-/// to the missing end is left to the decoder to judge.
+/// Walks the segments (ITU-T T.81 annex B), so that neither the end marker of an EXIF thumbnail nor bytes after
+/// the image count. A sequence that is not well-formed up to the missing end is left to the decoder.
 pub(super) fn is_cut_short(bytes: &[u8]) -> bool {
     let Some(mut rest) = bytes.strip_prefix(&START_OF_IMAGE) else {
         return false;
     };
     loop {
-        // Fill bytes (0xFF) may stand before any marker.
         let Some(at) = rest.iter().position(|&b| b != 0xFF) else {
             return true;
         };
@@ -142,7 +140,7 @@ pub(super) fn is_cut_short(bytes: &[u8]) -> bool {
     }
 }
 
-/// What follows the entropy-coded data, from the next real marker on.
+/// The rest from the next real marker on.
 fn after_entropy_coded_data(mut rest: &[u8]) -> &[u8] {
     // Inside the data 0xFF is stuffed with 0x00 or begins a restart marker.
     const STUFFED: u8 = 0x00;
@@ -155,16 +153,16 @@ fn after_entropy_coded_data(mut rest: &[u8]) -> &[u8] {
     &[]
 }
 
-/// What is decoded is at least so many times as wide and high as what is made of it: then the
-/// resize, which averages, takes out most of what the decoder has rounded.
+/// A reduced image is at least so many times as wide and high as the square: then the resize, which
+/// averages, removes most of the decoder's rounding.
 const AT_LEAST: u32 = 3;
 
 /// An eighth would save no more time than a quarter, and jpeg-decoder 0.3 rounds its colours down
 /// by half a level.
 const DIVISORS: [u32; 2] = [4, 2];
 
-/// The JPEG in `encoded`, reduced as far as a square of `side` pixels allows. `None` where that is
-/// not at all, for what is no JPEG of RGB or gray, and for what cannot be decoded.
+/// The JPEG in `encoded`, reduced as far as a square of `side` pixels allows. `None` if it cannot be
+/// reduced, is neither RGB nor gray, or cannot be decoded.
 ///
 /// The inverse DCT of an 8x8 block yields 4x4 or 2x2 pixels when it is given the coefficients of
 /// the low frequencies alone, which also saves most of the work on pixels.
