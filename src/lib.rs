@@ -1,6 +1,6 @@
 //! Classifies dermoscopic images of skin lesions with an ONNX model, on a CPU.
 //!
-//! One straight way leads from a file's bytes to a prediction:
+//! From the bytes of a file to a prediction:
 //!
 //! ```text
 //! &[u8] --image::decode--> Pixels --image::square--> RgbImage --image::normalise--> Vec<f32> (NCHW)

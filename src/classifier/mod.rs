@@ -114,8 +114,7 @@ impl Classifier {
     /// Prepares a model to run.
     ///
     /// # Errors
-    /// When the graph is not ONNX, uses an operator that is not supported, or does not fit its
-    /// spec in input shape or number of labels.
+    /// When the graph is not ONNX, uses an operator that is not supported, or its input or outputs do not fit its spec.
     pub fn load(model: Model) -> Result<Self, ModelError> {
         let engine = Engine::load(&model)?;
         Ok(Self { spec: model.spec, engine })

@@ -1,8 +1,8 @@
 //! Runs the network. tract loads and executes the ONNX graph; the parts of it that look like a MobileNet are
 //! first replaced by an operator of our own.
 //!
-//! [`halves`] widens the weights of the file, [`fuse`] finds those parts, [`chain`] is the operator,
-//! [`block`] and [`simd`] compute; [`heads`] are the outputs.
+//! [`halves`] widens the weights of the file, [`fuse`] finds those parts, [`chain`] is the operator, [`block`] and [`simd`]
+//! compute; [`heads`] are the outputs.
 
 mod aligned;
 mod block;
@@ -72,7 +72,6 @@ impl Engine {
         Ok(Self { plan, shape: model.spec.input.shape, heads, isa })
     }
 
-    /// Name of the instruction set in use.
     pub(crate) fn isa(&self) -> &'static str {
         self.isa.map_or("tract", Isa::name)
     }
@@ -95,9 +94,9 @@ impl Engine {
 }
 
 fn parse(onnx: Bytes) -> Result<InferenceModel, LoadError> {
-    // glibc hands large blocks back to the kernel as they are freed, unless a block as large was freed
+    // glibc returns large blocks to the kernel when they are freed, unless a block as large was freed
     // before. After this one the memory of the decoded file is kept, and the packed weights go there:
-    // a fifth fewer page faults, which are half of the start-up.
+    // a fifth fewer page faults, which are half of the start-up time.
     drop(black_box(Vec::<u8>::with_capacity(onnx.len())));
     // tract's own reader would first copy all the bytes, and prost those of a slice once more.
     let mut proto = ModelProto::decode(onnx).map_err(|_| LoadError::NotOnnx)?;
@@ -150,7 +149,7 @@ fn compile(
     }
     graph.select_output_outlets(&selected)?;
     for outlet in selected {
-        // The shape an exporter wrote for the output may carry placeholders (0, -1); it is inferred.
+        // Inferred, because exporters may write placeholders (0, -1) for the shape of an output.
         graph.set_outlet_fact(outlet, InferenceFact::default())?;
     }
     graph.set_input_fact(0, f32::fact(spec.input.shape).into())?;

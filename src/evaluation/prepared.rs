@@ -8,7 +8,6 @@ use super::roc::{Point, Ranking};
 use super::scores::{Overall, PerClass};
 use crate::spec::Group;
 
-/// The code of melanoma, alone among the malignant in being asked about by itself.
 const MELANOMA: &str = "mel";
 
 pub(super) struct Prepared<'a> {
@@ -17,7 +16,7 @@ pub(super) struct Prepared<'a> {
     /// By the probability of each class.
     by_class: Vec<Ranking>,
     by_malignancy: Ranking,
-    /// By the model's own threshold; without one, none is flagged.
+    /// Without a threshold no image is flagged.
     flags: Flags,
     calibration: Calibration,
 }
