@@ -21,8 +21,8 @@ fn engine(c: &mut Criterion) {
     c.bench_function(&format!("forward pass/{isa}"), |b| {
         b.iter_custom(|passes| {
             let pass = |_| {
-                let timed = classifier.classify_timed(LESION, Options::default());
-                black_box(timed).expect("a picture").1.inference
+                let prediction = classifier.classify_with(LESION, Options::default());
+                black_box(prediction).expect("an image").timings.inference
             };
             (0..passes).map(pass).sum::<Duration>()
         });

@@ -1,20 +1,33 @@
 //! Why an image was not classified.
 
-use crate::classifier::Reason;
 use crate::image::DecodeError;
+use crate::usable::Reason;
 
 /// Why an image was not classified. [`code`](Self::code) is stable, the message is for people.
 #[derive(Debug, thiserror::Error)]
 pub enum ClassifyError {
-    /// The bytes are not a usable picture.
+    /// The bytes are not an image that can be read.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// A picture that does not have what the model's spec asks of it, where such are refused.
+    /// The image does not meet the limits in the model's spec, and [`Options::strict`](crate::Options::strict) is set.
     #[error("not usable: {}", words(.0))]
     Unusable(Vec<Reason>),
-    /// The network did not run, which is never the image's fault.
+    /// The network failed, which is never the image's fault.
     #[error("inference failed: {0}")]
-    Inference(String),
+    Inference(#[from] InferenceError),
+}
+
+/// Why the network gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum InferenceError {
+    /// tract, which runs the network, reports an error.
+    #[error("{0}")]
+    Run(String),
+    /// A probability is infinite or not a number.
+    #[error(
+        "the network's answer is not a number; input.mean and input.std of the model's spec may be wrong"
+    )]
+    NotFinite,
 }
 
 impl ClassifyError {

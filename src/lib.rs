@@ -1,13 +1,13 @@
 //! Classifies dermoscopic images of skin lesions with an ONNX model, on a CPU.
 //!
-//! One straight way leads from a file's bytes to a prediction:
+//! From the bytes of a file to a prediction:
 //!
 //! ```text
 //! &[u8] --image::decode--> Pixels --image::square--> RgbImage --image::normalise--> Vec<f32> (NCHW)
 //!       --engine--> logits, class maps, dermoscopy --> Prediction
 //! ```
 //!
-//! [`Classifier::classify_timed`] is that way, and the function to read first. The library knows
+//! [`Classifier::classify_with`] is that way, and the function to read first. The library knows
 //! neither terminals nor HTTP: the commands of the `skinclf` binary are built on top of it.
 //!
 //! ```
@@ -21,6 +21,7 @@
 
 #![warn(missing_docs)]
 
+pub mod bounded;
 mod classifier;
 mod engine;
 mod error;
@@ -30,8 +31,10 @@ mod model;
 pub mod panics;
 mod spec;
 pub mod stats;
+mod usable;
 
-pub use classifier::{Classifier, Explanation, Options, Prediction, Quality, Reason, Timings};
-pub use error::ClassifyError;
+pub use classifier::{Classifier, Explanation, Options, Prediction, Timings};
+pub use error::{ClassifyError, InferenceError};
 pub use model::{Model, ModelError};
-pub use spec::{Color, Crop, Decision, Group, Input, Label, Layout, ModelSpec, Outputs, Resize, Usable};
+pub use spec::{Decision, Group, Input, Label, ModelSpec, Outputs, Usable};
+pub use usable::{Quality, Reason};

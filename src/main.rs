@@ -1,7 +1,6 @@
 //! `skinclf`: classify dermoscopic images, measure how fast, and serve it over HTTP.
 
 mod bench;
-mod bounded;
 mod classify;
 mod cli;
 mod destination;

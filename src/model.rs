@@ -1,23 +1,25 @@
 //! A model: an ONNX file and its spec, from the binary itself or from disk.
 
-use std::collections::HashMap;
-use std::fs;
-use std::io::{self, ErrorKind};
+mod metadata;
+
+use std::error::Error;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use crate::spec::{Color, Crop, Decision, Group, Input, Label, Layout, ModelSpec, Outputs, Resize, Usable};
+use crate::bounded::{self, ReadError};
+use crate::spec::ModelSpec;
 
-/// The most bytes of a model's file: 2 GiB, as much as ONNX can hold in one.
+/// Bytes of a model's file at most: ONNX, which is protobuf, cannot hold more in one file.
 const LARGEST: u64 = 2 << 30;
 
 /// An ONNX graph, still encoded, and what is known about it.
 pub struct Model {
     pub(crate) spec: ModelSpec,
     pub(crate) onnx: Bytes,
-    /// For error messages.
+    /// The name of the file, for error messages.
     pub(crate) file: PathBuf,
 }
 
@@ -26,11 +28,11 @@ pub struct Model {
 #[error("{}: {problem}", file.display())]
 pub struct ModelError {
     file: PathBuf,
-    problem: String,
+    problem: Box<dyn Error + Send + Sync>,
 }
 
 impl ModelError {
-    pub(crate) fn new(file: &Path, problem: impl Into<String>) -> Self {
+    pub(crate) fn new(file: &Path, problem: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { file: file.to_owned(), problem: problem.into() }
     }
 }
@@ -40,8 +42,7 @@ impl Model {
     pub fn embedded() -> Self {
         let spec = ModelSpec::parse(include_bytes!("../models/mobilenetv2.json"));
         Self {
-            // The pair is fixed when the program is built, and a test holds its hash to the spec:
-            // checking again would cost every start the hashing of all its bytes.
+            // The hash is checked by a test, for hashing all bytes would slow every start.
             spec: spec.expect("the embedded spec is valid"),
             onnx: Bytes::from_static(include_bytes!("../models/mobilenetv2.onnx")),
             file: PathBuf::from("(embedded model)"),
@@ -53,27 +54,26 @@ impl Model {
         &self.spec
     }
 
-    /// Reads `NAME.onnx` and, beside it, `NAME.json`. Without the latter the spec comes from the
+    /// Reads `NAME.onnx` and its spec, `NAME.json` in the same folder. Without `NAME.json` the spec comes from the
     /// graph's `metadata_props`: `labels` (JSON array of codes, or separated by commas), `mean`
     /// and `std` (JSON arrays of three, on the 0..=255 scale), and optionally `size` (224 if
     /// absent), `malignant` (codes, as `labels`) and `temperature`.
     ///
     /// # Errors
-    /// A file that cannot be read, is no regular file or larger than 2 GiB, is not ONNX, has no usable
-    /// spec, or whose SHA-256 is not the one in its spec.
+    /// When a file cannot be read, is not a regular file or is larger than 2 GiB, when it is not ONNX, has no
+    /// usable spec, or its SHA-256 is not the one in its spec.
     pub fn open(onnx_path: &Path) -> Result<Self, ModelError> {
-        let onnx = read(onnx_path).map_err(|e| ModelError::new(onnx_path, format!("cannot be read: {e}")))?;
+        let onnx = read(onnx_path).map_err(|e| unreadable(onnx_path, &e))?;
         let sha256 = hex(&Sha256::digest(&onnx));
         let json_path = onnx_path.with_extension("json");
         let mut spec = match read(&json_path) {
             Ok(json) => ModelSpec::parse(&json).map_err(|e| ModelError::new(&json_path, e))?,
-            Err(e) if e.kind() == ErrorKind::NotFound => {
-                spec_from_metadata(&onnx, onnx_path).map_err(|problem| {
+            Err(ReadError::Io(e)) if e.kind() == ErrorKind::NotFound => metadata::spec(&onnx, onnx_path)
+                .map_err(|problem| {
                     let missing = format!("{problem}; put a spec at {}", json_path.display());
                     ModelError::new(onnx_path, missing)
-                })?
-            }
-            Err(e) => return Err(ModelError::new(&json_path, format!("cannot be read: {e}"))),
+                })?,
+            Err(e) => return Err(unreadable(&json_path, &e)),
         };
         if spec.sha256.is_empty() {
             spec.sha256 = sha256;
@@ -89,81 +89,21 @@ impl Model {
     }
 }
 
-/// A pipe may wait for ever, and a device may have no end.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let metadata = fs::metadata(path)?;
-    if !metadata.is_file() {
-        let kind = "a folder, pipe, socket or device; name a regular file";
-        return Err(io::Error::new(ErrorKind::InvalidInput, kind));
-    }
-    if metadata.len() > LARGEST {
-        let size = "larger than 2 GiB, which no ONNX file can be";
-        return Err(io::Error::new(ErrorKind::FileTooLarge, size));
-    }
-    fs::read(path)
+fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
+    bounded::read_file(path, LARGEST)
+}
+
+fn unreadable(path: &Path, error: &ReadError) -> ModelError {
+    let problem = match error {
+        ReadError::NotAFile => "a folder, pipe, socket or device; name a regular file",
+        ReadError::TooLarge(_) => "larger than 2 GiB, which no ONNX file can be",
+        ReadError::Io(e) => &e.to_string(),
+    };
+    ModelError::new(path, format!("cannot be read: {problem}"))
 }
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-fn spec_from_metadata(onnx: &[u8], path: &Path) -> Result<ModelSpec, String> {
-    let metadata: HashMap<String, String> = crate::engine::metadata(onnx)?.into_iter().collect();
-    let field = |name: &str| metadata.get(name).map(String::as_str);
-    let required = |name: &str| field(name).ok_or_else(|| format!("metadata_props lacks {name:?}"));
-    let numbers = |name: &str| -> Result<[f32; 3], String> {
-        let bad = |_| format!("metadata_props {name:?} must be a JSON array of three numbers");
-        serde_json::from_str(required(name)?).map_err(bad)
-    };
-    let size =
-        field("size").unwrap_or("224").parse().map_err(|_| "metadata_props \"size\" must be an integer")?;
-    let malignant = codes(field("malignant").unwrap_or_default());
-    let labels = codes(required("labels")?);
-    if let Some(code) = malignant.iter().find(|code| !labels.contains(code)) {
-        return Err(format!("metadata_props \"malignant\" names {code:?}, which is none of \"labels\""));
-    }
-    let labels = labels.into_iter().map(|code| Label {
-        name: code.clone(),
-        description: String::new(),
-        group: if malignant.contains(&code) { Group::Malignant } else { Group::Benign },
-        code,
-    });
-    let spec = ModelSpec {
-        name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-        version: field("version").unwrap_or("unknown").to_owned(),
-        file: None,
-        architecture: None,
-        sha256: String::new(),
-        input: Input {
-            name: None,
-            shape: [1, 3, size, size],
-            layout: Layout::default(),
-            color: Color::default(),
-            crop: Crop::default(),
-            resize: Resize::default(),
-            mean: numbers("mean")?,
-            std: numbers("std")?,
-        },
-        outputs: Outputs::default(),
-        temperature: field("temperature")
-            .map_or(Ok(1.0), str::parse)
-            .map_err(|_| "metadata_props \"temperature\" must be a number")?,
-        prior: None,
-        decision: Decision::default(),
-        malignancy_threshold: None,
-        malignancy_sensitivity: None,
-        usable: Usable::default(),
-        labels: labels.collect(),
-        license: field("license").unwrap_or_default().to_owned(),
-    };
-    spec.check()?;
-    Ok(spec)
-}
-
-/// `["a", "b"]` or `a, b`.
-fn codes(list: &str) -> Vec<String> {
-    serde_json::from_str(list)
-        .unwrap_or_else(|_| list.split(',').map(|c| c.trim().to_owned()).filter(|c| !c.is_empty()).collect())
 }
 
 #[cfg(test)]
@@ -174,23 +114,5 @@ mod tests {
     fn the_embedded_pair_belongs_together() {
         let model = Model::embedded();
         assert_eq!(hex(&Sha256::digest(&model.onnx)), model.spec.sha256);
-    }
-
-    #[test]
-    fn a_malignant_class_that_is_none_is_named() {
-        use prost::Message as _;
-        let file = include_bytes!("../tests/binary/models/channel-means.onnx");
-        let mut graph = tract_onnx::pb::ModelProto::decode(&file[..]).expect("a model");
-        let field = graph.metadata_props.iter_mut().find(|field| field.key == "malignant").expect("a field");
-        field.value = "red, grean".to_owned();
-        let error =
-            spec_from_metadata(&graph.encode_to_vec(), Path::new("net.onnx")).expect_err("a typing error");
-        assert!(error.contains("\"grean\""), "{error}");
-    }
-
-    #[test]
-    fn codes_come_as_json_or_separated_by_commas() {
-        assert_eq!(codes(r#"["mel", "nv"]"#), ["mel", "nv"]);
-        assert_eq!(codes("mel, nv,"), ["mel", "nv"]);
     }
 }

@@ -1,4 +1,4 @@
-//! Panics that are caught: of a decoder that was given hostile bytes, or of a bug that must cost one image and no more.
+//! Catching panics: of decoders on hostile bytes, and of bugs, which must cost one image only.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -6,16 +6,16 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 
 thread_local! {
-    /// How many calls of [`catch`] this thread is in.
+    /// Nested calls of [`catch`] on this thread.
     static DEPTH: Cell<usize> = const { Cell::new(0) };
-    /// Where the last panic of this thread was that [`catch`] has not returned yet.
+    /// Source of the last panic on this thread, until [`catch`] returns it.
     static PLACE: Cell<Option<String>> = const { Cell::new(None) };
 }
 
 /// A panic that was caught.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Panic {
-    /// What it said, on one line.
+    /// On one line.
     message: String,
     /// Source file and line, if [`silence_caught`] was called.
     place: Option<String>,
@@ -30,7 +30,7 @@ impl fmt::Display for Panic {
     }
 }
 
-/// Runs `work`. Whatever it was given to change is not to be used any more after a panic.
+/// Runs `work`. After a panic, values that it was changing must not be used any more.
 ///
 /// # Errors
 /// The panic, if there was one.
@@ -40,9 +40,9 @@ pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Panic> {
         .map_err(|payload| Panic { message: message(&*payload), place: PLACE.take() })
 }
 
-/// From now on, panics that [`catch`] catches are no longer written to standard error. All others are, as before.
+/// From now on, panics that [`catch`] catches are not written to standard error. All others are, as before.
 ///
-/// This replaces the panic hook of the whole process by one that calls it, so it is for a program to call, once.
+/// This wraps the panic hook of the whole process, so it is for a program to call, once.
 pub fn silence_caught() {
     let others = take_hook();
     set_hook(Box::new(move |panic| {
@@ -54,7 +54,7 @@ pub fn silence_caught() {
     }));
 }
 
-/// Counts [`DEPTH`] up, and down again by whichever way it is left.
+/// Counts [`DEPTH`] up, and down again when dropped.
 struct Within;
 
 impl Within {
@@ -79,7 +79,7 @@ fn in_crate(file: &str) -> &str {
 fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    // An assertion says what it compared in lines of their own.
+    // The message of an assertion has several lines.
     text.unwrap_or("a panic without a message").lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
@@ -88,10 +88,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_is_an_error_and_says_what_it_said() {
+    fn a_panic_is_an_error_with_its_message() {
         assert_eq!(catch(|| 7), Ok(7));
-        let said = catch(|| -> u8 { panic!("this panic is part of a test,\n  number {}", 1) });
-        assert_eq!(said.map_err(|e| e.message), Err("this panic is part of a test, number 1".to_owned()));
+        let caught = catch(|| -> u8 { panic!("this panic is part of a test,\n  number {}", 1) });
+        assert_eq!(caught.map_err(|e| e.message), Err("this panic is part of a test, number 1".to_owned()));
         let inner = catch(|| {
             let inner = catch(|| panic!("so is this one")).map_err(|e| e.message);
             (inner, DEPTH.get())

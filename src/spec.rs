@@ -1,10 +1,10 @@
-//! The JSON beside a model: everything about it that the ONNX graph does not say.
+//! A model's spec: the JSON file that describes what the ONNX graph does not.
 
 mod check;
 
 use serde::{Deserialize, Serialize};
 
-/// What a model expects and what its outputs mean; the only home of labels, sizes and constants.
+/// A model's input, outputs and labels. All sizes and constants of a model are here and nowhere else.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSpec {
@@ -12,13 +12,13 @@ pub struct ModelSpec {
     pub name: String,
     /// Version of the weights.
     pub version: String,
-    /// Name of the ONNX file, for people.
+    /// Name of the ONNX file; informative.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// What kind of network it is, for people.
+    /// Kind of network; informative.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub architecture: Option<String>,
-    /// SHA-256 of the ONNX file, lower-case hexadecimal. Checked on loading; computed if absent.
+    /// SHA-256 of the ONNX file in lower-case hexadecimal. Checked on loading; computed if absent.
     #[serde(default)]
     pub sha256: String,
     /// How to turn pixels into the network's input.
@@ -29,8 +29,8 @@ pub struct ModelSpec {
     /// Logits are divided by this before the softmax (Guo et al. 2017, temperature scaling).
     #[serde(default = "one")]
     pub temperature: f32,
-    /// Share of each class, in the order of the labels, among the lesions that the probabilities are
-    /// calibrated to.
+    /// Share of each class among the lesions that the probabilities are calibrated to, in the order of
+    /// the labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prior: Option<Vec<f32>>,
     /// How a class is chosen from the probabilities.
@@ -42,12 +42,12 @@ pub struct ModelSpec {
     /// Share (0 to 1) of the malignant lesions held out from training that reach `malignancy_threshold`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub malignancy_sensitivity: Option<f32>,
-    /// What a picture must have for its prediction to mean something.
+    /// Limits for an image to be usable.
     #[serde(default)]
     pub usable: Usable,
     /// The classes, in the order of the logits.
     pub labels: Vec<Label>,
-    /// Licence of the weights, an SPDX identifier.
+    /// Licence of the weights as an SPDX identifier.
     #[serde(default)]
     pub license: String,
 }
@@ -56,23 +56,23 @@ pub struct ModelSpec {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
-    /// Name of the graph's input, for people: it has only one.
+    /// Name of the graph's only input; informative.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// `[1, 3, height, width]`; height equals width.
     pub shape: [usize; 4],
-    /// The order of the input's axes.
-    #[serde(default)]
-    pub layout: Layout,
-    /// The order of the channels.
-    #[serde(default)]
-    pub color: Color,
-    /// What part of a picture is looked at.
-    #[serde(default)]
-    pub crop: Crop,
-    /// The resampling filter.
-    #[serde(default)]
-    pub resize: Resize,
+    /// Order of the input's axes: `NCHW` (batch, channels, rows, columns), also if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<String>,
+    /// Order of the channels: `RGB`, also if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub color: Option<String>,
+    /// Part of the image that is used: `center-square`, the largest centred square, also if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crop: Option<String>,
+    /// Resampling filter: `triangle` (bilinear, widened when shrinking so that it does not alias), also if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resize: Option<String>,
     /// Per channel, on the 0..=255 scale: `x = (pixel - mean) / std`.
     pub mean: [f32; 3],
     /// See [`Input::mean`].
@@ -86,42 +86,6 @@ impl Input {
     }
 }
 
-/// The order of the input's axes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Layout {
-    /// Batch, channels, rows, columns.
-    #[default]
-    Nchw,
-}
-
-/// The order of the channels.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Color {
-    /// Red, green, blue.
-    #[default]
-    Rgb,
-}
-
-/// What part of a picture is looked at.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Crop {
-    /// The largest centred square.
-    #[default]
-    CenterSquare,
-}
-
-/// The resampling filter.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Resize {
-    /// Bilinear, widened when shrinking so that it does not alias.
-    #[default]
-    Triangle,
-}
-
 /// Names of the graph's outputs.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -129,10 +93,10 @@ pub struct Outputs {
     /// Output of shape `[1, labels]`.
     pub logits: String,
     /// Output of shape `[1, labels, N, N]`, class activation maps (Zhou et al. 2016): the mean of a
-    /// map is its class's logit, so each cell says how much its part of the picture adds.
+    /// map is its class's logit, so each cell is what its part of the image adds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class_maps: Option<String>,
-    /// Output of shape `[1, 1]`, a logit: is this a dermoscopic picture of a lesion at all?
+    /// Output of shape `[1, 1]`: logit of the probability that this is a dermoscopic image of a lesion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dermoscopy: Option<String>,
 }
@@ -151,18 +115,17 @@ pub enum Decision {
     #[default]
     Argmax,
     /// The class whose probability exceeds its [`ModelSpec::prior`] by the largest factor: the most
-    /// probable one if all were equally common. It is the rule with the best mean recall (balanced
-    /// accuracy; Menon et al. 2013), and names rare cancers that would otherwise never be the most
-    /// probable class.
+    /// probable class if all were equally common. This rule has the best mean recall (balanced
+    /// accuracy; Menon et al. 2013), and predicts rare cancers that are hardly ever the most probable class.
     BalancedArgmax,
 }
 
-/// What a picture must have; a limit that is absent is not held. See [`Quality`](crate::Quality) for
+/// Limits for an image to be usable; absent limits are not checked. See [`Quality`](crate::Quality) for
 /// what is measured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Usable {
-    /// Shorter side of the picture, in pixels.
+    /// Shorter side of the image, in pixels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_side: Option<u32>,
     /// Standard deviation of the luma, on the 0..=255 scale.
@@ -171,7 +134,7 @@ pub struct Usable {
     /// Variance of the luma's Laplacian.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_sharpness: Option<f32>,
-    /// Probability that the picture is a dermoscopic one of a lesion; needs [`Outputs::dermoscopy`].
+    /// Probability that the image is a dermoscopic image of a lesion; needs [`Outputs::dermoscopy`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_dermoscopy: Option<f32>,
 }
@@ -184,7 +147,7 @@ pub struct Label {
     pub code: String,
     /// Name for people, for example `Melanoma`.
     pub name: String,
-    /// What it is, in plain words.
+    /// Explanation in plain words.
     #[serde(default)]
     pub description: String,
     /// Whether it counts towards the malignant probability.
@@ -209,15 +172,15 @@ impl ModelSpec {
     /// Reads and checks a spec.
     ///
     /// # Errors
-    /// A sentence naming the field at fault and what it must be.
+    /// A sentence that names the field at fault and what it must be.
     pub fn parse(json: &[u8]) -> Result<Self, String> {
         let spec: Self = serde_json::from_slice(json).map_err(|e| format!("not a model spec: {e}"))?;
         spec.check()?;
         Ok(spec)
     }
 
-    /// What [`ModelSpec::decision`] ranks the classes by, from their probabilities; sums to 1. The
-    /// class of a prediction has the largest.
+    /// What [`ModelSpec::decision`] ranks the classes by, computed from their probabilities; they sum to 1. The
+    /// predicted class has the largest score.
     pub fn scores(&self, probabilities: &[f32]) -> Vec<f32> {
         match (self.decision, &self.prior) {
             (Decision::BalancedArgmax, Some(prior)) => {
@@ -229,7 +192,7 @@ impl ModelSpec {
         }
     }
 
-    /// Whether the model's operating point calls a malignant probability suspicious, if it has one.
+    /// Whether a malignant probability reaches the model's threshold; `None` if the model has none.
     pub fn is_flagged(&self, malignant_probability: f32) -> Option<bool> {
         self.malignancy_threshold.map(|threshold| malignant_probability >= threshold)
     }
@@ -237,7 +200,7 @@ impl ModelSpec {
     /// Sum of the probabilities of the malignant classes, at most 1.
     pub fn malignant_probability(&self, probabilities: &[f32]) -> f32 {
         let of_malignant = self.labels.iter().zip(probabilities).filter(|(l, _)| l.group == Group::Malignant);
-        // Not `sum`, which is -0 of none.
+        // `sum` of nothing would be -0.
         of_malignant.fold(0.0, |sum: f32, (_, p)| sum + p).min(1.0)
     }
 }

@@ -1,14 +1,14 @@
-//! Descriptive statistics of a sample; numbers only, no clocks.
+//! Descriptive statistics; numbers only, no clocks.
 
 use serde::Serialize;
 
 /// Summary of a sample of durations, in milliseconds.
 ///
-/// A figure is `None` where too few values stand behind it: a percentile needs at least one value
+/// A figure is `None` if there are too few values for it: a percentile needs at least one value
 /// beyond it, so p99 needs 100 values and p99.9 needs 1,000.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Summary {
-    /// How many values.
+    /// Number of values.
     pub count: usize,
     /// Arithmetic mean.
     pub mean_ms: Option<f64>,
@@ -57,7 +57,7 @@ impl Summary {
 }
 
 /// Nearest-rank percentile of sorted values: the smallest value that at least `per_mille` / 1000
-/// of them do not exceed. `None` with fewer values than put one beyond the percentile.
+/// of them do not exceed. `None` if there are too few values, see [`has_percentile`].
 pub fn percentile(sorted: &[f64], per_mille: usize) -> Option<f64> {
     let count = sorted.len();
     if !has_percentile(count, per_mille as f64 / 1000.0) {
@@ -67,10 +67,10 @@ pub fn percentile(sorted: &[f64], per_mille: usize) -> Option<f64> {
     sorted.get(rank.max(1) - 1).copied()
 }
 
-/// Whether so many values support a percentile, given as a quantile (0.99 for p99): at least one of
-/// them must lie beyond it, except that a median needs any at all.
+/// Whether `count` values are enough for a percentile, given as a quantile (0.99 for p99): at least one of
+/// them must lie beyond it, except that a median needs only one value.
 pub fn has_percentile(count: usize, quantile: f64) -> bool {
-    // Less than a value's worth of rounding: 10,000 x (1 - 0.9999) is a little below 1.
+    // Rounding: 10,000 x (1 - 0.9999) is a little below 1.
     count > 0 && (quantile <= 0.5 || count as f64 * (1.0 - quantile) > 1.0 - 1e-6)
 }
 

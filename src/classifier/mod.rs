@@ -1,21 +1,18 @@
-//! The one way in: encoded bytes to a prediction.
+//! Classifies an image: encoded bytes to a [`Prediction`].
 
-mod mean;
-mod usable;
 mod views;
 
 use std::time::{Duration, Instant};
 
 use ::image::RgbImage;
 
-use self::mean::Mean;
-pub use self::usable::{Quality, Reason};
-use self::views::View;
+use self::views::{Mean, View};
 use crate::engine::Engine;
-use crate::error::ClassifyError;
-use crate::image::{self, ClassMap};
+use crate::error::{ClassifyError, InferenceError};
+use crate::image::{self, ClassMap, Texture};
 use crate::model::{Model, ModelError};
-use crate::spec::ModelSpec;
+use crate::spec::{Decision, ModelSpec};
+use crate::usable::{Quality, Reason};
 
 /// A loaded model, ready to classify. Share it by reference: nothing in it is locked or changed.
 pub struct Classifier {
@@ -23,50 +20,75 @@ pub struct Classifier {
     engine: Engine,
 }
 
-/// How to classify, where that is not as usual.
+/// Options of [`Classifier::classify_with`]; all are off by default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Average over the eight ways to turn and mirror the square, which takes eight times as long.
+    /// Average over the eight ways to turn and mirror the square (test-time augmentation), which takes
+    /// eight times as long.
     pub tta: bool,
-    /// Also give an [`Explanation`].
+    /// Also compute an [`Explanation`].
     pub explain: bool,
-    /// A picture that is not usable is an error.
+    /// Treat an image that is not usable as an error.
     pub strict: bool,
 }
 
-/// What the model says about one image.
+/// All that is known of one classified image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
-    /// Index of the chosen class in [`ModelSpec::labels`]: that of the largest
-    /// [score](ModelSpec::scores), which need not be the most probable.
+    /// Index of the predicted class in [`ModelSpec::labels`]: the class with the largest
+    /// [score](Self::scores), of equals the first. It need not be the most probable class.
     pub class: usize,
     /// Probability of each class, in the order of the labels; they sum to 1.
     pub probabilities: Vec<f32>,
-    /// Width of the upright picture, in pixels.
-    pub width: u32,
-    /// Height of the upright picture, in pixels.
-    pub height: u32,
-    /// What was measured of the picture itself.
-    pub quality: Quality,
-    /// Why all this means nothing; empty if the picture is usable.
+    /// What [`decision`](Self::decision) ranks the classes by, in the order of the labels; see [`ModelSpec::scores`].
+    pub scores: Vec<f32>,
+    /// The rule by which the class was chosen.
+    pub decision: Decision,
+    /// Index of the class with the largest probability, of equals the first.
+    pub most_probable: usize,
+    /// Sum of the probabilities of the malignant classes, at most 1.
+    pub malignant_probability: f32,
+    /// Whether the malignant probability reaches the model's threshold; `None` if the model has none.
+    pub flagged: Option<bool>,
+    /// Why the prediction should not be relied on; empty if the image is usable.
     pub reasons: Vec<Reason>,
-    /// With [`Options::explain`], where the model has class maps.
+    /// What was measured of the image itself.
+    pub quality: Quality,
+    /// Width of the upright image, in pixels.
+    pub width: u32,
+    /// Height of the upright image, in pixels.
+    pub height: u32,
+    /// How long each stage took.
+    pub timings: Timings,
+    /// With [`Options::explain`], if the model has class maps.
     pub explanation: Option<Explanation>,
 }
 
 impl Prediction {
-    /// Whether the picture has what the spec asks of it.
+    /// Whether the image meets the limits in the model's spec.
     pub fn is_usable(&self) -> bool {
         self.reasons.is_empty()
     }
+
+    /// Probability of the predicted class.
+    pub fn confidence(&self) -> f32 {
+        self.probabilities[self.class]
+    }
+
+    /// Indices of all classes by [score](Self::scores), the predicted class first; of equals the first label first.
+    pub fn ranked(&self) -> Vec<usize> {
+        let mut classes: Vec<usize> = (0..self.scores.len()).collect();
+        classes.sort_by(|a, b| self.scores[*b].total_cmp(&self.scores[*a]));
+        classes
+    }
 }
 
-/// Where the network found the predicted class.
+/// Where in the image the network found the predicted class.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
-    /// What the network saw.
+    /// The square of pixels that the network was given.
     pub square: RgbImage,
-    /// The map of the predicted class over it; [`image::heatmap`] draws it.
+    /// The map of the predicted class over the square; [`image::heatmap`] draws it.
     pub map: ClassMap,
 }
 
@@ -82,7 +104,7 @@ pub struct Timings {
 }
 
 impl Timings {
-    /// All stages together.
+    /// The sum of all stages.
     pub fn total(&self) -> Duration {
         self.decode + self.preprocess + self.inference
     }
@@ -92,8 +114,7 @@ impl Classifier {
     /// Prepares a model to run.
     ///
     /// # Errors
-    /// When the graph is not ONNX, uses an operator that is not supported, or does not fit its
-    /// spec in input shape or number of labels.
+    /// When the graph is not ONNX, uses an operator that is not supported, or its input or outputs do not fit its spec.
     pub fn load(model: Model) -> Result<Self, ModelError> {
         let engine = Engine::load(&model)?;
         Ok(Self { spec: model.spec, engine })
@@ -113,66 +134,62 @@ impl Classifier {
     /// Classifies one image, given as the bytes of a JPEG, PNG, WebP, BMP, TIFF or GIF file.
     ///
     /// # Errors
-    /// When the bytes are not such an image, are damaged or cut short, or describe a picture
+    /// When the bytes are not such an image, are damaged or cut short, or describe an image
     /// beyond the limits of [`image::decode`].
     pub fn classify(&self, encoded: &[u8]) -> Result<Prediction, ClassifyError> {
-        self.classify_timed(encoded, Options::default()).map(|(prediction, _)| prediction)
+        self.classify_with(encoded, Options::default())
     }
 
-    /// [`classify`](Self::classify) with options, and how long each stage took.
+    /// [`classify`](Self::classify) with options. This is the whole way of an image through the library.
     ///
     /// # Errors
-    /// As [`classify`](Self::classify), and with [`Options::strict`] when the picture is not usable.
-    pub fn classify_timed(
-        &self,
-        encoded: &[u8],
-        options: Options,
-    ) -> Result<(Prediction, Timings), ClassifyError> {
+    /// As [`classify`](Self::classify), and with [`Options::strict`] when the image is not usable.
+    pub fn classify_with(&self, encoded: &[u8], options: Options) -> Result<Prediction, ClassifyError> {
         let start = Instant::now();
         let pixels = image::decode(encoded, self.spec.input.side())?;
         let decoded = Instant::now();
         let square = image::square(&pixels, &self.spec.input);
         let tensor = image::normalise(&square, &self.spec.input);
-        let texture = image::texture(&square);
+        let Texture { contrast, sharpness } = image::texture(&square);
         let preprocessed = Instant::now();
-        let mean = self.infer(tensor, options.tta).map_err(ClassifyError::Inference)?;
+        let mean = self.infer(tensor, options.tta)?;
         let inferred = Instant::now();
 
         let (width, height) = pixels.upright_size();
-        let quality = Quality {
-            side: width.min(height),
-            contrast: texture.contrast,
-            sharpness: texture.sharpness,
-            dermoscopy: mean.dermoscopy,
-        };
+        let quality = Quality { side: width.min(height), contrast, sharpness, dermoscopy: mean.dermoscopy };
         let reasons = quality.reasons(&self.spec.usable);
         if options.strict && !reasons.is_empty() {
             return Err(ClassifyError::Unusable(reasons));
         }
-        let class = largest(&self.spec.scores(&mean.probabilities));
+        let scores = self.spec.scores(&mean.probabilities);
+        let class = largest(&scores);
         let map = if options.explain { mean.map(class) } else { None };
-        let explanation = map.map(|map| Explanation { square, map });
-        let prediction = Prediction {
+        let malignant_probability = self.spec.malignant_probability(&mean.probabilities);
+        Ok(Prediction {
             class,
+            scores,
+            decision: self.spec.decision,
+            most_probable: largest(&mean.probabilities),
             probabilities: mean.probabilities,
+            malignant_probability,
+            flagged: self.spec.is_flagged(malignant_probability),
+            reasons,
+            quality,
             width,
             height,
-            quality,
-            reasons,
-            explanation,
-        };
-        let timings = Timings {
-            decode: decoded - start,
-            preprocess: preprocessed - decoded,
-            inference: inferred - preprocessed,
-        };
-        Ok((prediction, timings))
+            timings: Timings {
+                decode: decoded - start,
+                preprocess: preprocessed - decoded,
+                inference: inferred - preprocessed,
+            },
+            explanation: map.map(|map| Explanation { square, map }),
+        })
     }
 
-    fn infer(&self, tensor: Vec<f32>, tta: bool) -> Result<Mean, String> {
+    fn infer(&self, tensor: Vec<f32>, tta: bool) -> Result<Mean, InferenceError> {
         let others: &[View] = if tta { &View::OTHERS } else { &[] };
         let mut mean = Mean::over(1 + others.len());
-        let mut add = |view, tensor| -> Result<(), String> {
+        let mut add = |view, tensor| -> Result<(), InferenceError> {
             mean.add(view, &self.engine.run(tensor)?, self.spec.temperature);
             Ok(())
         };
@@ -181,15 +198,10 @@ impl Classifier {
         }
         // Last, so that it is not copied.
         add(View::UPRIGHT, tensor)?;
-        if mean.is_finite() {
-            return Ok(mean);
-        }
-        Err("the network's answer is not a number; input.mean and input.std of the model's spec may be wrong"
-            .to_owned())
+        if mean.is_finite() { Ok(mean) } else { Err(InferenceError::NotFinite) }
     }
 }
 
-/// Index of the largest value, of equals the first.
 fn largest(values: &[f32]) -> usize {
     // Reversed, because of equals `max_by` takes the last.
     let largest = values.iter().enumerate().rev().max_by(|a, b| a.1.total_cmp(b.1));

@@ -1,4 +1,4 @@
-//! The folder of `--heatmap`: a PNG a picture, none over another, and none over a picture.
+//! The folder of `--heatmap`: one PNG per image. No PNG overwrites another of the same run, nor an image.
 
 use std::collections::HashSet;
 use std::fs;
@@ -11,27 +11,26 @@ use skinclf::image::has_image_extension;
 
 use crate::output::heatmap;
 
-/// Where heatmaps go, and which names of this run are taken.
 pub(super) struct Heatmaps {
     folder: PathBuf,
     /// The folder's canonical path.
     resolved: PathBuf,
-    /// In lower case, for file systems that do not tell `A` from `a`.
+    /// File names of this run, in lower case: for some file systems `A` and `a` are the same.
     taken: HashSet<String>,
-    /// Whether the last one found no room.
+    /// Whether the disk was full for the last file.
     full: bool,
 }
 
 impl Heatmaps {
-    /// Makes the folder if need be.
+    /// Creates the folder if it does not exist.
     ///
     /// # Errors
-    /// When the model has no maps, the folder cannot be made, or there are pictures in it, which heatmaps could replace.
+    /// When the model has no class maps, the folder cannot be created, or it has images, which heatmaps could overwrite.
     pub(super) fn open(folder: &Path, spec: &ModelSpec) -> anyhow::Result<Self> {
         if spec.outputs.class_maps.is_none() {
             let name = &spec.name;
             bail!(
-                "--heatmap: the model {name} has no class maps (outputs.class_maps of its spec); leave it out"
+                "--heatmap: the model {name} has no class maps (outputs.class_maps of its spec); leave out --heatmap"
             );
         }
         let shown = folder.display();
@@ -42,18 +41,19 @@ impl Heatmaps {
         let mut files = entries.filter_map(|entry| Some(entry.ok()?.path()));
         if let Some(picture) = files.find(|file| has_image_extension(file) && is_foreign(file)) {
             let name = picture.file_name().unwrap_or_default().to_string_lossy();
-            bail!("--heatmap {shown}: {name} in it is no heatmap and could be replaced; name another folder");
+            bail!(
+                "--heatmap {shown}: refusing to overwrite images; {name} in this folder is not a heatmap; name another folder"
+            );
         }
         Ok(Self { folder: folder.to_owned(), resolved, taken: HashSet::new(), full: false })
     }
 
-    /// The folder's canonical path.
     pub(super) fn resolved(&self) -> &Path {
         &self.resolved
     }
 
-    /// Writes the heatmap of a picture and returns the path of the file. `complain` is told why it cannot be written,
-    /// but of a full disk only once.
+    /// Writes the heatmap of an image and returns the path of the file. `complain` gets the reason if it cannot be
+    /// written; a full disk is reported only once.
     pub(super) fn write(&mut self, picture: &str, png: &[u8], complain: impl FnOnce(&str)) -> Option<String> {
         let written = self.try_write(picture, png);
         let full = written.as_ref().err().is_some_and(lacks_room);
@@ -72,10 +72,10 @@ impl Heatmaps {
         let name = self.name(picture);
         let path = self.folder.join(name);
         let shown = path.display();
-        // It has come to be there since the folder was looked at.
+        // An image can have been created since the folder was read.
         ensure!(
             !is_foreign(&path),
-            "--heatmap: {shown} is no heatmap and would be lost; name another folder"
+            "--heatmap: refusing to overwrite {shown}, which is not a heatmap; name another folder"
         );
         crate::destination::write_file(&path, png)
             .with_context(|| format!("--heatmap: {shown} cannot be written"))?;
@@ -94,14 +94,12 @@ impl Heatmaps {
     }
 }
 
-/// Whether no other file could be written either.
 fn lacks_room(error: &anyhow::Error) -> bool {
     use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
     matches!(kind, Some(StorageFull | QuotaExceeded | ReadOnlyFilesystem))
 }
 
-/// Whether a file is there that is none of ours.
 fn is_foreign(file: &Path) -> bool {
-    file.is_file() && !heatmap::is_one(file)
+    file.is_file() && !heatmap::is_heatmap(file)
 }

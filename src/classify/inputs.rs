@@ -1,4 +1,4 @@
-//! From what the user names to images, one at a time: a million paths are never held at once.
+//! The images that arguments, directories and lists name, one at a time: a million paths are never held at once.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -9,18 +9,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use bytesize::ByteSize;
+use skinclf::bounded::{self, ReadError};
 use skinclf::image::has_image_extension;
 use walkdir::WalkDir;
 
-use crate::bounded;
 use crate::output::Failure;
 
-/// One image to classify, or what stands in for one that cannot be.
 #[derive(Debug)]
 pub(super) enum Input {
     File(PathBuf),
-    /// What standard input held, and what it was called.
-    Stdin(PathBuf, io::Result<Vec<u8>>),
+    /// Standard input as it was named, and its content.
+    Stdin(PathBuf, Result<Vec<u8>, ReadError>),
     Unreadable(PathBuf, String),
 }
 
@@ -33,26 +32,30 @@ impl Input {
         }
     }
 
-    /// The encoded image, of at most so many bytes.
+    /// The encoded image, if it has at most `max_file` bytes.
     pub(super) fn read(self, max_file: ByteSize) -> Result<Vec<u8>, Failure> {
         match self {
-            Self::File(path) => bounded::read_file(&path, max_file).map_err(|e| unread(&e)),
+            Self::File(path) => bounded::read_file(&path, max_file.as_u64()).map_err(|e| unread(&e)),
             Self::Stdin(_, read) => read.map_err(|e| unread(&e)),
             Self::Unreadable(_, message) => Err(Failure::new("read_failed", message)),
         }
     }
 }
 
-fn unread(error: &io::Error) -> Failure {
-    match error.kind() {
-        ErrorKind::FileTooLarge => {
+fn unread(error: &ReadError) -> Failure {
+    match error {
+        ReadError::TooLarge(_) => {
             Failure::new("file_too_large", format_args!("{error}; raise --max-file to read it"))
         }
-        _ => Failure::new("read_failed", format_args!("cannot be read: {error}")),
+        ReadError::NotAFile => Failure::new(
+            "read_failed",
+            format_args!("cannot be read: {error}; pipe it to standard input and name -"),
+        ),
+        ReadError::Io(_) => Failure::new("read_failed", format_args!("cannot be read: {error}")),
     }
 }
 
-/// All inputs in the order they were named: arguments first, then the list of `--files-from`.
+/// All inputs in the order in which they are named: arguments first, then the list of `--files-from`.
 pub(super) struct Inputs {
     arguments: VecDeque<PathBuf>,
     list: Option<PathList>,
@@ -64,8 +67,8 @@ pub(super) struct Inputs {
 }
 
 impl Inputs {
-    /// Directories are searched for images, but for those right in `skipped`, a canonical path that the run itself writes
-    /// to. Of standard input at most `max_file` is read.
+    /// Directories are searched for images. Files directly in `skipped` are left out: it is the canonical path of the
+    /// folder that the run writes to. At most `max_file` of standard input is read.
     pub(super) fn new(
         arguments: &[PathBuf],
         files_from: Option<&Path>,
@@ -84,7 +87,7 @@ impl Inputs {
         })
     }
 
-    /// The same inputs from the start, if they can be gone through twice; to be counted, for standard input is empty.
+    /// The same inputs from the start, to count them; standard input is empty. `None` if the list can be read only once.
     pub(super) fn reopen(&self) -> Option<Self> {
         let list_source = self.list_source.as_deref();
         if list_source.is_some_and(|path| is_stdin(path) || !path.is_file()) {
@@ -101,9 +104,9 @@ impl Inputs {
         !entry.file_type().is_dir() && folder.is_some_and(|folder| folder == *skipped)
     }
 
-    /// Read here and not by a worker: an interruption waits for workers, but not for what may never come.
+    /// Read here and not by a worker: an interruption waits for workers, but standard input may never end.
     fn read_stdin(&mut self, name: PathBuf) -> Input {
-        Input::Stdin(name, bounded::read(&mut self.stdin, 0, self.max_file))
+        Input::Stdin(name, bounded::read(&mut self.stdin, 0, self.max_file.as_u64()))
     }
 
     fn next_named(&mut self) -> Option<io::Result<PathBuf>> {
@@ -144,36 +147,34 @@ impl Iterator for Inputs {
 
 fn image_of_entry(entry: walkdir::Result<walkdir::DirEntry>) -> Option<Input> {
     match entry {
-        // Links are followed, so this is what they lead to.
+        // Links are followed, so this is the type of what a link leads to.
         Ok(entry) if !entry.file_type().is_file() || !has_image_extension(entry.path()) => None,
         Ok(entry) => Some(Input::File(entry.into_path())),
         Err(e) => {
             let path = e.path().unwrap_or(Path::new("")).to_owned();
-            // Its own words have the path in them, which stands before these.
+            // The text of a walkdir error has the path in it, which is printed before the message.
             let message = match e.io_error() {
                 Some(e) => format!("cannot be read: {e}"),
-                None => "is a link to a folder that it is in, which is not searched again".to_owned(),
+                None => "is a link to a folder that contains it, which is not searched again".to_owned(),
             };
             Some(Input::Unreadable(path, message))
         }
     }
 }
 
-/// Whether a path that a flag or a list names stands for standard input, or for standard output.
+/// Also for standard output, where a flag names an output.
 pub(super) fn is_stdin(path: &Path) -> bool {
     ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"].iter().any(|name| path.as_os_str() == *name)
 }
 
-/// A file that a flag names, or standard input.
 pub(super) fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
     Ok(if is_stdin(path) { Box::new(io::stdin()) } else { Box::new(File::open(path)?) })
 }
 
-/// Far longer than those of any file system. What has no separators is no list.
+/// Far longer than the paths of any file system: a file without separators is not a list.
 const LONGEST_PATH: u64 = 1 << 16;
 
-/// Paths from a file or standard input, separated by NUL if the first block holds one, otherwise
-/// one a line.
+/// Paths from a file or standard input, separated by NUL if the first block contains one, otherwise one per line.
 struct PathList {
     reader: BufReader<Box<dyn Read + Send>>,
     separator: Option<u8>,

@@ -7,22 +7,21 @@ use anyhow::Context as _;
 
 use crate::process::interrupt;
 
-/// How many inputs a thread may be ahead of the slowest one before it.
+/// Results per thread that may wait for an earlier one.
 const AHEAD: usize = 8;
 
-/// How often a wait looks whether the user interrupted.
+/// How often a wait checks whether the user interrupted.
 const POLL: Duration = Duration::from_millis(50);
 
-/// How long after an interruption the next result is waited for: a worker may be stuck in a read that never returns, as
-/// from a file system on a network that is gone.
+/// How long to wait for the next result after an interruption: a worker may be stuck in a read that never returns, as
+/// from a network file system that is gone.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Runs `f` over `inputs` on `threads` threads.
 ///
 /// One thread takes the inputs and gives each a slot in a bounded queue; its result comes back
 /// through that slot, so reading the slots in turn restores the order. After an interruption no
-/// further input is taken. What is being worked on is still yielded, unless the next one is not done
-/// within [`GRACE`]: that one is left out.
+/// further input is taken. Inputs that were begun are still yielded, except those that are not done within [`GRACE`].
 pub(super) fn map<I, T, F>(threads: usize, inputs: I, f: F) -> anyhow::Result<Ordered<T>>
 where
     I: Iterator + Send + 'static,
@@ -37,7 +36,7 @@ where
         for input in inputs.take_while(|_| !interrupt::requested()) {
             let (done, slot) = sync_channel(1);
             if slots.send(slot).is_err() {
-                return; // the reader has left
+                return; // the reader is gone
             }
             let f = f.clone();
             pool.spawn(move || send_unless_gone(&done, f(input)));
@@ -47,7 +46,7 @@ where
 }
 
 fn send_unless_gone<T>(done: &SyncSender<T>, result: T) {
-    // An error means that nobody wants the result any more.
+    // An error means that the reader is gone.
     let _ = done.send(result);
 }
 
@@ -55,7 +54,7 @@ fn send_unless_gone<T>(done: &SyncSender<T>, result: T) {
 pub(super) struct Ordered<T> {
     slots: Receiver<Receiver<T>>,
     interrupted: fn() -> bool,
-    /// When the interruption was noticed, or after it the last result came.
+    /// When the interruption was noticed, or when the last result after it came.
     waiting_since: Option<Instant>,
 }
 
@@ -66,12 +65,12 @@ impl<T> Iterator for Ordered<T> {
         loop {
             let slot = match self.slots.recv_timeout(POLL) {
                 Ok(slot) => slot,
-                // The thread that takes inputs may be stuck in a read; do not wait for it.
+                // The thread that takes inputs may be stuck in a read, so it is not waited for.
                 Err(RecvTimeoutError::Timeout) if (self.interrupted)() => return None,
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => return None,
             };
-            // Without a result its worker is stuck; later ones may be done.
+            // `None` if its worker is stuck; later ones may be done.
             if let Some(result) = self.wait_for(&slot) {
                 return Some(result);
             }

@@ -1,12 +1,13 @@
-//! What clap cannot express about the flags of `classify`.
+//! Contradictions among the flags of `classify` that clap cannot express.
 
 use std::path::Path;
 
 use super::inputs::is_stdin;
-use crate::cli::{ClassifyArgs, Format, wrong_usage};
+use crate::cli::{ClassifyArgs, wrong_usage};
 use crate::destination;
+use crate::output::Format;
 
-/// Ends the process with status 2 if flags do not go together, before any file is touched.
+/// Ends the process with status 2 if flags contradict each other, before any file is touched.
 pub(super) fn refuse_contradictions(args: &ClassifyArgs) {
     if let Some(message) = contradiction(args) {
         wrong_usage("classify", &message);
@@ -16,17 +17,15 @@ pub(super) fn refuse_contradictions(args: &ClassifyArgs) {
 fn contradiction(args: &ClassifyArgs) -> Option<String> {
     if args.top_k.is_some() && matches!(args.format, Format::Csv | Format::Isic) {
         return Some(
-            "--top-k does not go with --format csv or isic, which have a column for each class".into(),
+            "--top-k cannot be used with --format csv or isic, which have one column per class".into(),
         );
     }
     if args.truth.is_some() && !matches!(args.format, Format::Table | Format::Json) {
-        return Some(
-            "--truth goes with --format table or json: it prints scores, not a row for each image".into(),
-        );
+        return Some("--truth needs --format table or json: it prints scores, not one row per image".into());
     }
     let is_page = |path: &Path| !is_stdin(path) && (path.extension().is_none() || destination::is_page(path));
     if args.report.as_deref().is_some_and(|path| !is_page(path)) {
-        return Some("--report writes an HTML page: name it FILE.html".into());
+        return Some("--report writes an HTML page; name it FILE.html".into());
     }
     let read = || args.paths.iter().chain(&args.files_from).chain(&args.truth).map(AsRef::as_ref);
     if read().filter(|path| is_stdin(path)).count() > 1 {

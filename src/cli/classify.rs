@@ -3,10 +3,11 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{Args, ValueHint};
 
 use super::ModelArgs;
 use super::values::{body_size, count, threads};
+use crate::output::Format;
 
 #[derive(Debug, Args)]
 pub(crate) struct ClassifyArgs {
@@ -65,18 +66,4 @@ pub(crate) struct ClassifyArgs {
 
     #[command(flatten)]
     pub(crate) model: ModelArgs,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people; its look may change
-    Table,
-    /// One array
-    Json,
-    /// One object a line, each as soon as it is known, in input order
-    Jsonl,
-    /// One row an image, a column for each class
-    Csv,
-    /// ISIC 2018 Task 3 submission
-    Isic,
 }

@@ -1,6 +1,6 @@
-//! Where results go.
+//! Where results go: standard output or files, which are not left half-written.
 
-mod target;
+mod stream;
 
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::Path;
@@ -8,32 +8,31 @@ use std::path::Path;
 use anyhow::Context as _;
 use skinclf::image::has_image_extension;
 
-use self::target::Target;
+use self::stream::OutputStream;
 
-/// Where results go, and its name for errors. A file keeps what it held until [`Destination::finish`].
+/// Standard output or a file. A file keeps its old content until [`Destination::finish`].
 pub(crate) struct Destination {
-    writer: BufWriter<Target>,
-    pub(crate) name: String,
-    pub(crate) is_terminal: bool,
+    writer: BufWriter<OutputStream>,
+    name: String,
+    is_terminal: bool,
 }
 
 impl Destination {
     /// Standard output, or the file of `--output`, where `-` is standard output too.
     pub(crate) fn open(path: Option<&Path>) -> anyhow::Result<Self> {
-        Self::of_output(path, Target::whole)
+        Self::of_output(path, OutputStream::whole)
     }
 
-    /// The same, but a file shows each line as it is flushed: its old content is gone with the first.
+    /// As [`Destination::open`], but a file shows each line as it is flushed; the first one replaces the old content.
     pub(crate) fn stream(path: Option<&Path>) -> anyhow::Result<Self> {
-        Self::of_output(path, Target::in_place)
+        Self::of_output(path, OutputStream::in_place)
     }
 
-    /// The file of a flag. A run that writes nothing leaves it as it was.
+    /// The file of another flag. A run that writes nothing leaves the file as it was.
     pub(crate) fn create(flag: &str, path: &Path) -> anyhow::Result<Self> {
-        Self::of_file(flag, path, Target::whole)
+        Self::of_file(flag, path, OutputStream::whole)
     }
 
-    /// Writes all of the content, and finishes.
     pub(crate) fn fill(
         mut self,
         content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
@@ -43,35 +42,44 @@ impl Destination {
         self.finish()
     }
 
-    /// Gives a file its content. To be called when all is written.
+    /// Gives a file its new content. To be called when everything is written.
     pub(crate) fn finish(self) -> anyhow::Result<()> {
         let target = self.writer.into_inner().map_err(io::IntoInnerError::into_error);
         let finished = target.and_then(|target| target.sync().and_then(|()| target.finish()));
         finished.with_context(|| format!("{}: cannot be written", self.name))
     }
 
-    /// Forgets what has not reached a file yet, which keeps what it held.
+    /// Drops what was written; a file keeps its old content.
     pub(crate) fn discard(self) {
-        // Dropped otherwise, it would be written.
+        // A BufWriter that is dropped writes its buffer.
         drop(self.writer.into_parts());
     }
 
-    /// Whether results go to a file, and not to standard output, a device or a pipe.
+    /// For errors: `standard output` or `--output FILE`.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
+    /// A device or a pipe is not a file.
     pub(crate) fn is_file(&self) -> bool {
         self.writer.get_ref().is_file()
     }
 
-    fn of_output(path: Option<&Path>, open: fn(&Path) -> io::Result<Target>) -> anyhow::Result<Self> {
+    fn of_output(path: Option<&Path>, open: fn(&Path) -> io::Result<OutputStream>) -> anyhow::Result<Self> {
         if let Some(path) = path.filter(|path| path.as_os_str() != "-") {
             return Self::of_file("--output", path, open);
         }
         let stdout = io::stdout();
         let is_terminal = stdout.is_terminal();
-        let writer = BufWriter::new(Target::Stdout(stdout));
+        let writer = BufWriter::new(OutputStream::Stdout(stdout));
         Ok(Self { writer, name: "standard output".into(), is_terminal })
     }
 
-    fn of_file(flag: &str, path: &Path, open: fn(&Path) -> io::Result<Target>) -> anyhow::Result<Self> {
+    fn of_file(flag: &str, path: &Path, open: fn(&Path) -> io::Result<OutputStream>) -> anyhow::Result<Self> {
         let name = format!("{flag} {}", path.display());
         let target = open(path).with_context(|| format!("{name}: cannot be created"))?;
         Ok(Self { writer: BufWriter::new(target), name, is_terminal: false })
@@ -88,19 +96,19 @@ impl Write for Destination {
     }
 }
 
-/// Whether a report of this name is an HTML page.
 pub(crate) fn is_page(path: &Path) -> bool {
     path.extension().is_some_and(|e| ["html", "htm"].into_iter().any(|page| e.eq_ignore_ascii_case(page)))
 }
 
-/// Writes a whole file: it has this content, or what it had before.
+/// Writes a file. If that fails, it keeps its old content.
 pub(crate) fn write_file(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut target = Target::whole(path)?;
+    let mut target = OutputStream::whole(path)?;
     target.write_all(content)?;
     target.finish()
 }
 
-/// What would be lost if flags' files were written: one of themselves, one that the run reads, or a picture.
+/// A message about what would be lost if the files of flags were written: another of these files, a file that the run
+/// reads, or an image.
 pub(crate) fn loss<'p>(written: &[(&str, &Path)], read: impl Iterator<Item = &'p Path>) -> Option<String> {
     let read: Vec<_> = read.collect();
     written.iter().enumerate().find_map(|(index, (flag, path))| {
@@ -109,16 +117,18 @@ pub(crate) fn loss<'p>(written: &[(&str, &Path)], read: impl Iterator<Item = &'p
         }
         if has_image_extension(path) {
             return Some(format!(
-                "{flag} {} has the name of a picture, and one could be lost",
+                "{flag} {}: refusing to overwrite a file with an image extension; name another file",
                 path.display()
             ));
         }
         let lost = read.iter().any(|other| is_same_file(path, other));
-        lost.then(|| format!("{flag} {} is also read, and would be lost", path.display()))
+        lost.then(|| {
+            format!("{flag} {} is also read and would be overwritten; name another file", path.display())
+        })
     })
 }
 
-/// Terminals and the like may well be both read and written.
+/// Only regular files: a terminal may well be both read and written.
 fn is_same_file(one: &Path, other: &Path) -> bool {
     let resolved = (one.canonicalize(), other.canonicalize());
     one == other || matches!(resolved, (Ok(one), Ok(other)) if one == other && one.is_file())

@@ -24,7 +24,6 @@ pub(crate) struct Block {
     starts: Vec<usize>,
 }
 
-/// What a block computes.
 #[derive(Debug)]
 pub(crate) struct Layers {
     pub(crate) source: Source,
@@ -39,7 +38,7 @@ pub(crate) struct Layers {
     pub(crate) residual: bool,
 }
 
-/// What the depthwise convolution reads.
+/// The input of the depthwise convolution.
 #[derive(Debug)]
 pub(crate) enum Source {
     /// The block's input itself.
@@ -70,7 +69,7 @@ pub(crate) struct Stem {
 pub(crate) struct Scratch {
     /// The depthwise convolution's last rows of input, in planes.
     ring: Aligned,
-    /// What comes out of it, in planes.
+    /// Its output, in planes.
     strip: Aligned,
     /// A row of padding, never written to.
     zeros: Aligned,
@@ -78,7 +77,6 @@ pub(crate) struct Scratch {
     sources: Vec<[Option<usize>; 3]>,
     /// The input rows of one output row of the stem, with their padding.
     stem: Aligned,
-    /// Where each of them starts.
     starts: Vec<usize>,
 }
 

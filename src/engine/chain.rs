@@ -11,7 +11,6 @@ use super::block::{Block, Scratch};
 use super::simd;
 use super::simd::{Clamp, Layout, Left, Weights};
 
-/// Part of a network, from one tensor to another.
 #[derive(Debug)]
 pub(crate) enum Stage {
     Block(Box<Block>),
@@ -66,12 +65,11 @@ impl Stage {
     }
 }
 
-/// Stages that read nothing but the one before them; NHWC in and out, except that a stem reads
-/// NCHW. There is at least one.
+/// Stages, at least one, each of which reads only the one before. NHWC in and out, except that a stem reads NCHW.
 #[derive(Clone)]
 pub(crate) struct Chain(Arc<[Stage]>);
 
-/// What a thread keeps between runs, so that a run allocates nothing but its result.
+/// Kept by a thread between runs, so that a run allocates only its result.
 #[derive(Default)]
 struct Memory {
     /// A stage reads one and writes the other.
@@ -89,7 +87,7 @@ impl Chain {
         Self(stages.into())
     }
 
-    /// Whether the input is NCHW.
+    /// Then the input is NCHW.
     pub(crate) fn starts_with_stem(&self) -> bool {
         matches!(&self.0[0], Stage::Block(block) if block.starts_with_stem())
     }

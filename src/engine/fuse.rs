@@ -1,8 +1,8 @@
 //! Finds the parts of a graph that the fused stages can run, and replaces them.
 //!
-//! It works on the graph as the ONNX file says it, before tract's own rewriting: a Clip is a
-//! maximum and a minimum, padding may be an operator of its own. Whatever does not match exactly
-//! stays as it is. [`fuse`] is the function to read first.
+//! It works on the graph as it is in the ONNX file, before tract's own rewriting: a Clip is a
+//! maximum and a minimum, and padding may be a separate operator. What does not match exactly
+//! is left to tract. [`fuse`] is the function to read first.
 
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::array::{Pad, PadMode};
@@ -16,7 +16,7 @@ use super::block::{Block, Layers, Source, Stem};
 use super::chain::{Chain, Stage};
 use super::simd::{Clamp, Depthwise, Isa, Weights};
 
-/// The deepest dense convolution that is taken for a stem, in input channels times kernel area.
+/// Input channels times kernel area of the largest dense convolution that is taken as a stem.
 const DEEPEST_STEM: usize = 256;
 
 /// Replaces each longest run of stages by one [`Chain`]; returns how many chains there are.
@@ -57,7 +57,6 @@ fn replace(model: &mut TypedModel, input: OutletId, chain: Chain, end: usize) ->
     patch.apply(model)
 }
 
-/// A stage in the graph.
 struct Match {
     found: Found,
     input: OutletId,
@@ -84,7 +83,7 @@ enum Found {
     },
 }
 
-/// The stage that is all that reads the output of the stage before.
+/// The stage that alone reads the output of the stage before.
 fn match_after(model: &TypedModel, before: &Match) -> TractResult<Option<Match>> {
     let outlet = OutletId::from(before.end);
     if model.outputs.contains(&outlet) {
@@ -109,7 +108,6 @@ fn match_after(model: &TypedModel, before: &Match) -> TractResult<Option<Match>>
     Ok(None)
 }
 
-/// The stage that starts with convolution `node`.
 fn match_stage(model: &TypedModel, node: usize) -> TractResult<Option<Match>> {
     let Some(first) = Convolution::of(model, node)? else { return Ok(None) };
     let (end, clamp) = clip_after(model, node);
@@ -191,7 +189,7 @@ fn only_reader(model: &TypedModel, node: usize) -> Option<usize> {
     (!model.outputs.contains(&node.into())).then_some(reader.node)
 }
 
-/// The convolution that alone reads `node`, perhaps by way of its padding.
+/// The convolution that alone reads `node`, perhaps through its padding.
 fn following_convolution(model: &TypedModel, node: usize) -> Option<usize> {
     let mut next = only_reader(model, node)?;
     if model.node(next).op_is::<Pad>() {
@@ -236,7 +234,7 @@ fn concrete_image(fact: &TypedFact) -> Option<[usize; 3]> {
 #[derive(Clone)]
 struct Convolution {
     node: usize,
-    /// Ahead of its padding.
+    /// Before the padding.
     input: OutletId,
     /// Channels, rows and columns.
     input_shape: [usize; 3],

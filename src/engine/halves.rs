@@ -1,6 +1,5 @@
-//! Weights in half precision, which halve a model's size.
-//!
-//! They are widened before tract sees them: its own casts would add a third to the time a model takes to load.
+//! Weights in half precision are widened before tract reads the graph: tract's own casts would make loading a third
+//! slower.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,7 +11,7 @@ use tract_onnx::prelude::{Datum, DatumType};
 
 /// Replaces each Cast of a half-precision weight to single precision, and the weight, by the cast weight.
 ///
-/// Only where this cannot change the graph's meaning; all others, and what is not well-formed, are left to tract.
+/// Only where this cannot change the graph's meaning; all others, and ill-formed ones, are left to tract.
 pub(super) fn widen(graph: &mut GraphProto) {
     let halves: HashMap<&str, usize> = (graph.initializer.iter().enumerate())
         .filter(|(_, weight)| is_whole_half(weight))
@@ -46,8 +45,8 @@ fn is_whole_half(weight: &TensorProto) -> bool {
     weight.data_type == DataType::Float16 as i32 && !weight.raw_data.is_empty() && whole
 }
 
-/// How often each name is given to a value. The graph's outputs count too: a name that is given once and has no
-/// other meaning outside occurs once.
+/// How often each name is defined. The graph's inputs and outputs count, too, so that a name with a count of one has no
+/// meaning outside of the graph.
 fn definitions(graph: &GraphProto) -> HashMap<&str, usize> {
     let outside = graph.input.iter().chain(&graph.output).map(|value| &value.name);
     let weights = graph.initializer.iter().map(|weight| &weight.name);
@@ -58,7 +57,7 @@ fn definitions(graph: &GraphProto) -> HashMap<&str, usize> {
     counts
 }
 
-/// How often each name is taken by a node, also by those of graphs inside of nodes.
+/// How often each name is an input of a node, also of nodes in subgraphs.
 fn uses(graph: &GraphProto) -> HashMap<&str, usize> {
     let mut counts = HashMap::new();
     let mut graphs = vec![graph];
@@ -75,7 +74,6 @@ fn uses(graph: &GraphProto) -> HashMap<&str, usize> {
     counts
 }
 
-/// Input and output of a cast to single precision.
 fn cast_to_single(node: &NodeProto) -> Option<(&str, &str)> {
     let ([input], [output]) = (&node.input[..], &node.output[..]) else { return None };
     let to_single = || node.get_attr::<DatumType>("to").is_ok_and(|to| to == f32::datum_type());

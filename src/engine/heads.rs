@@ -2,16 +2,16 @@
 
 use tract_onnx::prelude::*;
 
+use super::error::LoadError;
 use crate::spec::ModelSpec;
 
-/// What the network says of one tensor.
+/// The network's outputs for one tensor.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Heads {
-    /// One a label.
     pub(crate) logits: Vec<f32>,
     /// `[label][row][column]`, rows as many as columns; empty if the spec names none.
     pub(crate) maps: Vec<f32>,
-    /// The logit of a dermoscopic picture, if the spec names it.
+    /// Logit of the probability of a dermoscopic image, if the spec names the output.
     pub(crate) dermoscopy: Option<f32>,
 }
 
@@ -32,7 +32,7 @@ impl Head {
         [(Self::Logits, outputs.logits.as_str())].into_iter().chain(optional).collect()
     }
 
-    /// The field of the spec that names it.
+    /// The field of the spec that names the output.
     pub(super) fn field(self) -> &'static str {
         match self {
             Self::Logits => "outputs.logits",
@@ -41,8 +41,8 @@ impl Head {
         }
     }
 
-    /// Holds the compiled graph's output, called `name`, to the spec.
-    pub(super) fn check(self, fact: &TypedFact, name: &str, spec: &ModelSpec) -> Result<(), String> {
+    /// Checks the compiled graph's output called `name` against the spec.
+    pub(super) fn check(self, fact: &TypedFact, name: &str, spec: &ModelSpec) -> Result<(), LoadError> {
         let labels = spec.labels.len();
         let dims = fact.shape.as_concrete().unwrap_or_default();
         let (fits, wanted) = match self {
@@ -54,21 +54,18 @@ impl Head {
             }
             Self::Dermoscopy => (dims == [1, 1], "[1, 1]".to_owned()),
         };
-        let field = self.field();
+        let (name, field) = (name.to_owned(), self.field());
         if !fits {
-            let shape: Vec<String> = fact.shape.iter().map(ToString::to_string).collect();
-            let shape = shape.join(", ");
-            return Err(format!(
-                "output {name:?} ({field}) has shape [{shape}], but its spec has {labels} labels: it must be {wanted}"
-            ));
+            let found: Vec<String> = fact.shape.iter().map(ToString::to_string).collect();
+            let found = found.join(", ");
+            return Err(LoadError::OutputShape { name, field, found, labels, wanted });
         }
         if fact.datum_type != f32::datum_type() {
-            return Err(format!("output {name:?} ({field}) holds {:?}; it must be f32", fact.datum_type));
+            return Err(LoadError::OutputType { name, field, found: format!("{:?}", fact.datum_type) });
         }
         Ok(())
     }
 
-    /// Takes over what was computed for it.
     pub(super) fn fill(self, values: Vec<f32>, heads: &mut Heads) {
         match self {
             Self::Logits => heads.logits = values,

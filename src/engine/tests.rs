@@ -1,4 +1,4 @@
-//! Holds whole networks, run with fused stages, to stock tract.
+//! Whole networks with fused stages, compared with stock tract.
 
 use std::path::{Path, PathBuf};
 
@@ -52,7 +52,7 @@ fn assert_equal_to_stock(model: &Model, tensors: &[Vec<f32>]) {
     }
 }
 
-/// Operators of the compiled graph; `FusedChain(n)` has n stages.
+/// Operators of the compiled graph; `n fused stages` is one operator.
 fn operators(model: &Model) -> Vec<String> {
     let engine = Engine::load_with(model, Some(Isa::available()[0])).expect("a network that loads");
     let graph = engine.plan.model();
@@ -121,7 +121,7 @@ fn a_network_of_three_heads_equals_stock_tract() {
     assert!(heads.dermoscopy.is_some());
 }
 
-/// Else the tests above would hold for an engine that fuses nothing.
+/// Without it the tests above would also pass for an engine that fuses nothing.
 #[test]
 fn all_of_a_mobilenet_is_fused() {
     // 17 blocks, the first with the stem, and two pointwise convolutions. The class maps are an output,

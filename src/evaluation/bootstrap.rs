@@ -1,7 +1,7 @@
 //! Intervals by resampling (Efron 1979; percentile intervals as in Efron and Tibshirani 1993, chapter 13).
 //!
-//! What is drawn is a lesion with all its images (a cluster bootstrap): several pictures of one lesion resemble
-//! each other, and drawn one by one they would make intervals too narrow.
+//! Lesions are drawn, each with all its images (a cluster bootstrap): images of one lesion resemble each other, and
+//! drawn one by one they would make intervals too narrow.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use crate::stats;
 
-/// Which images are drawn together.
+/// Groups of images that are drawn together.
 #[derive(Default)]
 pub(super) struct Units {
     of_images: Vec<usize>,
@@ -18,7 +18,6 @@ pub(super) struct Units {
 }
 
 impl Units {
-    /// Adds an image, with those of its lesion or on its own.
     pub(super) fn push(&mut self, lesion: Option<usize>) {
         let unit = match lesion {
             Some(lesion) => *self.of_lesions.entry(lesion).or_insert(self.count),
@@ -32,7 +31,7 @@ impl Units {
         self.count
     }
 
-    /// As many units as there are, drawn with replacement: how often each image is in the resample.
+    /// Draws as many units as there are, with replacement. `weights` is how often each image was drawn.
     fn draw(&self, seed: u64, drawn: &mut Vec<u32>, weights: &mut Vec<u32>) {
         let mut random = fastrand::Rng::with_seed(seed);
         drawn.clear();
@@ -46,10 +45,10 @@ impl Units {
 }
 
 /// The central 95 % of each figure over the resamples in which it is defined, by nearest rank. `figures` gets how
-/// often each image was drawn and gives the same number of figures each time.
+/// often each image was drawn, and returns the same number of figures each time.
 ///
-/// An interval is `None` with fewer than two units, whose resamples are all alike, and where fewer resamples than
-/// put one beyond it define the figure.
+/// An interval is `None` with fewer than two units, whose resamples are all alike, and if too few resamples define
+/// the figure.
 pub(super) fn intervals(
     units: &Units,
     resamples: usize,
@@ -58,7 +57,7 @@ pub(super) fn intervals(
 ) -> Vec<Option<[f64; 2]>> {
     let resamples = if units.count < 2 { 0 } else { resamples };
     let mut seeds = fastrand::Rng::with_seed(seed);
-    // Each resample has a seed of its own, so that it does not matter which thread makes it.
+    // Each resample has its own seed, so that the thread does not matter.
     let seeds: Vec<u64> = (0..resamples).map(|_| seeds.u64(..)).collect();
     let resampled: Vec<Vec<Option<f64>>> = seeds
         .par_iter()

@@ -1,21 +1,20 @@
-//! Whether probabilities can be taken at their word.
+//! Calibration: whether probabilities agree with frequencies.
 
-/// Into how many equally wide bins the largest probability is sorted.
+/// Number of equally wide bins for the largest probability.
 pub const BINS: usize = 15;
 
 /// The images whose largest probability lies in one of [`BINS`] equal parts of 0 to 1, each without its lower end
 /// and with its upper one.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Bin {
-    /// How many.
+    /// Number of images.
     pub images: u64,
-    /// Of how many the most probable class is the true one.
+    /// Number of images whose most probable class is the true one.
     pub right: u64,
-    /// The largest probabilities, summed.
+    /// Sum of the largest probabilities.
     pub confidence_sum: f64,
 }
 
-/// What calibration needs of each image.
 pub(super) struct Calibration(Vec<Judged>);
 
 struct Judged {
@@ -27,8 +26,8 @@ struct Judged {
 }
 
 impl Calibration {
-    /// From each image's probabilities and true class. What counts is the most probable class, the first of
-    /// equals: it is what the largest probability speaks of, whatever the decision rule makes of it.
+    /// From each image's probabilities and true class. The most probable class counts (of equals the first), not the
+    /// one that the decision rule chooses: the largest probability is that of the former.
     pub(super) fn new<'a>(images: impl Iterator<Item = (&'a [f32], usize)>) -> Self {
         let judge = |(probabilities, truth): (&[f32], usize)| {
             let ranked = probabilities.iter().copied().enumerate().rev();
@@ -39,7 +38,7 @@ impl Calibration {
                 (f64::from(*p) - wanted).powi(2)
             };
             Judged {
-                // Of 0 and of NaN: the first.
+                // The first bin for 0 and NaN.
                 bin: ((confidence * BINS as f64).ceil() as usize).clamp(1, BINS) - 1,
                 right: most == truth,
                 confidence,
@@ -69,7 +68,7 @@ impl Calibration {
         (images > 0).then(|| off / images as f64)
     }
 
-    /// Brier score (Brier 1950), from 0 to 2.
+    /// From 0 to 2 (Brier 1950).
     pub(super) fn brier(&self, weights: &[u32]) -> Option<f64> {
         let images: u64 = weights.iter().map(|w| u64::from(*w)).sum();
         let sum: f64 = self.0.iter().zip(weights).map(|(image, w)| image.brier * f64::from(*w)).sum();

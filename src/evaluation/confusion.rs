@@ -1,6 +1,4 @@
-//! What was decided for what, and the figures that follow from counting.
-
-use super::prepared::mean;
+//! The confusion matrix and the figures that follow from it.
 
 /// Counts of images by true class (rows) and decision (columns), in the order of the labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,12 +22,12 @@ impl Confusion {
         self.counts.chunks_exact(self.classes)
     }
 
-    /// How many images of a class there are.
+    /// Number of images of a class.
     pub fn occurrences(&self, class: usize) -> u64 {
         self.counts[class * self.classes..][..self.classes].iter().sum()
     }
 
-    /// How many images were decided as a class.
+    /// Number of images predicted as a class.
     pub fn decisions(&self, class: usize) -> u64 {
         self.counts.iter().skip(class).step_by(self.classes).sum()
     }
@@ -64,7 +62,7 @@ impl Confusion {
         ratio(others - false_alarms, others)
     }
 
-    /// Defined where the class occurs or was decided; 0 without a hit.
+    /// Defined if the class occurs or was predicted; 0 without a hit.
     pub(super) fn f1(&self, class: usize) -> Option<f64> {
         ratio(2 * self.hits(class), self.occurrences(class) + self.decisions(class))
     }
@@ -72,4 +70,9 @@ impl Confusion {
 
 pub(super) fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+pub(super) fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, count) = values.fold((0.0, 0_u32), |(sum, count), value| (sum + value, count + 1));
+    (count > 0).then(|| sum / f64::from(count))
 }

@@ -1,23 +1,23 @@
-//! The decision that a model's own threshold takes: to flag or not.
+//! Flagged images: sensitivity and specificity at the model's own threshold.
 
 use serde::Serialize;
 
 use super::confusion::ratio;
 
-/// How many images are flagged.
+/// Numbers of images.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Flagged {
     /// Malignant images.
     pub malignant: u64,
-    /// Of these, how many are flagged.
+    /// Malignant images that are flagged.
     pub malignant_flagged: u64,
     /// Benign images.
     pub benign: u64,
-    /// Of these, how many are flagged.
+    /// Benign images that are flagged.
     pub benign_flagged: u64,
 }
 
-/// Of each image whether it is malignant, and whether it is flagged.
+/// For each image whether it is malignant and whether it is flagged.
 pub(super) struct Flags(pub(super) Vec<(bool, bool)>);
 
 impl Flags {

@@ -1,8 +1,7 @@
-//! How good predictions are, measured against known classes; numbers only, no clocks, no text.
+//! Predictions evaluated against known classes; numbers only, no text.
 //!
-//! [`Sample::score`] is the function to read first. Every figure is computed from weights, one an image:
-//! all 1 for the figure itself, the number of times an image was drawn for a resample of its interval.
-//! What has to be sorted is sorted once.
+//! [`Sample::score`] is the function to read first. Every figure is computed under weights, one per image: all 1
+//! for the figure itself, and how often each image was drawn for a resample of its interval. Sorting is done once.
 
 mod bootstrap;
 mod calibration;
@@ -20,10 +19,10 @@ pub use flag::Flagged;
 pub use roc::Point;
 pub use scores::{AtThreshold, Estimate, Overall, PerClass, Scores};
 
-/// Classified images whose class is known. Of each it holds the class, the decision and one number a class.
+/// Classified images whose true class is known. For each image it holds the true class, the predicted class and the
+/// probabilities.
 pub struct Sample<'s> {
     spec: &'s ModelSpec,
-    /// One an image, as are the decisions.
     truths: Vec<usize>,
     decisions: Vec<usize>,
     /// Images x classes, row by row.
@@ -43,9 +42,9 @@ impl<'s> Sample<'s> {
         }
     }
 
-    /// Adds an image: its true class and the decision as indices of the model's labels, and the probability of
-    /// each label. Images of one lesion, told by any number, are no independent evidence and are resampled
-    /// together; an image without one stands for itself.
+    /// Adds an image: its true class and its predicted class as indices of the model's labels, and the probability of
+    /// each label. `lesion` is any number that identifies the lesion. Images of one lesion are not independent and are
+    /// resampled together; an image without a lesion is resampled on its own.
     ///
     /// # Panics
     /// When a class or the number of probabilities is not the model's.
@@ -61,22 +60,22 @@ impl<'s> Sample<'s> {
         self.units.push(lesion);
     }
 
-    /// How many images.
+    /// Number of images.
     pub fn len(&self) -> usize {
         self.truths.len()
     }
 
-    /// Whether there is no image.
+    /// Whether there are no images.
     pub fn is_empty(&self) -> bool {
         self.truths.is_empty()
     }
 
-    /// How many independent units: lesions, and images without one.
+    /// Number of independent units: lesions, and images without a lesion.
     pub fn units(&self) -> usize {
         self.units.count()
     }
 
-    /// All figures, each with a 95 % percentile interval from so many bootstrap resamples (Efron 1979) of lesions.
+    /// All figures, each with a 95 % percentile interval from bootstrap resamples (Efron 1979) of lesions.
     ///
     /// The same sample, number of resamples and seed give the same intervals on any number of threads. A resample
     /// in which a figure is undefined does not count towards that figure's interval.
@@ -87,7 +86,7 @@ impl<'s> Sample<'s> {
         let intervals =
             bootstrap::intervals(&self.units, resamples, seed, |weights| prepared.figures(weights));
         let mut estimates = values.into_iter().zip(intervals).map(|(value, interval)| {
-            // A broken model may give probabilities that are no numbers.
+            // A broken model may give NaN.
             let value = value.filter(|v| v.is_finite());
             Estimate { value, ci95: interval.filter(|_| value.is_some()) }
         });

@@ -1,13 +1,13 @@
 //! A sample made ready to be scored under many weights.
 
-use super::calibration::Calibration;
+use super::Sample;
+use super::calibration::{Bin, Calibration};
+use super::confusion::{Confusion, mean};
 use super::flag::{Flagged, Flags};
-use super::roc::Ranking;
+use super::roc::{Point, Ranking};
 use super::scores::{Overall, PerClass};
-use super::{Bin, Confusion, Point, Sample};
 use crate::spec::Group;
 
-/// The code of melanoma, alone among the malignant in being asked about by itself.
 const MELANOMA: &str = "mel";
 
 pub(super) struct Prepared<'a> {
@@ -16,7 +16,7 @@ pub(super) struct Prepared<'a> {
     /// By the probability of each class.
     by_class: Vec<Ranking>,
     by_malignancy: Ranking,
-    /// By the model's own threshold; without one, none is flagged.
+    /// Without a threshold no image is flagged.
     flags: Flags,
     calibration: Calibration,
 }
@@ -102,10 +102,4 @@ impl<'a> Prepared<'a> {
     pub(super) fn class_rocs(&self, weights: &[u32]) -> Vec<Vec<Point>> {
         self.by_class.iter().map(|ranking| ranking.curve(weights)).collect()
     }
-}
-
-/// `None` of nothing.
-pub(super) fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let (sum, count) = values.fold((0.0, 0_u32), |(sum, count), value| (sum + value, count + 1));
-    (count > 0).then(|| sum / f64::from(count))
 }

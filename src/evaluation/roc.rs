@@ -1,6 +1,6 @@
 //! Receiver operating characteristics (Fawcett 2006, "An introduction to ROC analysis").
 
-/// A threshold's place on a ROC curve.
+/// A point of a ROC curve, for one threshold.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
     /// Share of the negatives at or above the threshold: 1 - specificity.
@@ -9,18 +9,18 @@ pub struct Point {
     pub sensitivity: f64,
 }
 
-/// Images from the highest score of a yes-or-no question to the lowest.
+/// Images in the order of a score, the highest first.
 pub(super) struct Ranking(Vec<Ranked>);
 
 struct Ranked {
     image: u32,
     positive: bool,
-    /// The next image has a lower score, so that a threshold fits in between.
+    /// Whether the next image has a lower score, so that a threshold fits in between.
     ends_tie: bool,
 }
 
 impl Ranking {
-    /// Sorts the images, at most 2^32, by score; `is_positive` is asked for each one's truth.
+    /// Sorts the images, at most 2^32, by score. `is_positive` gets the index of an image.
     pub(super) fn new(scores: &[f32], is_positive: impl Fn(usize) -> bool) -> Self {
         let mut order: Vec<usize> = (0..scores.len()).collect();
         order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
@@ -52,7 +52,7 @@ impl Ranking {
         self.thresholds(weights, |counts| thresholds.push(counts));
         let all = thresholds.last().filter(|all| all.positives > 0 && all.negatives > 0)?;
         let allowed = |counts: &&Counts| 100 * counts.negatives <= (100 - specificity) * all.negatives;
-        // Both counts only grow; above the highest score nothing is found.
+        // Both counts only grow. No threshold allowed means one above the highest score, which finds nothing.
         let found = thresholds.iter().take_while(allowed).last().map_or(0, |counts| counts.positives);
         Some(found as f64 / all.positives as f64)
     }
@@ -72,7 +72,7 @@ impl Ranking {
         thresholds.iter().map(point).collect()
     }
 
-    /// What lies at or above each threshold, from the highest down; at last everything.
+    /// Visits the counts at or above each threshold, from the highest threshold to one below all scores.
     fn thresholds(&self, weights: &[u32], mut visit: impl FnMut(Counts)) {
         let mut counts = Counts::default();
         for ranked in &self.0 {

@@ -1,22 +1,25 @@
-//! What scoring gives: named figures, each with its interval.
+//! The figures of an evaluation, each with its interval.
 
 use serde::Serialize;
 
-use super::{Bin, Confusion, Flagged, Point};
+use super::calibration::Bin;
+use super::confusion::Confusion;
+use super::flag::Flagged;
+use super::roc::Point;
 
-/// A figure of a sample.
+/// A figure and its interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Estimate {
-    /// `None` where the figure is undefined, as the recall of a class that does not occur.
+    /// `None` if the figure is undefined, as is the recall of a class that does not occur.
     pub value: Option<f64>,
-    /// Its 95 % interval; `None` where the figure is, and with fewer than two lesions or too few resamples.
+    /// Its 95 % interval; `None` if the figure is undefined, or with fewer than two lesions or too few resamples.
     pub ci95: Option<[f64; 2]>,
 }
 
-/// Figures of all classes together, from 0 to 1 unless said otherwise.
+/// Figures of all classes together, from 0 to 1 unless noted otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Overall<T> {
-    /// Share of decisions that are right.
+    /// Share of images whose predicted class is right.
     pub accuracy: T,
     /// Mean recall of the classes that occur.
     pub balanced_accuracy: T,
@@ -26,7 +29,7 @@ pub struct Overall<T> {
     pub melanoma_auroc: T,
     /// AUROC of the malignant probability, malignant classes against benign ones.
     pub malignant_auroc: T,
-    /// Share of the malignant found at the threshold that leaves 80 % of the benign alone.
+    /// Share of the malignant images found at the threshold that spares 80 % of the benign ones.
     pub sensitivity_at_80_specificity: T,
     /// As above, 90 %.
     pub sensitivity_at_90_specificity: T,
@@ -41,11 +44,11 @@ pub struct Overall<T> {
 /// Figures of one class against all others, from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct PerClass<T> {
-    /// Share of the class's images decided as such; also called sensitivity.
+    /// Share of the class's images that are predicted as this class; also called sensitivity.
     pub recall: T,
-    /// Share of the images decided as the class that are.
+    /// Share of the images predicted as the class that are of this class.
     pub precision: T,
-    /// Share of the other images not decided as the class.
+    /// Share of the images of other classes that are not predicted as this class.
     pub specificity: T,
     /// Harmonic mean of precision and recall.
     pub f1: T,
@@ -53,36 +56,36 @@ pub struct PerClass<T> {
     pub auroc: T,
 }
 
-/// The decision to flag an image, which is the model's own threshold of the malignant probability.
+/// Figures at the model's own threshold of the malignant probability.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct AtThreshold {
-    /// The least malignant probability that is flagged.
+    /// Images with at least this malignant probability are flagged.
     pub threshold: f32,
     /// Share of the malignant images that are flagged.
     pub sensitivity: Estimate,
-    /// Share of the benign images that are not.
+    /// Share of the benign images that are not flagged.
     pub specificity: Estimate,
-    /// What was counted.
+    /// The counts.
     #[serde(flatten)]
     pub images: Flagged,
 }
 
-/// All about a sample.
+/// The result of [`Sample::score`](super::Sample::score).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scores {
     /// Of all classes together.
     pub overall: Overall<Estimate>,
-    /// Index of the class that [`Overall::melanoma_auroc`] is about, if the model has it.
+    /// Index of the class of [`Overall::melanoma_auroc`], if the model has it.
     pub melanoma: Option<usize>,
     /// In the order of the labels.
     pub per_class: Vec<PerClass<Estimate>>,
     /// `None` for a model without a threshold.
     pub at_threshold: Option<AtThreshold>,
-    /// What was decided for what.
+    /// Predicted classes by true class.
     pub confusion: Confusion,
-    /// How often the largest probability is right, by its size.
+    /// How often the most probable class is right, by its probability.
     pub reliability: Vec<Bin>,
-    /// The ROC curve of the malignant probability; empty where undefined, as are those of classes.
+    /// The ROC curve of the malignant probability; empty if undefined, as are those of classes.
     pub malignant_roc: Vec<Point>,
     /// The ROC curve of each class against the rest, in the order of the labels.
     pub class_rocs: Vec<Vec<Point>>,
@@ -104,7 +107,7 @@ impl<T> Overall<T> {
         ]
     }
 
-    /// The same order: the fields of a literal are evaluated as they are written.
+    /// In the order of [`Self::into_array`]: fields are evaluated in the order in which they are written.
     fn from_figures(mut next: impl FnMut() -> T) -> Self {
         Self {
             accuracy: next(),
@@ -131,7 +134,7 @@ impl<T> PerClass<T> {
     }
 }
 
-/// From one row of figures, first those of [`Overall`], then each class's, then the two at the model's threshold.
+/// From one row of figures: those of [`Overall`], those of each class, and the two at the model's threshold.
 pub(super) fn unflatten<T>(
     figures: &mut impl Iterator<Item = T>,
     classes: usize,

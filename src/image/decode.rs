@@ -7,75 +7,74 @@ use image::error::ImageError;
 use image::metadata::Orientation;
 use image::{ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
-use super::memory;
-use super::rgb::Samples;
+use super::rgb::PixelType;
 use super::tiff::Tiff;
-use super::{completeness, reduced};
+use super::{jpeg, memory};
 use crate::panics;
 
-/// Pictures with more pixels are refused from their header alone: 64 megapixels.
+/// Images with more pixels are refused by their header alone: 64 megapixels.
 pub const MAX_PIXELS: u64 = 64_000_000;
 
-/// Pictures that take more memory to decode, with the RGB that is made of them, are refused from their headers: 400 MiB.
+/// Images that need more memory to decode, including their RGB pixels, are refused by their headers: 400 MiB.
 ///
-/// With 8 bits to a sample nearly everything of [`MAX_PIXELS`] takes less, with 16 bits at least 35 megapixels do.
+/// Nearly all images of [`MAX_PIXELS`] need less with 8 bits per sample; with 16 bits, those up to 35 megapixels do.
 pub const MAX_MEMORY: u64 = 400 << 20;
 
-/// What a header may take beside the pixels: colour profiles and the like.
+/// Bytes that a header may take beside the pixels, as for colour profiles.
 const MAX_METADATA: u64 = 32 << 20;
 
-/// What files of the formats that [`decode`] reads are called.
+/// File extensions of the formats that [`decode`] reads.
 pub const EXTENSIONS: [&str; 10] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "tif", "tiff", "gif"];
 
-/// Whether a file is taken from a directory. One that is named itself is read whatever it is called.
+/// Whether a file in a directory is taken as an image. A file that is itself named is read with any extension.
 #[must_use]
 pub fn has_image_extension(path: &Path) -> bool {
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
     EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension))
 }
 
-/// A decoded picture as stored, and how to turn it upright.
+/// A decoded image as stored, and how to turn it upright.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pixels {
     /// 8-bit RGB, alpha already laid on white. A large JPEG may be reduced.
     pub rgb: RgbImage,
-    /// Width and height of the picture as stored, not reduced, in pixels.
+    /// Width and height of the image as stored in the file, not reduced, in pixels.
     pub stored_size: (u32, u32),
-    /// What EXIF says must be done to see the picture as it was taken. Applied only to the small
-    /// square that the network sees: turning 12 megapixels costs more than classifying them.
+    /// How to turn the pixels upright, from EXIF. Applied only to the small square that the network
+    /// gets: turning 12 megapixels takes longer than classifying them.
     pub orientation: Orientation,
 }
 
 impl Pixels {
-    /// Width and height of the upright picture, in pixels.
+    /// Width and height of the upright image, in pixels.
     pub fn upright_size(&self) -> (u32, u32) {
         let (width, height) = self.stored_size;
         if self.is_transposed() { (height, width) } else { (width, height) }
     }
 
-    /// Whether turning the picture upright swaps its width and height.
+    /// Whether turning the image upright swaps its width and height.
     pub(super) fn is_transposed(&self) -> bool {
         use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
         matches!(self.orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH)
     }
 }
 
-/// Why bytes are not a usable picture.
+/// Why bytes cannot be decoded.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     /// There are no bytes.
     #[error("empty file")]
     Empty,
-    /// The content is no known picture format, whatever the file's name says.
+    /// The content is in no known image format. The file's name does not matter.
     #[error("not an image (JPEG, PNG, WebP, BMP, TIFF and GIF are read)")]
     NotAnImage,
-    /// A picture, of a format or variant that is not read.
+    /// An image in a format or variant that is not supported.
     #[error("unsupported image: {0}")]
     Unsupported(String),
     /// Beyond [`MAX_PIXELS`] or [`MAX_MEMORY`].
     #[error("image too large: {0}")]
     TooLarge(String),
-    /// The file ends before the picture does. A decoder could fill in gray; a classifier must not.
+    /// The file ends before the image does. A decoder could fill in gray; a classifier must not.
     #[error("truncated image: the file ends before the picture does")]
     Truncated,
     /// Damaged.
@@ -98,21 +97,21 @@ impl DecodeError {
 
 /// Decodes a JPEG, PNG, WebP, BMP, TIFF or GIF (first frame), recognised by content.
 ///
-/// Gray, palette, 16-bit, CMYK and YCCK become 8-bit RGB; alpha is laid on white. `side` is that of
-/// the square of pixels to be made of the picture: a JPEG that is much larger is decoded at a half or a
-/// quarter of its size, at least three times `side`.
+/// Gray, palette, 16-bit, CMYK and YCCK become 8-bit RGB; alpha is laid on white. `side` is the side of the
+/// square that will be made of the image, in pixels: a much larger JPEG is decoded at a half or a quarter of
+/// its size, at least three times `side`.
 ///
 /// # Errors
-/// See [`DecodeError`]. A picture beyond the limits is refused before its pixels are read.
+/// See [`DecodeError`]. An image beyond the limits is refused before its pixels are read.
 pub fn decode(encoded: &[u8], side: usize) -> Result<Pixels, DecodeError> {
     guarded(encoded, || Picture::open(encoded)?.decode(encoded, side))
 }
 
-/// About how many bytes [`decode`] holds at most at once for a picture, and at most [`MAX_MEMORY`]. Told by its
-/// headers; no pixel is decoded.
+/// About how many bytes [`decode`] holds at once for an image, from its headers: no pixel is decoded. At most
+/// [`MAX_MEMORY`].
 ///
 /// # Errors
-/// As [`decode`] for a picture beyond the limits, or one whose header is damaged.
+/// As [`decode`], for an image beyond the limits or with a damaged header.
 pub fn peak_memory(encoded: &[u8]) -> Result<u64, DecodeError> {
     guarded(encoded, || Picture::open(encoded).map(|picture| picture.memory))
 }
@@ -129,7 +128,7 @@ fn guarded<T>(encoded: &[u8], work: impl FnOnce() -> Result<T, DecodeError>) -> 
     })
 }
 
-/// A picture within the limits, of which no pixel is decoded.
+/// An image within the limits, of which no pixel is decoded yet.
 struct Picture<'a> {
     format: ImageFormat,
     size: (u32, u32),
@@ -139,7 +138,7 @@ struct Picture<'a> {
 
 enum Source<'a> {
     Tiff(Box<Tiff<'a>>),
-    Other(Box<dyn ImageDecoder + 'a>, Samples),
+    Other(Box<dyn ImageDecoder + 'a>, PixelType),
 }
 
 impl<'a> Picture<'a> {
@@ -157,20 +156,20 @@ impl<'a> Picture<'a> {
             limits.max_alloc = Some(MAX_METADATA);
             reader.limits(limits);
             let decoder = Box::new(reader.into_decoder()?);
-            let samples = Samples::of(decoder.color_type());
-            let samples = samples.ok_or_else(|| {
+            let pixel_type = PixelType::of(decoder.color_type());
+            let pixel_type = pixel_type.ok_or_else(|| {
                 DecodeError::Unsupported(format!("{format:?} with the colours {:?}", decoder.color_type()))
             })?;
             let size = decoder.dimensions();
-            (size, memory::of(encoded, format, size, samples)?, Source::Other(decoder, samples))
+            (size, memory::of(encoded, format, size, pixel_type)?, Source::Other(decoder, pixel_type))
         };
         refuse_size(size, memory)?;
         Ok(Self { format, size, memory, source })
     }
 
     fn decode(self, encoded: &[u8], side: usize) -> Result<Pixels, DecodeError> {
-        // The JPEG decoder fills what is missing with gray instead of saying so.
-        if completeness::is_jpeg_cut_short(encoded) {
+        // The JPEG decoder fills what is missing with gray, and reports success.
+        if jpeg::is_cut_short(encoded) {
             return Err(DecodeError::Truncated);
         }
         let (rgb, orientation) = match self.source {
@@ -178,14 +177,14 @@ impl<'a> Picture<'a> {
                 let orientation = tiff.orientation;
                 (tiff.read()?, orientation)
             }
-            Source::Other(mut decoder, samples) => {
-                // A damaged EXIF block must not cost the picture.
+            Source::Other(mut decoder, pixel_type) => {
+                // An image with a damaged EXIF block is still decoded.
                 let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
                 let reduced =
-                    (self.format == ImageFormat::Jpeg).then(|| reduced::decode(encoded, side)).flatten();
+                    (self.format == ImageFormat::Jpeg).then(|| jpeg::decode_reduced(encoded, side)).flatten();
                 let rgb = match reduced {
                     Some(rgb) => rgb,
-                    None => whole(decoder, self.size, samples)?,
+                    None => whole(decoder, self.size, pixel_type)?,
                 };
                 (rgb, orientation)
             }
@@ -215,15 +214,15 @@ fn refuse_size((width, height): (u32, u32), memory: u64) -> Result<(), DecodeErr
 fn whole(
     mut decoder: Box<dyn ImageDecoder + '_>,
     (width, height): (u32, u32),
-    samples: Samples,
+    pixel_type: PixelType,
 ) -> Result<RgbImage, DecodeError> {
-    let mut pixels = vec![0; width as usize * height as usize * samples.bytes()];
-    // For a decoder's own buffers; only that of GIF keeps to it, and the others are counted in advance.
+    let mut pixels = vec![0; width as usize * height as usize * pixel_type.bytes()];
+    // Only the GIF decoder keeps to this limit; the memory of the others is computed in advance.
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(memory::of_frame(pixels.len() as u64));
     decoder.set_limits(limits)?;
     decoder.read_image_boxed(&mut pixels)?;
-    let rgb = RgbImage::from_raw(width, height, samples.into_rgb(pixels));
+    let rgb = RgbImage::from_raw(width, height, pixel_type.into_rgb(pixels));
     rgb.ok_or_else(|| DecodeError::Damaged(format!("not all of its {width}x{height} pixels are there")))
 }
 
@@ -239,7 +238,6 @@ impl From<ImageError> for DecodeError {
     }
 }
 
-/// Whether an unexpected end of file is behind an error.
 fn ends_early(error: &ImageError) -> bool {
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {

@@ -1,9 +1,9 @@
-//! Where in its square a network found a class.
+//! Heatmaps: where in the square the network found a class.
 
 use image::{ImageBuffer, Luma, Rgb, RgbImage, imageops};
 
 /// A class activation map (Zhou et al., Learning deep features for discriminative localization, CVPR
-/// 2016) of one class: what each cell of a grid over the square adds to the class's logit, their mean.
+/// 2016) of one class: what each cell of a grid over the square adds to the class's logit, the mean of the cells.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClassMap {
     /// Rows of the grid, and columns.
@@ -12,11 +12,11 @@ pub struct ClassMap {
     pub cells: Vec<f32>,
 }
 
-/// A cell as much above the mean as this has the full colour even if no other is as high. With the
-/// highest cell as the only measure a map without a summit would look as decided as one with.
+/// Logits above the mean at which a cell has at most the full colour. If only the highest cell counted, a nearly flat map
+/// would look as decided as one with a clear summit.
 const FULL_HEAT: f32 = 1.0;
 
-/// How much of the picture the hottest colour covers: half of a lesion's contrast is left under it.
+/// Share of the hottest colour over the image: half of a lesion's contrast remains visible.
 const OPACITY: f32 = 0.5;
 
 /// Viridis (Smith, van der Walt and Firing 2015, CC0; the table of matplotlib), at nine even steps: equal steps look equal,
@@ -35,9 +35,9 @@ const VIRIDIS: [[f32; 3]; 9] = [
 
 /// The square with colour over the cells that add more to the class than its cells do on average.
 ///
-/// Softmax does not change when all logits grow alike, so a cell's value says something only against
-/// the others: the mean has no colour, nor has what is below. The highest cell has the hottest colour,
-/// unless it is less than one logit above the mean. In between cells are joined bilinearly.
+/// Softmax does not change when all logits grow alike, so a cell's value has a meaning only relative to the
+/// others: cells at or below the mean have no colour. The highest cell has the hottest colour, unless it
+/// is less than one logit above the mean. Between cells colours are interpolated bilinearly.
 pub fn heatmap(square: &RgbImage, map: &ClassMap) -> RgbImage {
     let side = map.side as u32;
     let Some(cells) = ImageBuffer::<Luma<f32>, _>::from_raw(side, side, heat(&map.cells)) else {
@@ -63,8 +63,8 @@ fn heat(cells: &[f32]) -> Vec<f32> {
     cells.iter().map(|cell| ((cell - mean) / summit).max(0.0)).collect()
 }
 
-/// What is laid over the picture where the heat is 0 (the mean of the cells) to 1 (the most): red, green and blue up to
-/// 255, and how much of the picture they cover.
+/// The colour that is laid over the image for a heat of 0 (the mean of the cells) to 1 (the maximum): red, green and blue
+/// from 0 to 255, and the opacity from 0 to 1.
 pub fn heat_color(heat: f32) -> ([f32; 3], f32) {
     let heat = heat.clamp(0.0, 1.0);
     let place = heat * (VIRIDIS.len() - 1) as f32;
@@ -74,7 +74,7 @@ pub fn heat_color(heat: f32) -> ([f32; 3], f32) {
         let (from, to) = (VIRIDIS[below][channel], VIRIDIS[below + 1][channel]);
         from + share * (to - from)
     });
-    // Steeper at first, or what is warm would hardly be seen.
+    // Steeper at first, or low heat would hardly be visible.
     (color, OPACITY * heat * (2.0 - heat))
 }
 

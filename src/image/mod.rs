@@ -1,12 +1,10 @@
 //! Encoded bytes to pixels to the network's input, within fixed bounds.
 
-mod completeness;
 mod decode;
 mod heatmap;
 mod jpeg;
 mod memory;
 mod preprocess;
-mod reduced;
 mod rgb;
 mod texture;
 mod tiff;

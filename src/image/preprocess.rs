@@ -7,14 +7,12 @@ use image::metadata::Orientation;
 use image::{DynamicImage, RgbImage};
 
 use super::Pixels;
-use crate::spec::{Crop, Input, Resize};
+use crate::spec::Input;
 
-/// The upright square that the network sees, `side` x `side` pixels of 8-bit RGB.
+/// The upright square that the network gets, `side` x `side` pixels of 8-bit RGB.
 pub fn square(pixels: &Pixels, input: &Input) -> RgbImage {
     let side = input.side() as u32;
-    let Crop::CenterSquare = input.crop;
     let (left, top, crop) = center_square(pixels);
-    let Resize::Triangle = input.resize;
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     let mut resized = RgbImage::new(side, side);
     let mut target = TypedImage::<U8x3>::from_buffer(side, side, &mut resized).expect("side x side pixels");
@@ -24,9 +22,9 @@ pub fn square(pixels: &Pixels, input: &Input) -> RgbImage {
     // A crop in the options would let the filter reach for the pixels around the square.
     let cropped = TypedCroppedImage::from_ref(&source, left, top, crop, crop);
     let cropped = cropped.expect("the centre square lies inside the image");
-    // The typed call, because the other one brings 3 MB of code for pixels of other types.
+    // The typed call, because the untyped one adds 3 MB of code for other pixel types.
     Resizer::new().resize_typed(&cropped, &mut target, &options).expect("the options crop nothing");
-    // Resampling is symmetric, so turning the small square equals turning the large picture.
+    // Resampling is symmetric, so turning the small square equals turning the large image.
     let mut upright = DynamicImage::ImageRgb8(resized);
     upright.apply_orientation(pixels.orientation);
     upright.into_rgb8()
@@ -38,7 +36,7 @@ pub fn normalise(square: &RgbImage, input: &Input) -> Vec<f32> {
     let mut tensor = Vec::with_capacity(3 * plane);
     for channel in 0..3 {
         let (mean, std) = (input.mean[channel], input.std[channel]);
-        // A pixel has 256 values, and looking them up is faster than dividing.
+        // Looking up one of 256 values is faster than dividing.
         let normalised: [f32; 256] = std::array::from_fn(|value| (value as f32 - mean) / std);
         let pixels = square.as_raw().chunks_exact(3);
         tensor.extend(pixels.map(|pixel| normalised[usize::from(pixel[channel])]));
@@ -46,11 +44,10 @@ pub fn normalise(square: &RgbImage, input: &Input) -> Vec<f32> {
     tensor
 }
 
-/// Left, top and side of the centre square, in the coordinates of the stored picture.
+/// Left, top and side of the centre square, in the coordinates of the stored image.
 ///
-/// Where an odd pixel is left over, the square lies to the left or top of the *upright* picture's
-/// centre. Seen from the stored picture, that is to the right or bottom of an axis that turning
-/// upright reverses.
+/// Where an odd pixel is left over, the square lies to the left or top of the *upright* image's centre.
+/// In the stored image that is to the right or bottom, on an axis that turning upright reverses.
 fn center_square(pixels: &Pixels) -> (u32, u32, u32) {
     use Orientation::{
         FlipHorizontal, FlipVertical, NoTransforms, Rotate90, Rotate90FlipH, Rotate180, Rotate270,

@@ -1,8 +1,8 @@
-//! Samples of any kind to 8-bit RGB.
+//! Stored pixels of any type to 8-bit RGB.
 
 use image::ColorType;
 
-/// What the samples of a pixel are, one after the other.
+/// The samples of a pixel, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Channels {
     Gray,
@@ -12,7 +12,7 @@ pub(super) enum Channels {
     Cmyk,
 }
 
-/// What one sample is: an integer of full range, or a number from 0 to 1. Of more than a byte, in the machine's order.
+/// The type of a sample: an integer of full range, or a number from 0 to 1. Bytes are in the machine's order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Depth {
     U8,
@@ -20,15 +20,14 @@ pub(super) enum Depth {
     F32,
 }
 
-/// How pixels are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Samples {
+pub(super) struct PixelType {
     pub(super) channels: Channels,
     pub(super) depth: Depth,
 }
 
-impl Samples {
-    /// `None` for a kind that the image crate has come to know since.
+impl PixelType {
+    /// `None` for a type that a newer image crate has added.
     pub(super) fn of(color: ColorType) -> Option<Self> {
         use Channels::{Gray, GrayAlpha, Rgb, Rgba};
         use Depth::{F32, U8, U16};
@@ -48,12 +47,11 @@ impl Samples {
         Some(Self { channels, depth })
     }
 
-    /// Of a pixel.
     pub(super) fn bytes(self) -> usize {
         self.channels.count() * self.depth.bytes()
     }
 
-    /// As many pixels as fit into both; alpha is laid on white.
+    /// Converts as many pixels as both slices hold; alpha is laid on white.
     pub(super) fn convert(self, from: &[u8], to: &mut [u8]) {
         match self.depth {
             Depth::U8 => convert::<1>(self.channels, from, to, |[value]| value),
@@ -62,14 +60,14 @@ impl Samples {
             }),
             Depth::F32 => convert::<4>(self.channels, from, to, |bytes| {
                 let value = f32::from_ne_bytes(bytes);
-                // What is no number is white, as the image crate has it.
+                // NaN becomes white, as in the image crate.
                 let bounded = if value < 1.0 { value.max(0.0) } else { 1.0 };
                 (bounded * 255.0).round() as u8
             }),
         }
     }
 
-    /// All pixels. Takes no second buffer where the result is the smaller one.
+    /// Converts all pixels, in place where the result is not larger.
     pub(super) fn into_rgb(self, mut pixels: Vec<u8>) -> Vec<u8> {
         /// Pixels at a time.
         const BLOCK: usize = 4096;
@@ -154,14 +152,14 @@ fn without_ink(ink: u8, black: u8) -> u8 {
 mod tests {
     use super::*;
 
-    /// The RGB of one pixel, stored in 16 bits and as numbers, too.
+    /// The RGB of one pixel, which must be the same from each depth.
     fn pixel(channels: Channels, values: &[u8]) -> [u8; 3] {
         let wide: Vec<u8> = values.iter().flat_map(|v| (u16::from(*v) * 257).to_ne_bytes()).collect();
         let numbers: Vec<u8> = values.iter().flat_map(|v| (f32::from(*v) / 255.0).to_ne_bytes()).collect();
         let mut rgb = [[0; 3]; 3];
         let stored = [(Depth::U8, values), (Depth::U16, &wide), (Depth::F32, &numbers)];
         for (to, (depth, from)) in rgb.iter_mut().zip(stored) {
-            Samples { channels, depth }.convert(from, to);
+            PixelType { channels, depth }.convert(from, to);
         }
         assert!(rgb[0] == rgb[1] && rgb[1] == rgb[2], "{channels:?} {values:?}: {rgb:?}");
         rgb[0]
@@ -181,7 +179,7 @@ mod tests {
 
     #[test]
     fn numbers_beyond_the_range_and_none_at_all_are_bounded() {
-        let gray = Samples { channels: Channels::Gray, depth: Depth::F32 };
+        let gray = PixelType { channels: Channels::Gray, depth: Depth::F32 };
         for (value, wanted) in [(-1.0, 0), (7.0, 255), (f32::INFINITY, 255), (f32::NAN, 255)] {
             let mut rgb = [0; 3];
             gray.convert(&value.to_ne_bytes(), &mut rgb);
@@ -194,11 +192,11 @@ mod tests {
         let count = 10_001;
         for channels in [Channels::Gray, Channels::GrayAlpha, Channels::Rgb, Channels::Rgba, Channels::Cmyk] {
             for depth in [Depth::U8, Depth::U16] {
-                let samples = Samples { channels, depth };
-                let pixels: Vec<u8> = (0..count * samples.bytes()).map(|n| (n * 31 % 251) as u8).collect();
+                let pixel_type = PixelType { channels, depth };
+                let pixels: Vec<u8> = (0..count * pixel_type.bytes()).map(|n| (n * 31 % 251) as u8).collect();
                 let mut wanted = vec![0; 3 * count];
-                samples.convert(&pixels, &mut wanted);
-                assert!(samples.into_rgb(pixels) == wanted, "{samples:?}");
+                pixel_type.convert(&pixels, &mut wanted);
+                assert!(pixel_type.into_rgb(pixels) == wanted, "{pixel_type:?}");
             }
         }
     }

@@ -1,8 +1,8 @@
-//! How much there is to see in a picture, measured on the square that the network sees.
+//! Contrast and sharpness, measured on the square that the network gets.
 
 use image::RgbImage;
 
-/// Contrast and sharpness of a square; zero where one pixel is like all others.
+/// Contrast and sharpness of a square; both are zero if all pixels are equal.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Texture {
     /// Standard deviation of the luma, on the 0..=255 scale.
@@ -26,7 +26,7 @@ pub fn texture(square: &RgbImage) -> Texture {
         of_luma.add(row.iter().map(|value| i16::from(*value)));
     }
     for rows in rows.windows(3) {
-        // Slices of one length, so that the loop over them needs no bounds checks.
+        // Slices of equal length, so that the loop needs no bounds checks.
         let inner = width.saturating_sub(2);
         let (above, row, below) = (&rows[0][1..=inner], rows[1], &rows[2][1..=inner]);
         let (left, middle, right) = (&row[..inner], &row[1..=inner], &row[width - inner..]);
@@ -40,7 +40,7 @@ pub fn texture(square: &RgbImage) -> Texture {
 
 // HWC -> HW
 fn luma(rgb: &[u8]) -> Vec<u8> {
-    /// Pixels at a time: with their channels apart, a compiler weighs them all at once.
+    /// Pixels at a time: with their channels separated, the compiler vectorises the weighting.
     const LANES: usize = 16;
     let mut luma = vec![0; rgb.len() / 3];
     let whole = luma.len() - luma.len() % LANES;

@@ -1,4 +1,4 @@
-//! TIFFs, a strip or a tile at a time: what is wide, planar or a palette is never held whole as it is stored.
+//! TIFF, decoded one strip or tile at a time, so that 16-bit, planar and palette images are never held whole as stored.
 
 use std::borrow::Cow;
 use std::io::{Cursor, ErrorKind};
@@ -11,36 +11,35 @@ use image::metadata::Orientation;
 
 use super::DecodeError;
 use super::jpeg;
-use super::rgb::{Channels, Depth, Samples};
+use super::rgb::{Channels, Depth, PixelType};
 
-/// Values of a field that are read. The most of a legitimate picture are the offsets of its tiles: 64 megapixels in
-/// planes of 16x16 pixels have a million.
+/// Values of a field that are read at most. The longest fields of legitimate images are offsets of tiles: 64
+/// megapixels in planes of 16x16 pixels have a million.
 const MAX_VALUES: u64 = 1 << 20;
 
 type Reader<'a> = Decoder<Cursor<Cow<'a, [u8]>>>;
 
-/// An opened TIFF, of which the header is checked and no pixel is read.
+/// An opened TIFF: the header is checked, no pixel is read.
 pub(super) struct Tiff<'a> {
     decoder: Reader<'a>,
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) orientation: Orientation,
-    /// Bytes that are held at once while reading.
+    /// Bytes that decoding holds at once.
     pub(super) memory: u64,
     kind: Kind,
     grid: Grid,
 }
 
-/// What a pixel is stored as.
 enum Kind {
-    Whole(Samples),
-    /// Gray levels of so many bits, less than a byte.
+    Whole(PixelType),
+    /// Gray levels of 1, 2 or 4 bits.
     Bits(u8),
-    /// Indices of so many bits, and what they stand for.
+    /// Bits of an index, and the colours.
     Palette(u8, Vec<[u8; 3]>),
 }
 
-/// How a picture is cut up: in strips of its whole width, or in tiles. Each plane is cut up alike.
+/// Strips, which are as wide as the image, or tiles; the same for each plane.
 #[derive(Clone, Copy)]
 struct Grid {
     width: u32,
@@ -69,7 +68,7 @@ impl<'a> Tiff<'a> {
     }
 
     pub(super) fn read(mut self) -> Result<RgbImage, DecodeError> {
-        // What is read is bounded by `memory`.
+        // The limit was checked with `memory`.
         self.decoder = self.decoder.with_limits(Limits::unlimited());
         let mut picture = RgbImage::new(self.width, self.height);
         let Grid { across, down, planes, .. } = self.grid;
@@ -98,7 +97,7 @@ impl<'a> Tiff<'a> {
     }
 }
 
-/// Reads a strip or tile of one plane; returns the bytes of its rows.
+/// Reads a strip or tile of one plane; returns the bytes per row.
 fn read_chunk(decoder: &mut Reader<'_>, chunk: u32, bytes: &mut Vec<u8>) -> Result<usize, DecodeError> {
     let layout = decoder.image_chunk_buffer_layout(chunk)?;
     bytes.resize(layout.len, 0);
@@ -134,28 +133,28 @@ impl Kind {
                 return Err(DecodeError::Unsupported(what));
             }
         };
-        Ok(Self::Whole(Samples { channels, depth }))
+        Ok(Self::Whole(PixelType { channels, depth }))
     }
 
     fn channels(&self) -> usize {
         match self {
-            Self::Whole(samples) => samples.channels.count(),
+            Self::Whole(pixel_type) => pixel_type.channels.count(),
             Self::Bits(_) | Self::Palette(..) => 1,
         }
     }
 
-    /// Turns a row, given as one of each plane, into RGB.
+    /// Converts a row, given as one slice per plane, to RGB.
     fn convert(&self, planes: &[&[u8]], row: &mut Vec<u8>, to: &mut [u8]) {
         match (self, planes) {
-            (Self::Whole(samples), [pixels]) => samples.convert(pixels, to),
-            (Self::Whole(samples), _) => {
+            (Self::Whole(pixel_type), [pixels]) => pixel_type.convert(pixels, to),
+            (Self::Whole(pixel_type), _) => {
                 row.clear();
-                let width = samples.depth.bytes();
+                let width = pixel_type.depth.bytes();
                 for x in 0..to.len() / 3 {
                     let values = planes.iter().filter_map(|plane| plane.get(x * width..(x + 1) * width));
                     row.extend(values.flatten());
                 }
-                samples.convert(row, to);
+                pixel_type.convert(row, to);
             }
             (Self::Bits(bits), _) => {
                 let full = (1 << bits) - 1;
@@ -172,7 +171,7 @@ impl Kind {
     }
 }
 
-/// The values in `row` of so many bits each, the highest bits first.
+/// The values in `row`, of `bits` bits each, the highest bits first.
 fn unpacked(row: &[u8], bits: u8) -> impl Iterator<Item = u8> {
     let starts = (0..8 / bits).map(move |n| 8 - bits * (n + 1));
     let mask = u8::MAX >> (8 - bits);
@@ -184,7 +183,7 @@ fn palette(decoder: &mut Reader<'_>, bits: u8) -> Result<Vec<[u8; 3]>, DecodeErr
     let map = decoder.get_tag_u16_vec(Tag::ColorMap)?;
     let count = 1 << bits;
     if map.len() != 3 * count {
-        return Err(damaged("its palette has not as many colours as its pixels can name"));
+        return Err(damaged("its palette has too few or too many colours for its pixels"));
     }
     let shift = if map.iter().all(|value| *value < 256) { 0 } else { 8 };
     Ok((0..count)
@@ -205,9 +204,9 @@ impl Grid {
         Ok(Self { width, height, across, down, planes: if is_planar { channels as u32 } else { 1 } })
     }
 
-    /// Bytes that reading one strip or tile takes.
+    /// Bytes that decoding one strip or tile takes.
     fn memory(&self, decoder: &mut Reader<'_>, encoded: &[u8]) -> Result<u64, DecodeError> {
-        // Those that are not shown are read, too, and the planes of a tile lie beside each other.
+        // Extra samples are read, too, and the planes of a tile are stored together.
         let samples = u64::from(decoder.find_tag_unsigned::<u16>(Tag::SamplesPerPixel)?.unwrap_or(1));
         let bits = u64::from(decoder.colortype()?.bit_depth());
         let area = u64::from(self.width) * u64::from(self.height);
@@ -218,8 +217,8 @@ impl Grid {
         }
         let mut largest = 0;
         for jpeg in self.jpegs(decoder, encoded)? {
-            let frame = jpeg::frame(jpeg).ok_or_else(|| damaged("a strip or tile is no JPEG"))?;
-            // It is decoded whole, whatever size it says it has.
+            let frame = jpeg::frame(jpeg).ok_or_else(|| damaged("a strip or tile is not a JPEG"))?;
+            // It is decoded whole, whatever the size of the strip or tile.
             if u64::from(frame.width) * u64::from(frame.height) > area {
                 return Err(damaged("a JPEG in it is larger than its strip or tile"));
             }
@@ -228,9 +227,8 @@ impl Grid {
         Ok(chunk.saturating_add(largest))
     }
 
-    /// The strips or tiles, as they are stored.
     fn jpegs<'e>(&self, decoder: &mut Reader<'_>, encoded: &'e [u8]) -> Result<Vec<&'e [u8]>, DecodeError> {
-        // They are put before each JPEG.
+        // The decoder puts the tables before each JPEG.
         if let Some(tables) = decoder.find_tag(Tag::JPEGTables)?
             && jpeg::has_frame(&tables.into_u8_vec()?)
         {
@@ -254,7 +252,7 @@ struct Field {
     tag: u16,
     kind: u16,
     count: u32,
-    /// Where in the file its value stands, or where that begins if it is longer than four bytes.
+    /// Position in the file of the value, or of the offset to a value of more than four bytes.
     value: usize,
 }
 
@@ -293,9 +291,9 @@ impl Endian {
     }
 }
 
-/// A field is read into 32 bytes a value, before any limit can be set.
+/// The decoder reads a field into 32 bytes per value, before any limit can be set.
 fn refuse_long_fields(tiff: &[u8]) -> Result<(), DecodeError> {
-    /// What describes pixels has lower numbers; from here on come notes of any length, which are not read.
+    /// Fields that describe pixels have lower numbers. From here on are notes of any length, which are not read.
     const NOTES: u16 = 700;
     let Some((_, mut fields)) = fields(tiff) else { return Ok(()) };
     match fields.find(|field| field.tag < NOTES && u64::from(field.count) > MAX_VALUES) {
@@ -306,8 +304,8 @@ fn refuse_long_fields(tiff: &[u8]) -> Result<(), DecodeError> {
     }
 }
 
-/// A copy of a TIFF with a palette that says that its indices are gray levels: then `tiff`, which knows no palettes,
-/// reads them. `None` for any other.
+/// A copy of a TIFF with a palette, in which the indices are declared as gray levels, because the `tiff` crate does not
+/// support palettes. `None` for a TIFF without one.
 fn as_gray(tiff: &[u8]) -> Option<Vec<u8>> {
     const PHOTOMETRIC_INTERPRETATION: u16 = 262;
     const SHORT: u16 = 3;

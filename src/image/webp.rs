@@ -1,17 +1,17 @@
-//! What the chunks of a WebP say of the memory that it takes to decode.
+//! How much memory a WebP takes to decode, from its chunks.
 //! <https://developers.google.com/speed/webp/docs/riff_container>
 
 use super::DecodeError;
 
-/// Bytes that the decoder holds beside the pixels that it gives.
+/// Bytes that the decoder holds beside the pixels that it returns.
 ///
 /// # Errors
-/// When a picture in the file is larger than the file says: the decoder compares the two only when that is decoded.
+/// When an image in the file is larger than the file's header has it: the decoder checks that only after decoding.
 pub(super) fn memory(webp: &[u8], width: u32, height: u32) -> Result<u64, DecodeError> {
     let pixels = u64::from(width) * u64::from(height);
-    // Behind `RIFF`, a length and `WEBP`.
+    // After `RIFF`, a length and `WEBP`.
     let all: Vec<_> = chunks(webp.get(12..).unwrap_or_default()).collect();
-    // The frames of an animation have chunks of their own behind 16 bytes.
+    // The frames of an animation have chunks of their own after 16 bytes.
     let frames = all.iter().filter(|(name, _)| name == b"ANMF");
     let in_frames = frames.flat_map(|(_, frame)| chunks(frame.get(16..).unwrap_or_default()));
     let mut pictures = all.iter().copied().chain(in_frames).filter(|(name, _)| name == b"VP8 ");
@@ -20,10 +20,10 @@ pub(super) fn memory(webp: &[u8], width: u32, height: u32) -> Result<u64, Decode
     }
     let has = |name: &[u8; 4]| all.iter().any(|chunk| chunk.0 == *name);
     let hundredths = if has(b"ANMF") {
-        // The first frame, and what it is laid on.
+        // The first frame and the canvas.
         800
     } else {
-        // RGBA, and a quarter each of what is to be undone. Y, a quarter of U and of V. RGBA and its green channel.
+        // RGBA and a quarter for each transform. Y, a quarter of U and of V. RGBA and its green channel.
         [(b"VP8L", 500), (b"VP8 ", 150), (b"ALPH", 600)]
             .iter()
             .filter(|(name, _)| has(name))
@@ -33,7 +33,7 @@ pub(super) fn memory(webp: &[u8], width: u32, height: u32) -> Result<u64, Decode
     Ok(pixels * hundredths / 100 + webp.len() as u64)
 }
 
-/// How many pixels a lossy picture says it has (RFC 6386, section 9.1).
+/// From the frame header (RFC 6386, section 9.1).
 fn lossy_pixels(picture: &[u8]) -> u64 {
     let side = |at: usize| {
         let bytes = picture.get(at..at + 2).and_then(|bytes| bytes.try_into().ok());
@@ -42,13 +42,13 @@ fn lossy_pixels(picture: &[u8]) -> u64 {
     side(6) * side(8)
 }
 
-/// Names and contents; of the last one as much as is there.
+/// Names and contents; the last content may be cut short.
 fn chunks(mut rest: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     std::iter::from_fn(move || {
         let (name, behind) = rest.split_first_chunk::<4>()?;
         let (length, content) = behind.split_first_chunk::<4>()?;
         let length = u32::from_le_bytes(*length) as usize;
-        // A chunk of odd length is filled up.
+        // A chunk of odd length is padded.
         rest = content.get(length.saturating_add(length & 1)..).unwrap_or_default();
         Some((*name, content.get(..length).unwrap_or(content)))
     })

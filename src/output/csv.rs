@@ -1,4 +1,4 @@
-//! CSV: one row an image, a column for each class, the last two for errors.
+//! CSV: one row per image, one column per class, and two columns for errors at the end.
 
 use std::io::{self, Write};
 
@@ -32,13 +32,12 @@ impl<W: Write> Sink for Csv<'_, W> {
 /// Made anew for each image: a column knows one lifetime of its rows, and no two records need have the same.
 fn columns<'a>(spec: &'a ModelSpec) -> Table<'a, Record<'a>> {
     let label = |p: &Prediction| &spec.labels[p.class];
-    let malignant = |p: &Prediction| spec.malignant_probability(&p.probabilities);
     let first = [
         Column::of_csv("path", |record: &Record| record.subject.name()),
         of_prediction("class_name", move |p| Cell::from(&*label(p).code)),
         of_prediction("label", move |p| Cell::from(&*label(p).name)),
-        of_prediction("confidence", |p| Cell::number(p.probabilities[p.class])),
-        of_prediction("malignant_probability", move |p| Cell::number(malignant(p))),
+        of_prediction("confidence", |p| Cell::number(p.confidence())),
+        of_prediction("malignant_probability", |p| Cell::number(p.malignant_probability)),
     ];
     let probability = |(class, label): (usize, &'a skinclf::Label)| {
         of_prediction(&label.code, move |p| Cell::number(p.probabilities[class]))
@@ -46,9 +45,7 @@ fn columns<'a>(spec: &'a ModelSpec) -> Table<'a, Record<'a>> {
     let last = [
         of_prediction("width", |p| Cell::number(p.width)),
         of_prediction("height", |p| Cell::number(p.height)),
-        of_prediction("flagged", move |p| {
-            spec.is_flagged(malignant(p)).map_or(Cell::default(), Cell::number)
-        }),
+        of_prediction("flagged", |p| p.flagged.map_or(Cell::default(), Cell::number)),
         of_prediction("usable", |p| Cell::number(p.is_usable())),
         of_prediction("reasons", reasons),
         of_failure("error_code", |failure| failure.code.into()),
@@ -59,9 +56,7 @@ fn columns<'a>(spec: &'a ModelSpec) -> Table<'a, Record<'a>> {
 
 /// Empty for an image that could not be classified.
 fn of_prediction<'a>(name: &'a str, cell: impl Fn(&Prediction) -> Cell + 'a) -> Column<'a, Record<'a>> {
-    Column::of_csv(name, move |record: &Record| {
-        record.outcome.as_ref().map_or(Cell::default(), |(prediction, _)| cell(prediction))
-    })
+    Column::of_csv(name, move |record: &Record| record.outcome.as_ref().map_or(Cell::default(), &cell))
 }
 
 fn of_failure<'a>(name: &'a str, cell: impl Fn(&Failure) -> Cell + 'a) -> Column<'a, Record<'a>> {

@@ -1,4 +1,4 @@
-//! A heatmap as a PNG, which says of itself what it is.
+//! Heatmaps as PNG files, marked so that they are recognised.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -6,10 +6,10 @@ use std::path::Path;
 
 use skinclf::Explanation;
 
-/// By which a heatmap is told from a picture of the user's.
+/// The text chunk that distinguishes a heatmap from an image of the user.
 const SOFTWARE: (&str, &str) = ("Software", "skinclf heatmap");
 
-/// The bytes of a PNG: the square that the network saw, coloured where it found the predicted class.
+/// The bytes of a PNG: the square that the network was given, coloured where it found the predicted class.
 pub(crate) fn png(explanation: &Explanation) -> Vec<u8> {
     let drawn = skinclf::image::heatmap(&explanation.square, &explanation.map);
     let (width, height) = drawn.dimensions();
@@ -23,12 +23,11 @@ pub(crate) fn png(explanation: &Explanation) -> Vec<u8> {
         .add_text_chunk(keyword.to_owned(), text.to_owned())
         .and_then(|()| encoder.write_header())
         .and_then(|mut writer| writer.write_image_data(drawn.as_raw()))
-        .expect("a picture of RGB8 is written to memory");
+        .expect("RGB8 pixels can be written to memory");
     file
 }
 
-/// Whether a file is what [`png`] makes.
-pub(crate) fn is_one(file: &Path) -> bool {
+pub(crate) fn is_heatmap(file: &Path) -> bool {
     let reader =
         File::open(file).ok().and_then(|file| png::Decoder::new(BufReader::new(file)).read_info().ok());
     reader.is_some_and(|reader| {

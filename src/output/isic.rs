@@ -1,9 +1,8 @@
 //! The ISIC 2018 Task 3 submission: image name and seven scores in the challenge's order.
 //! <https://challenge.isic-archive.com/landing/2018/47/>
 //!
-//! The challenge takes the largest of a row for the class, so what is written ranks as the model's
-//! decision does: with `balanced-argmax` not the probabilities, but what they would be if all classes
-//! were equally common.
+//! The challenge takes the largest value of a row as the class, so the values are the scores by which the
+//! model's decision ranks: with `balanced-argmax` the probabilities if all classes were equally common.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -40,14 +39,13 @@ impl<W: Write> Isic<W> {
 
 impl<W: Write> Sink for Isic<W> {
     fn push(&mut self, record: &Record<'_>) -> io::Result<()> {
-        // A submission has no place for a failure; the caller has reported it.
-        let Ok((prediction, _)) = &record.outcome else {
+        // A submission has no row for a failure; the caller has reported it.
+        let Ok(prediction) = &record.outcome else {
             return Ok(());
         };
         let name = record.subject.name();
         let image = Path::new(name).file_stem().map_or(name.into(), |stem| stem.to_string_lossy());
-        let scores = record.spec.scores(&prediction.probabilities);
-        self.csv.write(&self.table, &Row { image: image.into_owned(), scores })
+        self.csv.write(&self.table, &Row { image: image.into_owned(), scores: prediction.scores.clone() })
     }
 
     fn finish(&mut self) -> io::Result<()> {

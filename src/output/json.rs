@@ -1,10 +1,9 @@
-//! JSON: one array, or one object a line.
+//! JSON: one array, or one object per line.
 
 use std::io::{self, Write};
 
 use super::{Record, Sink};
 
-/// `[` object, object … `]`, written as the objects come.
 pub(super) struct Array<W> {
     out: W,
     empty: bool,
@@ -29,7 +28,6 @@ impl<W: Write> Sink for Array<W> {
     }
 }
 
-/// One object a line, flushed line by line: a reader sees each result when it is known.
 pub(super) struct Lines<W> {
     out: W,
     line: Vec<u8>,
@@ -46,7 +44,7 @@ impl<W: Write> Sink for Lines<W> {
         self.line.clear();
         serde_json::to_writer(&mut self.line, record)?;
         self.line.push(b'\n');
-        // At once, so that whenever the run ends its last line is whole.
+        // In one piece, so that the last line is whole whenever the run ends.
         self.out.write_all(&self.line)?;
         self.out.flush()
     }

@@ -1,5 +1,8 @@
-//! Results as text: what every image's result looks like, and one small file a format.
+//! The results of `classify` as text: the formats, and one small file for each.
+//!
+//! A new format is a variant of [`Format`], a line of [`sink`] and a file with its [`Sink`].
 
+mod answer;
 mod csv;
 pub(crate) mod heatmap;
 mod isic;
@@ -9,45 +12,64 @@ mod table;
 
 use std::io::{self, Write};
 
+use clap::ValueEnum;
 use skinclf::ModelSpec;
 
 use crate::process::terminal::Look;
 
-pub(crate) use record::{Failure, Heatmap, ModelId, Record, Subject};
+pub(crate) use answer::ModelId;
+pub(crate) use record::{Failure, Heatmap, Outcome, Record, Subject};
 pub(crate) use table::{NOTICE, percent};
+
+/// How results are printed. The comments are the help of `--format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A table for people; its look may change
+    Table,
+    /// One array of objects
+    Json,
+    /// One object per line, in input order, each printed as soon as the image is classified
+    Jsonl,
+    /// One row per image and one column per class
+    Csv,
+    /// Submission file of the ISIC 2018 challenge, task 3
+    Isic,
+}
+
+impl Format {
+    /// Whether each result is shown as soon as it is there, also in a file. All others are whole or not there.
+    pub(crate) fn streams(self) -> bool {
+        self == Self::Jsonl
+    }
+
+    /// Whether an image that was not classified gets a row.
+    pub(crate) fn has_failures(self) -> bool {
+        self != Self::Isic
+    }
+}
 
 /// Writes results one after the other; holds at most a bounded number of them.
 pub(crate) trait Sink {
-    /// Writes or keeps one result.
     fn push(&mut self, record: &Record<'_>) -> io::Result<()>;
     /// Writes what is left. To be called once, after the last result.
     fn finish(&mut self) -> io::Result<()>;
 }
 
-/// How results are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Layout {
-    Table(Look),
-    Json,
-    JsonLines,
-    Csv,
-    Isic,
-}
-
-/// The writer of a layout.
+/// The writer of a format. `look` is that of a table.
 ///
 /// # Errors
-/// A sentence, if the model's labels do not fit the layout.
+/// A sentence, if the model's labels do not fit the format.
 pub(crate) fn sink<'w>(
-    layout: Layout,
+    format: Format,
+    look: Look,
     spec: &'w ModelSpec,
     out: Box<dyn Write + 'w>,
 ) -> Result<Box<dyn Sink + 'w>, String> {
-    Ok(match layout {
-        Layout::Table(look) => Box::new(table::Table::new(spec, out, look)),
-        Layout::Json => Box::new(json::Array::new(out)),
-        Layout::JsonLines => Box::new(json::Lines::new(out)),
-        Layout::Csv => Box::new(csv::Csv::new(spec, out)),
-        Layout::Isic => Box::new(isic::Isic::new(spec, out)?),
+    Ok(match format {
+        Format::Table => Box::new(table::Table::new(spec, out, look)),
+        Format::Json => Box::new(json::Array::new(out)),
+        Format::Jsonl => Box::new(json::Lines::new(out)),
+        Format::Csv => Box::new(csv::Csv::new(spec, out)),
+        Format::Isic => Box::new(isic::Isic::new(spec, out)?),
     })
 }

@@ -13,7 +13,7 @@ use crate::table::{Cell, Column, Kind, Tone};
 pub(crate) const NOTICE: &str =
     "Research software, not a medical device: this is not a diagnosis. See a doctor about a skin change.";
 
-/// Images to a table: a long run prints several, so that memory stays bounded.
+/// Images per table: a long run prints several tables, so that memory stays bounded.
 const IMAGES: usize = 1000;
 
 /// A class of an image, or what else there is to say of it.
@@ -30,14 +30,13 @@ pub(super) struct Table<'s, W: Write> {
     spec: &'s ModelSpec,
     out: Wrapping<W>,
     look: Look,
-    /// Of how many images the rows are.
     images: usize,
     rows: Vec<Row>,
     any: bool,
     any_flagged: bool,
-    /// For some image another class is more probable than the one named.
+    /// Whether for some image another class is more probable than the predicted one.
     any_beaten: bool,
-    /// What classes are ranked by is not their probability, and is shown.
+    /// Whether the scores are shown: those by which classes are ranked, where these are not their probabilities.
     with_scores: bool,
 }
 
@@ -56,16 +55,14 @@ impl<'s, W: Write> Table<'s, W> {
         }
     }
 
-    /// A row for each class that is listed, so that its figures stay beside its name.
+    /// One row per listed class.
     fn add_rows(&mut self, name: String, record: &Record<'_>, prediction: &Prediction) {
         let spec = self.spec;
-        let listed = record.ranked(prediction).into_iter().take(record.top_k.unwrap_or(1));
-        let scores = spec.scores(&prediction.probabilities);
+        let listed = prediction.ranked().into_iter().take(record.top_k.unwrap_or(1));
         let usable = prediction.is_usable();
-        let own = prediction.probabilities[prediction.class];
-        let beaten = prediction.probabilities.iter().any(|other| *other > own);
+        let beaten = prediction.probabilities[prediction.most_probable] > prediction.confidence();
         self.any_beaten |= beaten;
-        for (rank, (class, probability)) in listed.enumerate() {
+        for (rank, class) in listed.enumerate() {
             let label = &spec.labels[class];
             let mark = if rank == 0 && beaten { "*" } else { "" };
             let tone = match label.group {
@@ -74,11 +71,13 @@ impl<'s, W: Write> Table<'s, W> {
                 Group::Benign => Tone::Benign,
             };
             let malignant = if rank == 0 { self.malignant(prediction) } else { Cell::default() };
+            let [probability, score] =
+                [&prediction.probabilities, &prediction.scores].map(|of| percent(of[class]));
             self.rows.push(Row {
                 image: if rank == 0 { name.clone() } else { String::new() },
                 class: Cell::from(format!("{} ({}){mark}", label.name, label.code)).tone(tone),
-                probability: percent(probability),
-                score: percent(scores[class]),
+                probability,
+                score,
                 malignant,
             });
         }
@@ -90,12 +89,12 @@ impl<'s, W: Write> Table<'s, W> {
     }
 
     fn malignant(&mut self, prediction: &Prediction) -> Cell {
-        let malignant = self.spec.malignant_probability(&prediction.probabilities);
-        if self.spec.is_flagged(malignant) == Some(true) {
+        let malignant = percent(prediction.malignant_probability);
+        if prediction.flagged == Some(true) {
             self.any_flagged = true;
-            return Cell::from(format!("{} flagged", percent(malignant))).tone(Tone::Malignant);
+            return Cell::from(format!("{malignant} flagged")).tone(Tone::Malignant);
         }
-        percent(malignant).into()
+        malignant.into()
     }
 
     fn write_rows(&mut self) -> io::Result<()> {
@@ -121,7 +120,7 @@ impl<W: Write> Sink for Table<'_, W> {
         self.with_scores = record.top_k.is_some() && self.spec.decision == Decision::BalancedArgmax;
         let name = printable(record.subject.name());
         match &record.outcome {
-            Ok((prediction, _)) => self.add_rows(name, record, prediction),
+            Ok(prediction) => self.add_rows(name, record, prediction),
             Err(failure) => {
                 let message = printable(&format!("error: {}", failure.message));
                 let class = Cell::from(message).tone(Tone::Doubtful);

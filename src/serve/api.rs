@@ -172,8 +172,9 @@ impl Api {
         let subject = filename.map_or(Subject::Unnamed, Subject::Path);
         let record = self.classify(subject, bytes, options);
         match &record.outcome {
-            Ok((_, timings)) => {
-                Ok(Answer::json(200, &record).with_header("Server-Timing", server_timing(timings)))
+            Ok(prediction) => {
+                let timing = server_timing(&prediction.timings);
+                Ok(Answer::json(200, &record).with_header("Server-Timing", timing))
             }
             Err(failure) => Err(failure.clone().into()),
         }
@@ -215,22 +216,18 @@ impl Api {
     }
 
     fn classify<'a>(&'a self, subject: Subject<'a>, bytes: &[u8], options: Options) -> Record<'a> {
-        let mut outcome = self.classifier.classify_timed(bytes, options);
+        let mut outcome = self.classifier.classify_with(bytes, options);
         match &outcome {
-            Ok((prediction, timings)) => self.metrics.observe(timings, &prediction.reasons),
+            Ok(prediction) => self.metrics.observe(&prediction.timings, &prediction.reasons),
             Err(ClassifyError::Unusable(reasons)) => self.metrics.observe_unusable(reasons),
             Err(_) => {}
         }
-        let explanation = outcome.as_mut().ok().and_then(|(prediction, _)| prediction.explanation.take());
+        let explanation = outcome.as_mut().ok().and_then(|prediction| prediction.explanation.take());
         let heatmap = explanation.map(|explanation| Heatmap::Png(output::heatmap::png(&explanation)));
         Record { heatmap, ..self.record(subject, outcome.map_err(Failure::from)) }
     }
 
-    fn record<'a>(
-        &'a self,
-        subject: Subject<'a>,
-        outcome: Result<(Prediction, Timings), Failure>,
-    ) -> Record<'a> {
+    fn record<'a>(&'a self, subject: Subject<'a>, outcome: Result<Prediction, Failure>) -> Record<'a> {
         Record { subject, outcome, spec: self.classifier.spec(), top_k: None, heatmap: None }
     }
 

@@ -1,8 +1,8 @@
-//! What a spec must hold to be used.
+//! Checks of a model's spec.
 
-use super::{Decision, ModelSpec, Usable};
+use super::{Decision, Input, ModelSpec, Usable};
 
-/// Of a class among the lesions that probabilities are calibrated to: they are divided by it.
+/// Probabilities are divided by a class's share of the lesions that they are calibrated to.
 const LEAST_SHARE: f32 = 1e-6;
 
 impl ModelSpec {
@@ -14,6 +14,7 @@ impl ModelSpec {
                 self.input.shape
             ));
         }
+        self.input.check_names()?;
         if self.input.std.iter().any(|s| !s.is_normal()) || self.input.mean.iter().any(|m| !m.is_finite()) {
             return Err("input.mean must be finite and input.std finite and not zero".to_owned());
         }
@@ -85,6 +86,26 @@ impl ModelSpec {
         }
         if min_dermoscopy.is_some() && self.outputs.dermoscopy.is_none() {
             return Err("usable.min_dermoscopy needs outputs.dermoscopy, the name of an output".to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl Input {
+    /// A spec names its preprocessing, although there is only one, so that a model with another is refused.
+    fn check_names(&self) -> Result<(), String> {
+        let fields = [
+            ("layout", &self.layout, "NCHW"),
+            ("color", &self.color, "RGB"),
+            ("crop", &self.crop, "center-square"),
+            ("resize", &self.resize, "triangle"),
+        ];
+        for (field, value, supported) in fields {
+            if let Some(value) = value.as_deref().filter(|value| *value != supported) {
+                return Err(format!(
+                    "input.{field} is {value:?}; expected `{supported}`, the only one supported"
+                ));
+            }
         }
         Ok(())
     }

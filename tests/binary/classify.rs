@@ -276,7 +276,10 @@ fn wrong_usage_is_status_2_and_names_the_flag() {
         (&["classify", "-", "--files-from", "-"], "standard input"),
         (&["classify", "-j", "0", LESION], "--threads"),
         (&["bench", "--iterations", "0"], "--iterations"),
-        (&["classify", LESION, "-o", "samples/other.jpg"], "name of a picture"),
+        (
+            &["classify", LESION, "-o", "samples/other.jpg"],
+            "refusing to overwrite a file with an image extension",
+        ),
         (&["serve", "--max-body", "much"], "--max-body"),
         (&["serve", "--max-body", "4EiB"], "at most 1.0 GiB"),
         (&["serve", "--header-timeout", "0s"], "above 0"),

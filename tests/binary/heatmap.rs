@@ -89,7 +89,7 @@ fn pictures_of_the_run_are_never_replaced() {
     for pictures in [folder.path().to_str().expect("UTF-8"), LESION] {
         let ran = run(["classify", "--heatmap", &path("within"), pictures]);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(4), ""));
-        assert!(ran.stderr.contains("lesion-1.png in it is no heatmap"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("lesion-1.png in this folder is not a heatmap"), "{}", ran.stderr);
     }
     assert_eq!(std::fs::read_to_string(path("within/lesion-1.png")).expect("a file"), named);
     // A list is read as the run goes on.

@@ -116,10 +116,10 @@ fn a_balanced_decision_names_what_stands_out_from_its_share_in_every_format() {
     let (_folder, onnx) = embedded_but(|_| ());
     let plain = classify_json(&["--model", onnx.to_str().expect("UTF-8"), LESION]).remove(0);
     let probabilities = plain["probabilities"].as_object().expect("an object");
-    let least = |a: &&String, b: &&String| {
+    let by_probability = |a: &&String, b: &&String| {
         probabilities[*a].as_f64().partial_cmp(&probabilities[*b].as_f64()).expect("numbers")
     };
-    let rarest = probabilities.keys().min_by(least).expect("classes").as_str();
+    let rarest = probabilities.keys().min_by(by_probability).expect("classes").as_str();
     let (_folder, onnx) = embedded_but(|spec| {
         // Each class is as common as it is probable, but this one only half as common.
         let share = |label: &Value| {
@@ -139,6 +139,9 @@ fn a_balanced_decision_names_what_stands_out_from_its_share_in_every_format() {
     assert_ne!(plain["class_name"], rarest);
     assert_eq!((&result["class_name"], &result["top_k"][0]["class_name"]), (&rarest.into(), &rarest.into()));
     assert_eq!(result["confidence"], plain["probabilities"][rarest]);
+    assert_eq!(result["decision"], "balanced-argmax");
+    let most = probabilities.keys().max_by(by_probability).expect("classes").as_str();
+    assert_eq!((&result["most_probable"], &plain["most_probable"]), (&most.into(), &most.into()));
 
     let table = run(["classify", "--model", model, LESION]).stdout;
     assert!(table.contains(&format!("({rarest})")), "{table}");

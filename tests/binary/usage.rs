@@ -124,7 +124,7 @@ fn a_folder_that_cannot_be_searched_is_named_once() {
         messages,
         [
             "cannot be read: No such file or directory (os error 2)",
-            "is a link to a folder that it is in, which is not searched again"
+            "is a link to a folder that contains it, which is not searched again"
         ]
     );
     let url = ["bench", "--url", "http://127.0.0.1:1", "--images"];

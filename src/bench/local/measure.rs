@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use indicatif::ProgressBar;
 use skinclf::stats::Summary;
-use skinclf::{Classifier, Options, Prediction, Timings};
+use skinclf::{Classifier, Prediction, Timings};
 
 use crate::bench::words::counted;
 use crate::process::interrupt;
@@ -76,13 +76,13 @@ impl Work<'_> {
     /// # Errors
     /// When the answer differs from the first: figures of something else computed are worth nothing.
     fn once(&self) -> anyhow::Result<Timings> {
-        let (prediction, timings) = self.classifier.classify_timed(self.bytes, Options::default())?;
+        let prediction = self.classifier.classify(self.bytes)?;
         let mut pairs = prediction.probabilities.iter().zip(&self.reference.probabilities);
         ensure!(
             pairs.all(|(a, b)| (a - b).abs() <= TOLERANCE),
             "an answer differs from the first one for the same image; the figures would be worth nothing"
         );
-        Ok(timings)
+        Ok(prediction.timings)
     }
 }
 

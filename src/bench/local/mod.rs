@@ -7,10 +7,10 @@ use std::fs::File;
 
 use anyhow::Context as _;
 use bytesize::ByteSize;
+use skinclf::bounded;
 
 use self::measure::{Measured, Work, measure};
 use super::environment::Environment;
-use crate::bounded;
 use crate::cli::{BenchArgs, BenchFormat};
 use crate::destination::Destination;
 use crate::output::ModelId;
@@ -48,7 +48,7 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     let (name, bytes) = match &args.image {
         Some(path) => {
             let name = path.display().to_string();
-            let read = File::open(path).and_then(|file| bounded::read(file, 0, MAX_IMAGE));
+            let read = File::open(path).and_then(|file| Ok(bounded::read(file, 0, MAX_IMAGE.as_u64())?));
             let bytes = read.with_context(|| format!("--image {name}"))?;
             (name, bytes)
         }
@@ -96,7 +96,7 @@ fn write(
     benchmark: &LocalBenchmark<'_>,
     destination: Destination,
 ) -> anyhow::Result<()> {
-    let is_terminal = destination.is_terminal;
+    let is_terminal = destination.is_terminal();
     destination.fill(|mut out| match format {
         BenchFormat::Table => report::write_table(out, benchmark, Look::of_output(is_terminal)),
         BenchFormat::Json => {

@@ -7,11 +7,10 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow, bail};
 use bytesize::ByteSize;
 use csv::StringRecord;
-use skinclf::ModelSpec;
 use skinclf::image::has_image_extension;
+use skinclf::{ModelSpec, bounded};
 
 use super::names::Names;
-use crate::bounded;
 use crate::classify::inputs;
 use crate::process::terminal::printable;
 
@@ -45,7 +44,7 @@ impl Labels {
     /// When the file cannot be read, is no such table, or says two things of one image.
     pub(super) fn read(path: &Path, spec: &ModelSpec) -> anyhow::Result<Self> {
         let name = || format!("--truth {}", path.display());
-        let file = inputs::open(path).and_then(|file| bounded::read(file, 0, LARGEST));
+        let file = inputs::open(path).and_then(|file| Ok(bounded::read(file, 0, LARGEST.as_u64())?));
         let file = file.map_err(|error| match error.kind() {
             ErrorKind::FileTooLarge => anyhow!("{error}; name a CSV file with a row for each image"),
             _ => anyhow!(error).context("cannot be read"),

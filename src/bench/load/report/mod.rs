@@ -63,7 +63,7 @@ impl Outputs {
     }
 
     fn write_figures(self, report: &LoadTest) -> anyhow::Result<()> {
-        let is_terminal = self.figures.is_terminal;
+        let is_terminal = self.figures.is_terminal();
         self.figures.fill(|mut out| match self.format {
             BenchFormat::Table => tables::write_terminal(out, report, Look::of_output(is_terminal)),
             BenchFormat::Json => {
@@ -76,7 +76,7 @@ impl Outputs {
     }
 
     fn write_comparison(self, comparison: &Comparison) -> anyhow::Result<()> {
-        let is_terminal = self.figures.is_terminal;
+        let is_terminal = self.figures.is_terminal();
         self.figures.fill(|mut out| match self.format {
             BenchFormat::Table => comparison::write_terminal(out, comparison, Look::of_output(is_terminal)),
             BenchFormat::Json => {

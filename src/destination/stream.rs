@@ -1,4 +1,4 @@
-//! What results are written to: a file has all of its new content or all of its old, unless it grows line by line.
+//! Output files. A file has all of its new content or all of its old content, unless it grows line by line.
 
 use std::fs::{self, File};
 use std::io::{self, Seek as _, Write};
@@ -8,15 +8,14 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempPath;
 
-/// Standard output or a file.
-pub(crate) enum Target {
+pub(crate) enum OutputStream {
     Stdout(io::Stdout),
     Whole(Whole),
     InPlace(InPlace),
 }
 
-impl Target {
-    /// A file that gets its content at once, by [`Target::finish`]. What is no regular file is written in place.
+impl OutputStream {
+    /// A file that gets its content at once, by [`OutputStream::finish`]. A device or pipe is written in place.
     pub(crate) fn whole(path: &Path) -> io::Result<Self> {
         Ok(match Whole::open(path)? {
             Some(whole) => Self::Whole(whole),
@@ -24,7 +23,7 @@ impl Target {
         })
     }
 
-    /// A file that is emptied by the first write and grows with each further one.
+    /// A file that the first write empties and each further write extends.
     pub(crate) fn in_place(path: &Path) -> io::Result<Self> {
         InPlace::open(path).map(Self::InPlace)
     }
@@ -37,7 +36,7 @@ impl Target {
         }
     }
 
-    /// Has what was written survive a power cut, where a file is still to get its name.
+    /// Makes what was written survive a power cut, before the file gets its name.
     pub(crate) fn sync(&self) -> io::Result<()> {
         match self {
             Self::Whole(whole) => whole.file.sync_all(),
@@ -55,7 +54,7 @@ impl Target {
     }
 }
 
-impl Write for Target {
+impl Write for OutputStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Stdout(stdout) => stdout.write(bytes),
@@ -85,7 +84,7 @@ pub(crate) struct Whole {
 }
 
 impl Whole {
-    /// `None` for what cannot be replaced by a file: a device, a pipe, or a file whose folder takes no other.
+    /// `None` for what cannot be replaced by a file: a device, a pipe, or a file in a folder where none can be created.
     fn open(path: &Path) -> io::Result<Option<Self>> {
         let before = match fs::metadata(path) {
             Ok(before) => Some(before),
@@ -93,7 +92,7 @@ impl Whole {
             Err(error) => return Err(error),
         };
         let target = resolved(path);
-        // /dev/stdout may lead to a file that has no name any more.
+        // /dev/stdout may lead to a file that was deleted.
         if before.as_ref().is_some_and(|before| !before.is_file() || !target.exists()) {
             return Ok(None);
         }
@@ -133,11 +132,11 @@ impl Whole {
 /// Where links lead, whether or not anything is there.
 fn resolved(path: &Path) -> PathBuf {
     let next = |path: &PathBuf| Some(path.parent()?.join(path.read_link().ok()?));
-    // So many are followed by Linux.
+    // Linux follows 40 links.
     iter::successors(Some(path.to_owned()), next).take(41).last().unwrap_or_default()
 }
 
-/// Finds out before the run what would forbid to write there after it.
+/// Fails before the run if the file could not be written after it.
 fn try_name(target: &Path, exists: bool) -> io::Result<()> {
     if exists {
         return File::options().write(true).open(target).map(drop);
@@ -146,18 +145,17 @@ fn try_name(target: &Path, exists: bool) -> io::Result<()> {
     fs::remove_file(target)
 }
 
-/// A file that a group shares stays the group's, where the system allows it.
+/// A file that a group shares keeps its group, where the system allows that.
 fn keep_owner(file: &File, before: &fs::Metadata) {
     let _ = fchown(file, Some(before.uid()), Some(before.gid()));
 }
 
-/// A device or a pipe, or a file that holds at any time what was flushed last.
+/// A device or a pipe, or a file that always holds what was flushed last.
 pub(crate) struct InPlace {
     file: File,
     path: PathBuf,
-    /// Whether this run made the file.
+    /// Whether this run created the file.
     made: bool,
-    /// A device or a pipe has no length.
     is_file: bool,
     begun: bool,
     failed: bool,
@@ -177,9 +175,9 @@ impl InPlace {
 
 impl Write for InPlace {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // Buffers try again when they are dropped.
+        // A BufWriter tries again when it is dropped.
         if self.failed {
-            return Err(io::Error::other("what comes before could not be written"));
+            return Err(io::Error::other("an earlier write failed"));
         }
         if !std::mem::replace(&mut self.begun, true) && self.is_file {
             self.file.set_len(0)?;

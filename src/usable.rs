@@ -1,21 +1,24 @@
-//! Whether a picture is fit to be classified, and why not.
+//! Whether an image is fit to be classified, and why not.
+
+use serde::Serialize;
 
 use crate::spec::Usable;
 
-/// What was measured of a picture, held against [`Usable`].
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// What was measured of an image, to be compared with the limits in [`Usable`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Quality {
-    /// Shorter side of the upright picture, in pixels of the file.
+    /// Shorter side of the image as stored in the file, in pixels.
     pub side: u32,
     /// See [`Texture::contrast`](crate::image::Texture::contrast).
     pub contrast: f32,
     /// See [`Texture::sharpness`](crate::image::Texture::sharpness).
     pub sharpness: f32,
-    /// Probability that this is a dermoscopic picture of a lesion, if the model tells.
+    /// Probability that this is a dermoscopic image of a lesion; `None` if the model has no such output.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub dermoscopy: Option<f32>,
 }
 
-/// Why a prediction means nothing.
+/// Why the prediction of an image should not be relied on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// Smaller than [`Usable::min_side`].
@@ -24,12 +27,12 @@ pub enum Reason {
     Blank,
     /// Out of focus or shaken: below [`Usable::min_sharpness`].
     Blurred,
-    /// Something else than a lesion through a dermatoscope: below [`Usable::min_dermoscopy`].
+    /// Not an image of a lesion through a dermatoscope: below [`Usable::min_dermoscopy`].
     NotDermoscopy,
 }
 
 impl Reason {
-    /// All there are.
+    /// All reasons.
     pub const ALL: [Self; 4] = [Self::TooSmall, Self::Blank, Self::Blurred, Self::NotDermoscopy];
 
     /// A stable identifier, the same on the command line and over HTTP.
@@ -42,7 +45,7 @@ impl Reason {
         }
     }
 
-    /// For people.
+    /// A phrase for people.
     pub fn words(self) -> &'static str {
         match self {
             Self::TooSmall => "too small",
@@ -54,8 +57,8 @@ impl Reason {
 }
 
 impl Quality {
-    /// What is wrong; nothing if the picture is usable. Of a blank picture nothing else means
-    /// anything, so that is the only reason.
+    /// Why the image is not usable; empty if it is. A blank image has no other reason: nothing else
+    /// that was measured of it means anything.
     pub fn reasons(&self, usable: &Usable) -> Vec<Reason> {
         let below = |value: f32, min: Option<f32>| min.is_some_and(|min| value < min);
         if below(self.contrast, usable.min_contrast) {

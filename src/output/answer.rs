@@ -1,0 +1,159 @@
+//! The wire format: what the command line prints as JSON and the server answers for one image.
+//! `docs/output-schema.json` describes it.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::{Serialize, Serializer};
+use skinclf::{Decision, ModelSpec, Prediction, Quality, Timings};
+
+use super::record::{Failure, Heatmap, Record, Subject};
+
+impl Serialize for Record<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Wire::from(self).serialize(serializer)
+    }
+}
+
+/// A record in JSON. The fields are the keys, in this order.
+#[derive(Serialize)]
+struct Wire<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filename: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a Failure>,
+    #[serde(flatten)]
+    classified: Option<Classified<'a>>,
+}
+
+#[derive(Serialize)]
+struct Classified<'a> {
+    predicted_class: usize,
+    class_name: &'a str,
+    label: &'a str,
+    confidence: f32,
+    /// By class code.
+    #[serde(serialize_with = "map")]
+    probabilities: Vec<(&'a str, f32)>,
+    decision: Decision,
+    most_probable: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_k: Option<Vec<Ranked<'a>>>,
+    malignant_probability: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flagged: Option<bool>,
+    usable: bool,
+    reasons: Vec<&'static str>,
+    quality: Quality,
+    width: u32,
+    height: u32,
+    /// All stages together, in seconds.
+    inference_time: f64,
+    timings_ms: TimingsMs,
+    model: ModelId<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heatmap_file: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heatmap: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Ranked<'a> {
+    class_name: &'a str,
+    probability: f32,
+}
+
+#[derive(Serialize)]
+struct TimingsMs {
+    decode: f64,
+    preprocess: f64,
+    inference: f64,
+}
+
+/// Identifies the weights that gave an answer.
+#[derive(Debug, Serialize)]
+pub(crate) struct ModelId<'a> {
+    name: &'a str,
+    version: &'a str,
+    sha256: &'a str,
+}
+
+impl<'a> From<&'a ModelSpec> for ModelId<'a> {
+    fn from(spec: &'a ModelSpec) -> Self {
+        Self { name: &spec.name, version: &spec.version, sha256: &spec.sha256 }
+    }
+}
+
+impl<'a> From<&'a Record<'_>> for Wire<'a> {
+    fn from(record: &'a Record<'_>) -> Self {
+        let (path, filename) = match record.subject {
+            Subject::Path(path) => (Some(path), None),
+            Subject::Filename(filename) => (None, Some(filename)),
+            Subject::Unnamed => (None, None),
+        };
+        let classified = record.outcome.as_ref().ok().map(|prediction| Classified::of(record, prediction));
+        Self { path, filename, error: record.outcome.as_ref().err(), classified }
+    }
+}
+
+impl<'a> Classified<'a> {
+    fn of(record: &'a Record<'_>, prediction: &Prediction) -> Self {
+        let labels = &record.spec.labels;
+        let label = &labels[prediction.class];
+        let ranked = |class: usize| Ranked {
+            class_name: &labels[class].code,
+            probability: prediction.probabilities[class],
+        };
+        let (heatmap_file, heatmap) = match &record.heatmap {
+            Some(Heatmap::File(path)) => (Some(path.as_str()), None),
+            Some(Heatmap::Png(png)) => (None, Some(BASE64_STANDARD.encode(png))),
+            None => (None, None),
+        };
+        Self {
+            predicted_class: prediction.class,
+            class_name: &label.code,
+            label: &label.name,
+            confidence: prediction.confidence(),
+            probabilities: labels
+                .iter()
+                .map(|label| label.code.as_str())
+                .zip(prediction.probabilities.iter().copied())
+                .collect(),
+            decision: prediction.decision,
+            most_probable: &labels[prediction.most_probable].code,
+            top_k: record.top_k.map(|k| prediction.ranked().into_iter().take(k).map(ranked).collect()),
+            malignant_probability: prediction.malignant_probability,
+            flagged: prediction.flagged,
+            usable: prediction.is_usable(),
+            reasons: prediction.reasons.iter().map(|reason| reason.code()).collect(),
+            quality: prediction.quality,
+            width: prediction.width,
+            height: prediction.height,
+            inference_time: rounded(prediction.timings.total().as_secs_f64(), 1e6),
+            timings_ms: prediction.timings.into(),
+            model: record.spec.into(),
+            heatmap_file,
+            heatmap,
+        }
+    }
+}
+
+impl From<Timings> for TimingsMs {
+    fn from(timings: Timings) -> Self {
+        let ms = |d: Duration| rounded(d.as_secs_f64() * 1e3, 1e3);
+        let Timings { decode, preprocess, inference } = timings;
+        Self { decode: ms(decode), preprocess: ms(preprocess), inference: ms(inference) }
+    }
+}
+
+/// To so many parts of a unit: a clock's nanoseconds are noise.
+fn rounded(value: f64, parts: f64) -> f64 {
+    (value * parts).round() / parts
+}
+
+fn map<S: Serializer>(pairs: &[(&str, f32)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(pairs.iter().copied())
+}
