@@ -1,4 +1,7 @@
-//! The figures as text, tables and charts, one small file a format. They are pure: a report in, text out.
+//! A load test as text, tables and charts: one small file per format, all of them pure functions of what is saved.
+//!
+//! `columns` has the columns of every table: a new figure is a line there. `tables`, `comparison`, `document` and `page`
+//! write them, with sentences from `words` and figures from `figures`; `locust` has columns of its own.
 
 mod columns;
 mod comparison;
@@ -22,14 +25,14 @@ use crate::process::terminal::Look;
 pub(super) struct Outputs {
     format: BenchFormat,
     figures: Destination,
-    reports: Vec<(Kind, Destination)>,
+    reports: Vec<(ReportKind, Destination)>,
     /// By run.
     csv: Vec<locust::Files>,
 }
 
-/// What the ending of `--report` asks for.
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
+/// By the extension of the file of `--report`.
+#[derive(Clone, Copy)]
+enum ReportKind {
     Page,
     Document,
 }
@@ -39,7 +42,7 @@ impl Outputs {
     pub(super) fn open(args: &BenchArgs, runs: &[String]) -> anyhow::Result<Self> {
         let report = |path: &PathBuf| {
             let is_document = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("md"));
-            let kind = if is_document { Kind::Document } else { Kind::Page };
+            let kind = if is_document { ReportKind::Document } else { ReportKind::Page };
             Ok((kind, Destination::create("--report", path)?))
         };
         Ok(Self {
@@ -51,27 +54,27 @@ impl Outputs {
     }
 
     /// Writes what was measured, whatever becomes of the files; what was compared goes into the reports.
-    pub(super) fn write(mut self, report: &LoadTest, comparison: Option<&Comparison>) -> anyhow::Result<()> {
-        let files = self.write_files(report, comparison);
-        files.and(self.write_figures(report))
+    pub(super) fn write(mut self, test: &LoadTest, comparison: Option<&Comparison>) -> anyhow::Result<()> {
+        let files = self.write_files(test, comparison);
+        files.and(self.write_figures(test))
     }
 
     /// Writes what was compared, and into the reports the runs that were.
-    pub(super) fn write_compared(mut self, report: &LoadTest, comparison: &Comparison) -> anyhow::Result<()> {
-        let files = self.write_files(report, Some(comparison));
+    pub(super) fn write_compared(mut self, test: &LoadTest, comparison: &Comparison) -> anyhow::Result<()> {
+        let files = self.write_files(test, Some(comparison));
         files.and(self.write_comparison(comparison))
     }
 
-    fn write_figures(self, report: &LoadTest) -> anyhow::Result<()> {
+    fn write_figures(self, test: &LoadTest) -> anyhow::Result<()> {
         let is_terminal = self.figures.is_terminal();
         self.figures.fill(|mut out| match self.format {
-            BenchFormat::Table => tables::write_terminal(out, report, Look::of_output(is_terminal)),
+            BenchFormat::Table => tables::write_terminal(out, test, Look::of_output(is_terminal)),
             BenchFormat::Json => {
-                serde_json::to_writer_pretty(&mut out, report)?;
+                serde_json::to_writer_pretty(&mut out, test)?;
                 writeln!(out)
             }
-            BenchFormat::Csv => tables::write_csv(out, report),
-            BenchFormat::Markdown => tables::write_markdown(out, report),
+            BenchFormat::Csv => tables::write_csv(out, test),
+            BenchFormat::Markdown => tables::write_markdown(out, test),
         })
     }
 
@@ -90,16 +93,16 @@ impl Outputs {
 
     /// Files come before standard output: its reader may leave early. Each is tried, because measuring again takes
     /// minutes; the first error is returned.
-    fn write_files(&mut self, report: &LoadTest, comparison: Option<&Comparison>) -> anyhow::Result<()> {
+    fn write_files(&mut self, test: &LoadTest, comparison: Option<&Comparison>) -> anyhow::Result<()> {
         let mut outcome = Ok(());
         for (kind, file) in std::mem::take(&mut self.reports) {
             let written = file.fill(|out| match kind {
-                Kind::Page => page::write(out, report, comparison),
-                Kind::Document => document::write(out, report, comparison),
+                ReportKind::Page => page::write(out, test, comparison),
+                ReportKind::Document => document::write(out, test, comparison),
             });
             outcome = outcome.and(written);
         }
-        for (files, run) in std::mem::take(&mut self.csv).into_iter().zip(&report.runs) {
+        for (files, run) in std::mem::take(&mut self.csv).into_iter().zip(&test.runs) {
             for (file, content) in files {
                 outcome = outcome.and(file.fill(|out| content(out, run)));
             }

@@ -12,38 +12,38 @@ const PLANNED: f64 = 0.7;
 /// What `Conclusion` calls fast enough: the median that the document's example names, as a p95.
 const FAST_MS: f64 = 500.0;
 
-pub(super) fn bottlenecks(report: &LoadTest) -> Vec<String> {
-    let mut said = Vec::new();
-    let Some(run) = most_loaded(report) else { return vec!["Nothing was measured.".to_owned()] };
+pub(super) fn bottlenecks(test: &LoadTest) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let Some(run) = most_loaded(test) else { return vec!["Nothing was measured.".to_owned()] };
     let name = run.name();
     if let Some(stage) = largest(run, |s| s.share_at_p50) {
         let share = figures::percent(stage.share_at_p50.unwrap_or(0.0));
         let mean = figures::latency(stage.mean_ms);
-        said.push(format!(
+        sentences.push(format!(
             "Under the largest load ({name}) {} is {share} of a typical /predict, {mean} on average.",
             in_words(&stage.name)
         ));
     }
     if let Some(stage) = largest(run, |s| s.share_at_p99) {
         let share = figures::percent(stage.share_at_p99.unwrap_or(0.0));
-        said.push(format!(
+        sentences.push(format!(
             "The slowest 1 % of /predict spend {share} of their time on {}.",
             in_words(&stage.name)
         ));
     }
-    if let (Some(used), Some(cores)) = (run.local_server_cpu(), report.environment.logical_cores) {
+    if let (Some(used), Some(cores)) = (run.local_server_cpu(), test.environment.logical_cores) {
         let generator =
             run.generator.cpu_share.map_or(String::new(), |g| format!("; the load generator took {g:.2}"));
-        said.push(format!(
+        sentences.push(format!(
             "The server used {used:.2} of {} under that load ({}){generator}.",
             counted(cores, "core"),
             figures::percent(used / cores as f64)
         ));
     }
-    let failed: Vec<_> = report.runs.iter().filter(|run| run.endpoints.total.failures > 0).collect();
+    let failed: Vec<_> = test.runs.iter().filter(|run| run.endpoints.total.failures > 0).collect();
     for run in &failed {
         let total = &run.endpoints.total;
-        said.push(format!(
+        sentences.push(format!(
             "{} of {} failed in {}: {}.",
             total.failures,
             counted(total.requests, "request"),
@@ -52,21 +52,21 @@ pub(super) fn bottlenecks(report: &LoadTest) -> Vec<String> {
         ));
     }
     if failed.is_empty() {
-        said.push("No request failed in any run.".to_owned());
+        sentences.push("No request failed in any run.".to_owned());
     }
-    said
+    sentences
 }
 
-pub(super) fn scalability(report: &LoadTest, comparison: Option<&Comparison>) -> Vec<String> {
-    let mut said = Vec::new();
+pub(super) fn scalability(test: &LoadTest, comparison: Option<&Comparison>) -> Vec<String> {
+    let mut sentences = Vec::new();
     let mut thinking: Vec<&Run> =
-        report.runs.iter().filter(|run| run.think_s().is_some_and(|z| z > 0.0)).collect();
+        test.runs.iter().filter(|run| run.think_s().is_some_and(|z| z > 0.0)).collect();
     thinking.sort_by_key(|run| run.plan.users());
     for pair in thinking.windows(2) {
         let [few, many] = pair else { continue };
         let (before, after) = (few.steady_total(), many.steady_total());
         if few.plan.users() < many.plan.users() {
-            said.push(format!(
+            sentences.push(format!(
                 "From {} to {} users (x{:.1}) good answers/s went from {} to {} (x{:.1}), the median from {} to {}, p95 from {} to {}.",
                 few.plan.users(),
                 many.plan.users(),
@@ -81,13 +81,13 @@ pub(super) fn scalability(report: &LoadTest, comparison: Option<&Comparison>) ->
             ));
         }
     }
-    if let Some(knee) = &report.knee {
-        said.push(words::knee(knee));
+    if let Some(knee) = &test.knee {
+        sentences.push(words::knee(knee));
     }
-    match capacity(report) {
-        Some((run, per_second)) => said.push(format!(
+    match capacity(test) {
+        Some((run, per_second)) => sentences.push(format!(
             "Capacity: {}{} good answers/s ({}), with p95 {}{}.",
-            at_least(report, run),
+            at_least(test, run),
             figures::rate(per_second),
             words::plan(&run.plan),
             figures::latency(run.steady_total().p95_ms),
@@ -95,128 +95,144 @@ pub(super) fn scalability(report: &LoadTest, comparison: Option<&Comparison>) ->
                 ", while other processes or the hypervisor took {cores:.2} cores"
             )),
         )),
-        None => said.push(
+        None => sentences.push(
             "No run found the capacity: think time, too few users or the verdicts stand in the way. Give --think 0 --sweep users=1,2,4,8,16."
                 .to_owned(),
         ),
     }
     for row in comparison.iter().flat_map(|c| c.rows.iter().skip(1)) {
-        said.push(format!("{}: {}.", counted(row.containers, "container"), containers::improvement(row)));
+        sentences.push(format!(
+            "{}: {}.",
+            counted(row.containers, "container"),
+            containers::improvement(row)
+        ));
     }
-    said
+    sentences
 }
 
-pub(super) fn recommendations(report: &LoadTest) -> Vec<String> {
-    let mut said = Vec::new();
-    let names_of = |verdicts: &[Verdict]| {
-        let these = report.runs.iter().filter(|run| verdicts.contains(&run.verdict));
-        let names: Vec<_> =
-            these.map(|run| format!("{} ({})", run.name(), words::word(run.verdict))).collect();
-        (!names.is_empty()).then(|| names.join(", "))
-    };
-    if let Some(names) = names_of(&[Verdict::TooShort]) {
-        said.push(format!("Repeat {names} with a longer --duration before quoting the figures."));
-    }
-    if let Some(names) = names_of(&[Verdict::ClientSaturated, Verdict::Unstable]) {
-        said.push(format!("Repeat {names} on a quiet machine before quoting the figures."));
-    }
-    if report.runs.iter().any(|run| run.endpoints.total.failures > 0) {
-        said.push(
+pub(super) fn recommendations(test: &LoadTest) -> Vec<String> {
+    let mut sentences = repetitions(test);
+    if test.runs.iter().any(|run| run.endpoints.total.failures > 0) {
+        sentences.push(
             "Find out why requests failed before anything else: the kinds are listed above.".to_owned(),
         );
     }
-    if let Some((run, per_second)) = capacity(report) {
-        let planned = per_second * PLANNED;
-        let users = relaxed(report).map_or(String::new(), |(think_s, response_s)| {
-            let users = planned * (think_s + response_s);
-            format!(", about {} who think {think_s:.1} s between requests", counted(users.round(), "user"))
-        });
-        said.push(format!(
-            "Plan for {} requests/s ({}) to a server like this, {} of its capacity of {}{}/s{users}; add servers behind a load balancer beyond that.",
-            figures::rate(planned),
-            notation::mix(&run.plan),
-            figures::percent(PLANNED),
-            at_least(report, run),
-            figures::rate(per_second)
+    sentences.push(provisioning(test));
+    sentences.extend(improvements(test));
+    let memory =
+        test.runs.iter().flat_map(|run| &run.targets).filter_map(|t| t.usage.as_ref()?.rss_max_bytes);
+    if let Some(most) = memory.reduce(f64::max) {
+        sentences.push(format!(
+            "The server needed at most {}: a container limit of twice that leaves room.",
+            figures::mebibytes(Some(most))
         ));
-    } else {
-        said.push(
-            "Find the capacity (--think 0 or --sweep) before deciding how many servers to run.".to_owned(),
-        );
     }
-    if let Some(run) = most_loaded(report) {
+    sentences
+}
+
+/// Runs whose figures are not to be quoted, by what to do about it.
+fn repetitions(test: &LoadTest) -> Vec<String> {
+    let repeat = |verdicts: &[Verdict], how| {
+        let these = test.runs.iter().filter(|run| verdicts.contains(&run.verdict));
+        let names: Vec<_> =
+            these.map(|run| format!("{} ({})", run.name(), words::word(run.verdict))).collect();
+        let names = (!names.is_empty()).then(|| names.join(", "))?;
+        Some(format!("Repeat {names} {how} before quoting the figures."))
+    };
+    let too_short = repeat(&[Verdict::TooShort], "with a longer --duration");
+    let disturbed = repeat(&[Verdict::ClientSaturated, Verdict::Unstable], "on a quiet machine");
+    too_short.into_iter().chain(disturbed).collect()
+}
+
+/// How much load to plan for.
+fn provisioning(test: &LoadTest) -> String {
+    let Some((run, per_second)) = capacity(test) else {
+        return "Find the capacity (--think 0 or --sweep) before deciding how many servers to run."
+            .to_owned();
+    };
+    let planned = per_second * PLANNED;
+    let users = relaxed(test).map_or(String::new(), |(think_s, response_s)| {
+        let users = planned * (think_s + response_s);
+        format!(", about {} who think {think_s:.1} s between requests", counted(users.round(), "user"))
+    });
+    format!(
+        "Plan for {} requests/s ({}) to a server like this, {} of its capacity of {}{}/s{users}; add servers behind a load balancer beyond that.",
+        figures::rate(planned),
+        notation::mix(&run.plan),
+        figures::percent(PLANNED),
+        at_least(test, run),
+        figures::rate(per_second)
+    )
+}
+
+/// What would shorten answers.
+fn improvements(test: &LoadTest) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if let Some(run) = most_loaded(test) {
         let share = |name: &str, of: fn(&Stage) -> Option<f64>| {
             run.stages.iter().find(|s| s.name == name).and_then(of).unwrap_or(0.0)
         };
         let queue = share("queue", |s| s.share_at_p99).max(share("queue", |s| s.share_at_p50));
         if queue > LARGE {
-            said.push(format!(
+            sentences.push(format!(
                 "Under the largest load up to {} of the time is waiting for a worker: more cores or containers shorten it, a faster model does too.",
                 figures::percent(queue)
             ));
         }
     }
-    if let Some((run, inference)) = without_waiting(report).filter(|(_, share)| *share > LARGE) {
-        said.push(format!(
+    if let Some((run, inference)) = without_waiting(test).filter(|(_, share)| *share > LARGE) {
+        sentences.push(format!(
             "Where nobody waits ({}), inference is {} of a typical answer: a smaller or quantised model is what would shorten answers and raise the capacity most.",
             run.name(),
             figures::percent(inference)
         ));
     }
-    let memory =
-        report.runs.iter().flat_map(|run| &run.targets).filter_map(|t| t.usage.as_ref()?.rss_max_bytes);
-    if let Some(most) = memory.reduce(f64::max) {
-        said.push(format!(
-            "The server needed at most {}: a container limit of twice that leaves room.",
-            figures::mebibytes(Some(most))
-        ));
-    }
-    said
+    sentences
 }
 
-pub(super) fn conclusion(report: &LoadTest) -> String {
-    let runs = report.runs.iter().map(|run| (run, run.endpoints.total.failures));
+pub(super) fn conclusion(test: &LoadTest) -> String {
+    let runs = test.runs.iter().map(|run| (run, run.endpoints.total.failures));
     let (good, bad): (Vec<_>, Vec<_>) = runs
-        .filter(|(run, _)| run.scenario != Scenario::Custom || report.runs.len() == 1)
+        .filter(|(run, _)| run.scenario != Scenario::Custom || test.runs.len() == 1)
         .partition(|(run, failures)| {
             *failures == 0
                 && !run.verdict.spoils_figures()
                 && run.steady_total().p95_ms.is_some_and(|p95| p95 < FAST_MS)
         });
     let names = |runs: &[(&Run, _)]| runs.iter().map(|(run, _)| run.name()).collect::<Vec<_>>().join(", ");
-    let mut said = Vec::new();
+    let mut sentences = Vec::new();
     if !good.is_empty() {
-        said.push(format!(
+        sentences.push(format!(
             "By these runs the service is ready for the loads {}: no failures, steady, p95 below {}.",
             names(&good),
             figures::latency(Some(FAST_MS))
         ));
     }
     if !bad.is_empty() {
-        said.push(format!(
+        sentences.push(format!(
             "Not shown for {}: failures, a run that is unsteady or too short, too few requests for a p95, or a p95 of {} and more.",
             names(&bad),
             figures::latency(Some(FAST_MS))
         ));
     }
-    if let Some((run, per_second)) = capacity(report) {
-        said.push(format!(
+    if let Some((run, per_second)) = capacity(test) {
+        sentences.push(format!(
             "Its measured limit is {}{} good answers/s on this machine.",
-            at_least(report, run),
+            at_least(test, run),
             figures::rate(per_second)
         ));
     }
-    said.push(
+    sentences.push(
         "This is about speed under load alone. The service is research software, not a medical device."
             .to_owned(),
     );
-    said.join(" ")
+    sentences.join(" ")
 }
 
 /// The run with most good answers per second; its stages are those of the server at work.
-fn most_loaded(report: &LoadTest) -> Option<&Run> {
+fn most_loaded(test: &LoadTest) -> Option<&Run> {
     let rps = |run: &&Run| run.steady_total().good_per_s();
-    report.runs.iter().max_by(|a, b| rps(a).total_cmp(&rps(b)))
+    test.runs.iter().max_by(|a, b| rps(a).total_cmp(&rps(b)))
 }
 
 /// Cores that others took during a run, where that was worth a finding.
@@ -225,17 +241,17 @@ fn disturbed(run: &Run) -> Option<f64> {
 }
 
 /// The run with the smallest share of waiting in a typical answer, and that of inference in it.
-fn without_waiting(report: &LoadTest) -> Option<(&Run, f64)> {
+fn without_waiting(test: &LoadTest) -> Option<(&Run, f64)> {
     let share = |run: &Run, name| run.stages.iter().find(|s| s.name == name)?.share_at_p50;
-    let waiting = report.runs.iter().filter_map(|run| Some((run, share(run, "queue")?)));
+    let waiting = test.runs.iter().filter_map(|run| Some((run, share(run, "queue")?)));
     let (run, _) = waiting.min_by(|a, b| a.1.total_cmp(&b.1))?;
     Some((run, share(run, "inference")?))
 }
 
 /// Think time and response time under a load that leaves the server room, as what is planned for does.
-fn relaxed(report: &LoadTest) -> Option<(f64, f64)> {
+fn relaxed(test: &LoadTest) -> Option<(f64, f64)> {
     let times = |run: &Run| Some((run.think_s()?, run.steady_total().average_ms? / 1e3));
-    let unsaturated = report.runs.iter().filter(|run| run.verdict == Verdict::NotSaturated);
+    let unsaturated = test.runs.iter().filter(|run| run.verdict == Verdict::NotSaturated);
     unsaturated.filter_map(times).find(|(think_s, _)| *think_s > 0.0)
 }
 
@@ -245,8 +261,8 @@ fn largest(run: &Run, share: fn(&Stage) -> Option<f64>) -> Option<&Stage> {
 }
 
 /// The most good answers per second that a run has shown which its users did not limit, and that run.
-fn capacity(report: &LoadTest) -> Option<(&Run, f64)> {
-    let valid = report
+fn capacity(test: &LoadTest) -> Option<(&Run, f64)> {
+    let valid = test
         .runs
         .iter()
         .filter(|run| run.verdict == Verdict::Valid && matches!(run.plan.load, Load::Closed { .. }));
@@ -255,8 +271,8 @@ fn capacity(report: &LoadTest) -> Option<(&Run, f64)> {
 }
 
 /// What stands before a capacity that may be larger: this run did not fill the server, as far as that is known.
-fn at_least(report: &LoadTest, run: &Run) -> &'static str {
-    if run.server_was_full(report.environment.logical_cores) { "" } else { "at least " }
+fn at_least(test: &LoadTest, run: &Run) -> &'static str {
+    if run.server_was_full(test.environment.logical_cores) { "" } else { "at least " }
 }
 
 fn in_words(stage: &str) -> &str {

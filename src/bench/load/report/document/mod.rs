@@ -15,26 +15,26 @@ const INSTRUCTIONS: &str = include_str!("instructions.md");
 
 pub(in crate::bench::load::report) fn write(
     out: &mut dyn Write,
-    report: &LoadTest,
+    test: &LoadTest,
     comparison: Option<&Comparison>,
 ) -> io::Result<()> {
     writeln!(out, "# Load Testing with skinclf and Locust - Results and Instructions\n")?;
     writeln!(out, "## Load Test Results\n")?;
-    environment(out, report)?;
+    environment(out, test)?;
 
-    let (scenarios, further) = parted(&report.runs);
+    let (scenarios, further) = parted(&test.runs);
     for (index, run) in scenarios.iter().enumerate() {
         scenario::write(out, index + 1, run)?;
     }
     if !further.is_empty() {
-        further_runs(out, report, &further)?;
+        further_runs(out, test, &further)?;
     }
     if let Some(comparison) = comparison {
         containers::write(out, comparison)?;
     }
-    key_findings(out, report, comparison)?;
-    writeln!(out, "## Conclusion\n{}\n", escaped(&conclusions::conclusion(report)))?;
-    writeln!(out, "Made by:\n\n```\n{}\n```\n\n---\n", report.command.replace("```", "'''"))?;
+    key_findings(out, test, comparison)?;
+    writeln!(out, "## Conclusion\n{}\n", escaped(&conclusions::conclusion(test)))?;
+    writeln!(out, "Made by:\n\n```\n{}\n```\n\n---\n", test.command.replace("```", "'''"))?;
     write!(out, "{INSTRUCTIONS}")
 }
 
@@ -45,18 +45,18 @@ fn parted(runs: &[Run]) -> (Vec<&Run>, Vec<&Run>) {
     if scenarios.is_empty() { (further, scenarios) } else { (scenarios, further) }
 }
 
-fn environment(out: &mut dyn Write, report: &LoadTest) -> io::Result<()> {
-    let environment = &report.environment;
+fn environment(out: &mut dyn Write, test: &LoadTest) -> io::Result<()> {
+    let environment = &test.environment;
     let unknown = || "unknown".to_owned();
     let cores = environment.logical_cores.map_or("? cores".to_owned(), |n| counted(n, "core"));
     let memory = environment.memory_bytes.map_or_else(unknown, |b| format!("{} GiB", b.div_ceil(1 << 30)));
-    let date = report.runs.first().map_or_else(unknown, |run| figures::date(&run.started_at));
+    let date = test.runs.first().map_or_else(unknown, |run| figures::date(&run.started_at));
     writeln!(out, "### Test Environment")?;
     writeln!(out, "- **Date**: {}", escaped(&date))?;
     writeln!(out, "- **System**: {} {}", escaped(&environment.os), escaped(&environment.arch))?;
     writeln!(out, "- **CPU**: {}, {cores}", escaped(&environment.cpu))?;
     writeln!(out, "- **RAM**: {memory}")?;
-    let targets: Vec<_> = report.runs.iter().flat_map(|run| &run.targets).collect();
+    let targets: Vec<_> = test.runs.iter().flat_map(|run| &run.targets).collect();
     writeln!(out, "- **Model**: {}", escaped(&each(&targets, model)))?;
     writeln!(out, "- **Device**: CPU (no GPU)")?;
     writeln!(out, "- **Server**: {}", escaped(&each(&targets, server)))?;
@@ -87,7 +87,7 @@ fn server(target: &ServerFigures) -> String {
 }
 
 /// Runs that are not scenarios: those that seek the limit.
-fn further_runs(out: &mut dyn Write, report: &LoadTest, runs: &[&Run]) -> io::Result<()> {
+fn further_runs(out: &mut dyn Write, test: &LoadTest, runs: &[&Run]) -> io::Result<()> {
     writeln!(out, "### Further Runs\n\n{}\n", columns::OF_RUNS)?;
     columns::runs().markdown(out, runs.iter().copied())?;
     let about = |run: &&Run| {
@@ -99,18 +99,18 @@ fn further_runs(out: &mut dyn Write, report: &LoadTest, runs: &[&Run]) -> io::Re
         )
     };
     list(out, &runs.iter().map(about).collect::<Vec<_>>())?;
-    if let Some(knee) = &report.knee {
+    if let Some(knee) = &test.knee {
         writeln!(out, "\n{}", words::knee(knee))?;
     }
     writeln!(out, "\n---\n")
 }
 
-fn key_findings(out: &mut dyn Write, report: &LoadTest, comparison: Option<&Comparison>) -> io::Result<()> {
+fn key_findings(out: &mut dyn Write, test: &LoadTest, comparison: Option<&Comparison>) -> io::Result<()> {
     writeln!(out, "## Key Findings")?;
     let parts = [
-        ("Performance Bottlenecks", conclusions::bottlenecks(report)),
-        ("Scalability Observations", conclusions::scalability(report, comparison)),
-        ("Recommendations", conclusions::recommendations(report)),
+        ("Performance Bottlenecks", conclusions::bottlenecks(test)),
+        ("Scalability Observations", conclusions::scalability(test, comparison)),
+        ("Recommendations", conclusions::recommendations(test)),
     ];
     for (title, sentences) in parts {
         writeln!(out, "\n### {title}")?;

@@ -68,14 +68,14 @@ fn load(run: &Run) -> String {
 }
 
 fn analysis(run: &Run) -> Vec<String> {
-    let mut said = Vec::new();
-    said.push(answers(run, &run.endpoints.total));
+    let mut sentences = Vec::new();
+    sentences.push(answers(run, &run.endpoints.total));
     if let (Some(steady), Some(ramp_up), Some(phase)) = (
         figures::phase_total(run.steady_state.as_ref()),
         figures::phase_total(run.ramp_up.as_ref()),
         &run.steady_state,
     ) {
-        said.push(format!(
+        sentences.push(format!(
             "From {} on, with all users: {} requests/s, {}; before, while they were being started: {} requests/s, {}.",
             figures::clock(phase.from_s),
             figures::rate(steady.rps),
@@ -99,12 +99,12 @@ fn analysis(run: &Run) -> Vec<String> {
             Some(most) => format!("; at most {most:.0} waited for a worker"),
         };
         let memory = figures::mebibytes(usage.rss_max_bytes);
-        said.push(format!("The server{which} {cpu}held at most {memory} of memory{waiting}."));
+        sentences.push(format!("The server{which} {cpu}held at most {memory} of memory{waiting}."));
     }
     let notes = words::notes(run);
     let findings = run.findings.iter().map(|finding| words::sentence(&finding.text));
     let limits = run.thresholds.iter().map(|limit| words::sentence(&words::threshold(run, limit)));
-    said.into_iter().chain(notes).chain(findings).chain(limits).collect()
+    sentences.into_iter().chain(notes).chain(findings).chain(limits).collect()
 }
 
 fn answers(run: &Run, total: &Endpoint) -> String {

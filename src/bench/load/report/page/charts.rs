@@ -13,41 +13,6 @@ const READOUTS: usize = 600;
 
 /// Response times, requests per second and users, second by second.
 pub(super) fn timeline(run: &Run) -> Chart {
-    let series = |name: &str, style, shape, value: &dyn Fn(&Second) -> Option<f64>| {
-        let points = run.series.iter().map(|s| (s.at_s, value(s))).collect();
-        Series { name: name.to_owned(), style, shape, points }
-    };
-    let shown = percentiles(run);
-    let open = matches!(run.plan.load, Load::Open { .. });
-    let waiting = series("in flight", "c2", Shape::Line, &|s| Some(s.in_flight as f64));
-    let users = series("users", "c1", Shape::Step, &|s| Some(s.users as f64));
-    let mut failures = series("failures/s", "bad", Shape::Bars(1.0), &|s| Some(s.failures as f64));
-    failures.points.iter_mut().for_each(|point| point.0 = (point.0 - 1.0).max(0.0));
-    let percentiles = [
-        series("p99", "p99", Shape::Line, &|s| shown(s).p99_ms),
-        series("p95", "c2", Shape::Line, &|s| shown(s).p95_ms),
-        series("p50", "c1", Shape::Line, &|s| shown(s).p50_ms),
-    ];
-    let panels = vec![
-        Panel {
-            title: "Response time, ms",
-            height: 150.0,
-            series: percentiles.into_iter().filter(|s| s.points.iter().any(|p| p.1.is_some())).collect(),
-        },
-        Panel {
-            title: "Requests/s",
-            height: 100.0,
-            series: [failures, series("requests/s", "c1", Shape::Line, &|s| Some(s.rps))]
-                .into_iter()
-                .filter(|s| s.style != "bad" || s.points.iter().any(|p| p.1 != Some(0.0)))
-                .collect(),
-        },
-        if open {
-            Panel { title: "Requests in flight", height: 60.0, series: vec![waiting] }
-        } else {
-            Panel { title: "Users", height: 60.0, series: vec![waiting, users] }
-        },
-    ];
     let stalls = run.stalls.iter().map(|stall| Shade {
         from: (stall.at_s - stall.length_s).max(0.0),
         to: stall.at_s.min(end(run)),
@@ -68,11 +33,39 @@ pub(super) fn timeline(run: &Run) -> Chart {
         description,
         width: WIDE,
         x: time_axis(end(run)),
-        panels,
+        panels: timeline_panels(run),
         shaded: ramp_up(run).into_iter().chain(stalls).collect(),
         marks: Vec::new(),
         readouts: readouts(run),
     }
+}
+
+fn timeline_panels(run: &Run) -> Vec<Panel> {
+    let series = |name: &str, style, shape, value: &dyn Fn(&Second) -> Option<f64>| {
+        let points = run.series.iter().map(|s| (s.at_s, value(s))).collect();
+        Series { name: name.to_owned(), style, shape, points }
+    };
+    let shown = percentiles(run);
+    let mut percentiles = vec![
+        series("p99", "p99", Shape::Line, &|s| shown(s).p99_ms),
+        series("p95", "c2", Shape::Line, &|s| shown(s).p95_ms),
+        series("p50", "c1", Shape::Line, &|s| shown(s).p50_ms),
+    ];
+    percentiles.retain(|series| series.points.iter().any(|point| point.1.is_some()));
+    let mut failures = series("failures/s", "bad", Shape::Bars(1.0), &|s| Some(s.failures as f64));
+    failures.points.iter_mut().for_each(|point| point.0 = (point.0 - 1.0).max(0.0));
+    let mut rates = vec![failures, series("requests/s", "c1", Shape::Line, &|s| Some(s.rps))];
+    rates.retain(|series| series.style != "bad" || series.points.iter().any(|point| point.1 != Some(0.0)));
+    let in_flight = series("in flight", "c2", Shape::Line, &|s| Some(s.in_flight as f64));
+    let users = series("users", "c1", Shape::Step, &|s| Some(s.users as f64));
+    vec![
+        Panel { title: "Response time, ms", height: 150.0, series: percentiles },
+        Panel { title: "Requests/s", height: 100.0, series: rates },
+        match run.plan.load {
+            Load::Open { .. } => Panel { title: "Requests in flight", height: 60.0, series: vec![in_flight] },
+            Load::Closed { .. } => Panel { title: "Users", height: 60.0, series: vec![in_flight, users] },
+        },
+    ]
 }
 
 /// Whether most seconds have requests enough for a p95 of their own.

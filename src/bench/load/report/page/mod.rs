@@ -16,17 +16,13 @@ use crate::bench::words::{counted, were};
 
 const STYLE: &str = include_str!("style.css");
 
-pub(super) fn write(
-    out: &mut dyn Write,
-    report: &LoadTest,
-    comparison: Option<&Comparison>,
-) -> io::Result<()> {
-    out.write_all(page(report, comparison).into_string().as_bytes())
+pub(super) fn write(out: &mut dyn Write, test: &LoadTest, comparison: Option<&Comparison>) -> io::Result<()> {
+    out.write_all(page(test, comparison).into_string().as_bytes())
 }
 
-fn page(report: &LoadTest, comparison: Option<&Comparison>) -> Markup {
-    let title = format!("Load test of {}", targets(report));
-    let warned: Vec<_> = report.runs.iter().filter(|run| run.verdict.spoils_figures()).collect();
+fn page(test: &LoadTest, comparison: Option<&Comparison>) -> Markup {
+    let title = format!("Load test of {}", targets(test));
+    let warned: Vec<_> = test.runs.iter().filter(|run| run.verdict.spoils_figures()).collect();
     let window_title = match warned.first() {
         Some(run) => format!("{}: {title}", words::word(run.verdict)),
         None => title.clone(),
@@ -35,19 +31,19 @@ fn page(report: &LoadTest, comparison: Option<&Comparison>) -> Markup {
         header {
             p.brand { "skinclf bench" }
             h1 { (title) }
-            p.lead { (when(report)) }
-            p.lead { "Load from " (report.environment.line()) }
+            p.lead { (when(test)) }
+            p.lead { "Load from " (test.environment.line()) }
         }
         main {
-            (headline(report, &warned))
-            @if report.runs.len() > 1 { (summary(report)) }
+            (headline(test, &warned))
+            @if test.runs.len() > 1 { (summary(test)) }
             @if let Some(comparison) = comparison { (compared(comparison)) }
-            @for (index, run) in report.runs.iter().enumerate() { (run::section(index, run, report.runs.len() == 1)) }
+            @for (index, run) in test.runs.iter().enumerate() { (run::section(index, run, test.runs.len() == 1)) }
         }
         footer {
             p { "Made by:" }
-            pre { code { (report.command) } }
-            "skinclf " (report.environment.version) ". Research software, not a medical device. "
+            pre { code { (test.command) } }
+            "skinclf " (test.environment.version) ". Research software, not a medical device. "
             "Percentiles are nearest ranks of all values to three digits; "
             "a dash stands where too few samples stand behind one."
         }
@@ -55,9 +51,9 @@ fn page(report: &LoadTest, comparison: Option<&Comparison>) -> Markup {
     crate::html::page(&window_title, STYLE, &body)
 }
 
-fn targets(report: &LoadTest) -> String {
+fn targets(test: &LoadTest) -> String {
     let mut urls: Vec<&str> = Vec::new();
-    for target in report.runs.iter().flat_map(|run| &run.targets) {
+    for target in test.runs.iter().flat_map(|run| &run.targets) {
         if !urls.contains(&&*target.url) {
             urls.push(&target.url);
         }
@@ -69,25 +65,25 @@ fn targets(report: &LoadTest) -> String {
     }
 }
 
-fn when(report: &LoadTest) -> String {
-    let runs = counted(report.runs.len(), "run");
-    match report.runs.first() {
+fn when(test: &LoadTest) -> String {
+    let runs = counted(test.runs.len(), "run");
+    match test.runs.first() {
         Some(first) => format!("{runs} from {}", figures::date(&first.started_at)),
         None => runs,
     }
 }
 
 /// The verdict before any figure. One that spoils the figures is stated across the page.
-fn headline(report: &LoadTest, warned: &[&Run]) -> Markup {
-    let failed: u64 = report.runs.iter().map(|run| run.endpoints.total.failures).sum();
-    let limits: Vec<_> = report.runs.iter().flat_map(|run| &run.thresholds).collect();
+fn headline(test: &LoadTest, warned: &[&Run]) -> Markup {
+    let failed: u64 = test.runs.iter().map(|run| run.endpoints.total.failures).sum();
+    let limits: Vec<_> = test.runs.iter().flat_map(|run| &run.thresholds).collect();
     let missed = limits.iter().filter(|limit| limit.missed).count();
     html! {
         @if !warned.is_empty() {
             div.alarm role="alert" {
                 @for kind in [Verdict::Failed, Verdict::TooShort, Verdict::ClientSaturated, Verdict::Unstable] {
                     @let these: Vec<_> = warned.iter().filter(|run| run.verdict == kind).collect();
-                    @if !these.is_empty() { (alarm(kind, &these, report.runs.len() == 1)) }
+                    @if !these.is_empty() { (alarm(kind, &these, test.runs.len() == 1)) }
                 }
             }
         }
@@ -129,16 +125,16 @@ fn verdict(run: &Run) -> Markup {
     }
 }
 
-fn summary(report: &LoadTest) -> Markup {
+fn summary(test: &LoadTest) -> Markup {
     html! {
         section {
             h2 { "All runs" }
             p.soft { (columns::OF_RUNS) }
-            (columns::runs().linked(|index| format!("#run-{}", index + 1)).html("All runs", &report.runs))
-            @if let Some(knee) = &report.knee {
+            (columns::runs().linked(|index| format!("#run-{}", index + 1)).html("All runs", &test.runs))
+            @if let Some(knee) = &test.knee {
                 p { (words::knee(knee)) }
                 figure { div.wide role="region" aria-label="Good answers by users" tabindex="0" {
-                    (charts::sweep(&report.runs, knee).svg())
+                    (charts::sweep(&test.runs, knee).svg())
                 } }
             }
         }
