@@ -1,23 +1,22 @@
-//! What the figures were measured on.
+//! The machine and the build that figures were measured with.
 
 use skinclf::Classifier;
 
 use super::words::counted;
 
-/// The machine and the build.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub(super) struct Environment {
     pub(super) cpu: String,
     pub(super) cpu_features: Vec<String>,
     pub(super) logical_cores: Option<usize>,
     pub(super) memory_bytes: Option<u64>,
-    /// Which of them the network's kernels use; absent where no network was loaded.
+    /// That of the network's kernels; absent if no network was loaded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) instruction_set: Option<String>,
     pub(super) os: String,
     pub(super) arch: String,
     pub(super) version: String,
-    /// Cargo's profile, `release` or `dist`: figures of a `debug` build say nothing.
+    /// Cargo's profile: `release` or `dist`, or `debug`, whose figures mean nothing.
     pub(super) build: String,
 }
 
@@ -36,7 +35,6 @@ impl Environment {
         }
     }
 
-    /// One line for people.
     pub(super) fn line(&self) -> String {
         let isa = self.instruction_set.as_ref().map_or(String::new(), |isa| format!(", kernels for {isa}"));
         format!("{}{isa}; {}", self.machine(), self.program())

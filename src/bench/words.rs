@@ -1,4 +1,4 @@
-//! Numbers with their nouns, in the singular where it is due.
+//! Singular and plural.
 
 use std::fmt;
 
@@ -8,7 +8,6 @@ pub(super) fn counted<N: fmt::Display + PartialEq + From<u8>>(count: N, noun: &s
     format!("{count} {noun}{ending}")
 }
 
-/// The verb of so many.
 pub(super) fn were<N: PartialEq + From<u8>>(count: N) -> &'static str {
     if count == N::from(1) { "was" } else { "were" }
 }

@@ -1,4 +1,4 @@
-//! Charts as SVG: panels above one another that share an x axis. Colours come from the page's style
+//! Charts as SVG: panels above one another with a common x axis. Colours come from the page's style
 //! sheet, so that one chart serves light, dark and paper.
 
 use maud::{Markup, html};
@@ -15,10 +15,9 @@ const TITLE: f64 = 28.0;
 const GAP: f64 = 12.0;
 const AXIS: f64 = 38.0;
 
-/// One picture.
 pub(crate) struct Chart {
     pub(crate) title: String,
-    /// What it shows, for those who cannot see it.
+    /// For screen readers.
     pub(crate) description: String,
     pub(crate) width: f64,
     pub(crate) x: Axis,
@@ -28,16 +27,15 @@ pub(crate) struct Chart {
     pub(crate) readouts: Vec<Readout>,
 }
 
-/// The x axis of all panels.
 pub(crate) struct Axis {
     pub(crate) from: f64,
     pub(crate) to: f64,
-    /// Where, and what to write there.
+    /// Positions and their labels.
     pub(crate) ticks: Vec<(f64, String)>,
     pub(crate) label: &'static str,
 }
 
-/// One y axis, from 0, and what is drawn over it.
+/// A y axis, which starts at 0, and the lines or bars that belong to it.
 pub(crate) struct Panel {
     pub(crate) title: &'static str,
     pub(crate) height: f64,
@@ -45,12 +43,12 @@ pub(crate) struct Panel {
 }
 
 pub(crate) struct Series {
-    /// Empty for one that the key leaves to others to name.
+    /// Empty if the key leaves the series out.
     pub(crate) name: String,
     /// Class of the style sheet that gives the colour and the dashes.
     pub(crate) style: &'static str,
     pub(crate) shape: Shape,
-    /// x and y; a line has a gap where y is `None`.
+    /// x and y. Where y is `None`, a line has a gap.
     pub(crate) points: Vec<(f64, Option<f64>)>,
 }
 
@@ -59,17 +57,17 @@ pub(crate) enum Shape {
     Line,
     /// Each value holds up to the next point.
     Step,
-    /// From each point this far to the right.
+    /// Bars of this width, from each point to the right.
     Bars(f64),
 }
 
-/// A stretch of the x axis to tell from the rest.
+/// A stretch of the x axis in another colour.
 pub(crate) struct Shade {
     pub(crate) from: f64,
     pub(crate) to: f64,
-    /// Of the style sheet.
+    /// Class of the style sheet.
     pub(crate) class: &'static str,
-    /// Written into it if there is room.
+    /// Left out if the stretch is too narrow.
     pub(crate) label: &'static str,
 }
 
@@ -79,7 +77,7 @@ pub(crate) struct Mark {
     pub(crate) label: String,
 }
 
-/// Text that appears over a stretch of the x axis.
+/// Text that appears when the pointer is over a stretch of the x axis.
 pub(crate) struct Readout {
     pub(crate) from: f64,
     pub(crate) to: f64,
@@ -147,7 +145,7 @@ impl Panel {
         let y = Scale::linear((0.0, ticks.last().copied().unwrap_or(1.0)), (bottom, top));
         html! {
             text.panel x="0" y=(place(top - 11.0)) { (self.title) }
-            // One line needs no key: the panel's title names it.
+            // A single series needs no key: it is what the title of the panel names.
             @let named = self.series.iter().filter(|series| !series.name.is_empty());
             @if self.series.len() > 1 && named.clone().next().is_some() {
                 text.key text-anchor="end" x=(place(right)) y=(place(top - 11.0)) {
@@ -202,7 +200,7 @@ impl Series {
         path
     }
 
-    /// The points to draw as such: all of a short line, otherwise those without a neighbour, which a
+    /// Points that get a dot: all of a short line, otherwise those without a neighbour, which the
     /// line would not show.
     fn dots(&self) -> Vec<(f64, f64)> {
         const FEW: usize = 16;
@@ -213,13 +211,12 @@ impl Series {
         chosen.filter_map(|i| value(Some(i)).map(|v| (self.points[i].0, v))).collect()
     }
 
-    /// Bars half a unit apart, unless they are too narrow for that.
     fn bars(&self, width: f64, x: &Scale, y: &Scale) -> String {
         let bars = self.points.iter().filter_map(|(at, value)| Some((at, (*value).filter(|v| *v > 0.0)?)));
         let bar = |(at, value): (&f64, f64)| {
             let (left, right) = (x.at(*at), x.at(at + width));
             let space = if right - left > 3.0 { 0.5 } else { 0.0 };
-            // Whatever is above 0 is seen.
+            // A bar above 0 is at least one unit high.
             let top = y.at(value).min(y.at(0.0) - 1.0);
             format!(
                 "M{} {}V{}H{}V{}Z",

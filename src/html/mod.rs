@@ -1,17 +1,17 @@
-//! HTML reports: one page that needs nothing else, for screens of both colour schemes and for paper.
-//! What it says is its command's. Text from outside is escaped by `maud`; no markup is made otherwise.
+//! HTML reports: one self-contained page, for light and dark screens and for paper. The content is the command's.
+//! All markup is made by `maud`, which escapes text from outside.
 
 pub(crate) mod chart;
 pub(crate) mod scale;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-/// The page loads nothing and runs nothing, whatever it says.
+/// Whatever text gets into the page, it loads nothing and runs no script.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 const STYLE: &str = include_str!("style.css");
 
-/// A whole page: the window's title, style rules to follow the common ones, and the body's content.
+/// `style` holds rules of this page, after the common ones.
 pub(crate) fn page(title: &str, style: &str, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
@@ -23,7 +23,7 @@ pub(crate) fn page(title: &str, style: &str, body: &Markup) -> Markup {
                 meta name="referrer" content="no-referrer";
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
                 title { (title) }
-                // An empty one, so that browsers ask no host for it.
+                // Empty, so that browsers do not request one.
                 link rel="icon" href="data:,";
                 style { (PreEscaped(STYLE)) (PreEscaped(style)) }
             }

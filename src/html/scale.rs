@@ -1,6 +1,6 @@
-//! From figures to places on a chart, and the round numbers to label them with.
+//! The axes of charts: from figures to positions, and round numbers for labels.
 
-/// A linear mapping of figures to SVG user units.
+/// Maps figures linearly to SVG user units.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scale {
     from: f64,
@@ -10,7 +10,7 @@ pub(crate) struct Scale {
 }
 
 impl Scale {
-    /// `from` lies at `start`, `to` at `end`; `to` is above `from`.
+    /// `from` is drawn at `start`, `to` at `end`; `to` must be larger than `from`.
     pub(crate) fn linear((from, to): (f64, f64), (start, end): (f64, f64)) -> Self {
         Self { from, to, start, end }
     }
@@ -36,7 +36,7 @@ fn round_step(at_least: f64) -> f64 {
     step.unwrap_or(10.0) * power
 }
 
-/// Seconds that a clock would mark, from 0 up to `max`, at most `count` steps.
+/// Seconds that are round on a clock, from 0 up to `max`, at most `count` steps.
 pub(crate) fn time_ticks(max: f64, count: usize) -> Vec<f64> {
     const STEPS: [f64; 16] =
         [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0];

@@ -256,7 +256,7 @@ fn a_sweep_is_drawn_and_told_in_good_answers() {
     let page = report(&[&sweep], "html");
     assert!(page.contains("30.0 good answers per second at the knee of 10 users."), "{page}");
     assert!(page.contains("Knee: 10 users give 30.0 good answers/s"), "{page}");
-    assert!(page.contains("; left out, as their verdicts warn of them: 1 user, 40 users."), "{page}");
+    assert!(page.contains("; left out because of their verdicts: 1 user, 40 users."), "{page}");
     let (_, chart) = page
         .split_once("Good answers per second and response times over the number of users")
         .expect("a chart");

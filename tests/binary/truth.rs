@@ -205,10 +205,10 @@ fn what_is_not_scored_is_named_and_counted() {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let file = labels.path.display();
     let warnings = format!(
-        "warning: no class of this model (akiec, bcc, bkl, df, mel, nv, vasc), so not scored: lesion-2 (scc) in {file}\n\
-         warning: without a label in {file}, so not scored: samples/gray.jpg\n\
-         warning: named like an image before, so not scored: samples/lesion-1.jpg\n\
-         warning: labelled in {file}, but not among the images: absent-1, absent-2, absent-3 and 1 more\n"
+        "warning: not scored, because the label in {file} is not a class of this model (akiec, bcc, bkl, df, mel, nv, vasc): lesion-2 (scc)\n\
+         warning: not scored, because there is no label in {file}: samples/gray.jpg\n\
+         warning: not scored, because an earlier image has the same name: samples/lesion-1.jpg\n\
+         warning: labels in {file} without an image: absent-1, absent-2, absent-3 and 1 more\n"
     );
     assert_eq!(ran.stderr, warnings);
     let scores = scores(&ran);
@@ -380,7 +380,7 @@ fn errors_name_the_file_and_what_to_do() {
         ("image,dx\nother,nv\n", "Images: samples/gray.jpg. Labels: other"),
         ("image,dx\n", "Labels: none"),
         ("image,dx\ngray,scc\n", "no label of a classified image is a class of this model"),
-        ("image,dx\na,nv\na,mel\n", "line 3: a is labelled mel here and nv before"),
+        ("image,dx\na,nv\na,mel\n", "line 3: a is labelled mel here and nv in an earlier row"),
         ("a,b\nc,d\n", "needs a header with the columns image (or image_id) and dx"),
         ("image,dx\na\n", "line: 2"),
     ];
@@ -434,7 +434,7 @@ fn an_interruption_scores_what_is_done() {
     assert_valid("scores", &scores);
     let mut rest = String::new();
     errors.read_to_string(&mut rest).expect("UTF-8");
-    let said = "warning: labels in samples/labels.csv that were not reached: 7\ninterrupted: the results are incomplete\n";
+    let said = "warning: labels in samples/labels.csv whose images were not reached: 7\ninterrupted: the results are incomplete\n";
     assert_eq!(rest, said, "labels that were not come to are not missing");
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
     let page = std::fs::read_to_string(page).expect("a page");

@@ -14,10 +14,10 @@ use skinclf::{Classifier, Prediction, Timings};
 use crate::bench::words::counted;
 use crate::process::interrupt;
 
-/// Answers of one build on one machine are equal; this much is left for another order of sums.
+/// Largest difference between probabilities of the same image: sums may be in another order.
 const TOLERANCE: f32 = 1e-5;
 
-/// One number of threads.
+/// The figures for one number of threads.
 #[derive(Debug, serde::Serialize)]
 pub(super) struct Measured {
     pub(super) threads: usize,
@@ -27,7 +27,7 @@ pub(super) struct Measured {
     pub(super) stages: Stages,
 }
 
-/// Latency of one image, by stage.
+/// Latency of one image by stage.
 #[derive(Debug, serde::Serialize)]
 pub(super) struct Stages {
     pub(super) decode: Summary,
@@ -49,7 +49,6 @@ impl Stages {
         }
     }
 
-    /// The stages by name, the total last.
     pub(super) fn named(&self) -> [(&'static str, &Summary); 4] {
         [
             ("decode", &self.decode),
@@ -60,33 +59,32 @@ impl Stages {
     }
 }
 
-/// What each thread does.
 pub(super) struct Work<'a> {
     pub(super) classifier: &'a Classifier,
     pub(super) bytes: &'a [u8],
-    /// The first answer.
+    /// The prediction of the first classification.
     pub(super) reference: &'a Prediction,
-    /// Classifications that do not count, on each thread.
+    /// Classifications per thread that are not measured.
     pub(super) warmup: usize,
-    /// Classifications that do, on all threads together.
+    /// Classifications that are measured, on all threads together.
     pub(super) iterations: usize,
 }
 
 impl Work<'_> {
     /// # Errors
-    /// When the answer differs from the first: figures of something else computed are worth nothing.
+    /// When the prediction differs from the first one, since times of wrong results mean nothing.
     fn once(&self) -> anyhow::Result<Timings> {
         let prediction = self.classifier.classify(self.bytes)?;
         let mut pairs = prediction.probabilities.iter().zip(&self.reference.probabilities);
         ensure!(
             pairs.all(|(a, b)| (a - b).abs() <= TOLERANCE),
-            "an answer differs from the first one for the same image; the figures would be worth nothing"
+            "the prediction differs from the first one for the same image, so the times would mean nothing; please report this bug"
         );
         Ok(prediction.timings)
     }
 }
 
-/// Does the work on so many threads. `None` if interrupted before anything was measured.
+/// `None` if interrupted before anything was measured.
 pub(super) fn measure(
     work: &Work<'_>,
     threads: usize,
@@ -102,7 +100,7 @@ pub(super) fn measure(
             Builder::new().spawn_scoped(scope, thread)
         };
         let workers: io::Result<Vec<_>> = (0..threads).map(start).collect();
-        // At the start line those that did start would wait for ever for one that did not.
+        // If a thread cannot be started, the others must not wait for it at the barrier for ever.
         all_started.get_or_init(|| workers.is_ok());
         let workers = workers.with_context(|| {
             format!("{} cannot be started; try fewer --threads", counted(threads, "thread"))
@@ -125,7 +123,8 @@ pub(super) fn measure(
     }))
 }
 
-/// One thread: warms up, waits for the others, and does what is left. When it began with that, and each image's time.
+/// One thread: warms up, waits for the others, then classifies until all iterations are taken. Returns when it began to
+/// measure, and the timings of each image.
 fn worker(
     work: &Work<'_>,
     left: &AtomicUsize,
@@ -150,7 +149,7 @@ fn worker(
     Ok((start, timings))
 }
 
-/// Fills in [`Measured::scaling_efficiency`], which needs all runs.
+/// Needs the runs of all numbers of threads.
 pub(super) fn set_scaling_efficiency(runs: &mut [Measured]) {
     let per_thread = |run: &Measured| run.images_per_second / run.threads as f64;
     let Some(base) = runs.iter().min_by_key(|r| r.threads).map(per_thread).filter(|_| runs.len() > 1) else {

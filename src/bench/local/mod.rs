@@ -1,4 +1,4 @@
-//! `skinclf bench`: how long the production path takes, stage by stage, without HTTP.
+//! `skinclf bench` without HTTP: how long the production path takes, stage by stage.
 
 mod measure;
 mod report;
@@ -17,16 +17,16 @@ use crate::output::ModelId;
 use crate::process::terminal::Look;
 use crate::process::{Exit, interrupt, terminal};
 
-/// 600x450, like the pictures of HAM10000.
+/// 600x450, like the images of HAM10000.
 const DEFAULT_IMAGE: &[u8] = include_bytes!("../../../samples/lesion-1.jpg");
 
-/// Read of the file of `--image` at most.
+/// Limit for the file of `--image`.
 const MAX_IMAGE: ByteSize = ByteSize::mib(256);
 
-/// All figures of one invocation, and what they were measured on.
+/// As `--format json` writes it.
 #[derive(serde::Serialize)]
 struct LocalBenchmark<'a> {
-    /// Whether runs are missing, or the last one is shorter than planned.
+    /// Whether runs are missing or the last one is shorter than planned.
     interrupted: bool,
     runs: Vec<Measured>,
     image: BenchImage,
@@ -35,7 +35,6 @@ struct LocalBenchmark<'a> {
     model: ModelId<'a>,
 }
 
-/// The picture that was classified again and again.
 #[derive(serde::Serialize)]
 struct BenchImage {
     name: String,

@@ -1,4 +1,4 @@
-//! The figures as text for people, Markdown and CSV: the same columns in all of them.
+//! The figures as tables for a terminal, as Markdown and as CSV, with the same columns.
 
 use std::io::{self, Write};
 
@@ -10,7 +10,6 @@ use crate::bench::words::counted;
 use crate::process::terminal::Look;
 use crate::table::{Cell, Column, Csv, Table, Tone};
 
-/// One stage of one number of threads.
 struct Row<'a> {
     measured: &'a Measured,
     stage: &'static str,
@@ -37,7 +36,7 @@ fn columns<'a>() -> Table<'a, Row<'a>> {
     .tone(|row| if row.stage == "total" { Tone::Total } else { Tone::Plain })
 }
 
-/// A dash stands where too few samples stand behind a time.
+/// A dash where there are too few samples.
 fn time<'a>(title: &'static str, csv: &'static str, ms: fn(&Summary) -> Option<f64>) -> Column<'a, Row<'a>> {
     let cell = move |row: &Row| {
         let ms = ms(row.summary);
@@ -81,7 +80,6 @@ fn headline(measured: &Measured) -> String {
     format!("{threads}: {:.1} images/s{scaling}", measured.images_per_second)
 }
 
-/// What was done, in a sentence.
 fn method(benchmark: &LocalBenchmark<'_>) -> String {
     let count = benchmark.runs.first().map_or(0, |measured| measured.stages.total.count);
     let image = &benchmark.image;

@@ -1,4 +1,4 @@
-//! The columns of the tables, on the terminal and on the page.
+//! The columns of all tables, the same on the terminal and on the page.
 
 use skinclf::evaluation::{Estimate, Overall, PerClass, Scores};
 
@@ -21,10 +21,9 @@ const OVERALL: [Figure<Overall<Estimate>>; 10] = [
     ("Brier score", |o| o.brier),
 ];
 
-/// The figures at the model's own threshold come before this many of [`OVERALL`].
+/// The figures at the model's own threshold are placed before the last five of [`OVERALL`].
 const AFTER_OWN_THRESHOLD: usize = 5;
 
-/// The rows of [`overall`].
 pub(super) fn overall_figures(scores: &Scores) -> Vec<(String, Estimate)> {
     let figures = OVERALL.iter().map(|(name, figure)| ((*name).to_owned(), figure(&scores.overall)));
     let mut figures: Vec<_> = figures.collect();
@@ -37,7 +36,7 @@ pub(super) fn overall_figures(scores: &Scores) -> Vec<(String, Estimate)> {
     figures
 }
 
-/// Of all classes together; `title` is that of the figures' names.
+/// Of all classes together. `title` is the title of the column of names.
 pub(super) fn overall(title: &str) -> Table<'_, (String, Estimate)> {
     Table::new([
         Column::new(Kind::Text, title, |(name, _): &(String, Estimate)| name.clone()),
@@ -46,11 +45,10 @@ pub(super) fn overall(title: &str) -> Table<'_, (String, Estimate)> {
     ])
 }
 
-/// One class against all others.
 pub(super) struct OfClass<'a> {
     pub(super) code: &'a str,
     pub(super) name: &'a str,
-    /// That are of the class.
+    /// Whose true class it is.
     images: u64,
     scores: &'a PerClass<Estimate>,
 }
@@ -66,7 +64,7 @@ pub(super) fn classes<'a>(evaluation: &'a Evaluation<'_>) -> Vec<OfClass<'a>> {
     labels.enumerate().map(of_class).collect()
 }
 
-/// Each figure above its interval, which side by side would be wider than most terminals.
+/// Each interval is below its figure: side by side they would be wider than most terminals.
 pub(super) fn per_class<'a>(
     class: fn(&OfClass<'_>) -> String,
     images: &'static str,
@@ -82,16 +80,16 @@ pub(super) fn per_class<'a>(
     ])
 }
 
-/// The images of one true class.
+/// A row of the confusion matrix.
 pub(super) struct TrueClass<'a> {
     class: usize,
     code: &'a str,
-    /// By decision.
+    /// Images by predicted class.
     counts: &'a [u64],
 }
 
 impl TrueClass<'_> {
-    /// Of the class's images, those with this decision; `None` without images.
+    /// The share of the class's images with this predicted class; `None` without images.
     pub(super) fn share(&self, decision: usize) -> Option<f64> {
         let images: u64 = self.counts.iter().sum();
         (images > 0).then(|| self.counts[decision] as f64 / images as f64)
@@ -103,7 +101,7 @@ pub(super) fn true_classes<'a>(evaluation: &'a Evaluation<'_>) -> Vec<TrueClass<
     rows.map(|(class, (code, counts))| TrueClass { class, code, counts }).collect()
 }
 
-/// A column for each decision; `more` adds to the cell with its count what is to stand beside it.
+/// One column per predicted class. `more` may add to the cell with the count.
 pub(super) fn confusion<'a>(
     evaluation: &'a Evaluation<'_>,
     title: &'static str,

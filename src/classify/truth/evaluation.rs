@@ -1,37 +1,37 @@
-//! How the predictions of a run compare with the labels, and the sentences that every output has about it.
+//! A run compared with its labels, and the sentences about it that all outputs share.
 
 use skinclf::ModelSpec;
 use skinclf::evaluation::{Flagged, Scores};
 
 use crate::output::percent;
 
-/// So many give intervals whose ends hardly move from seed to seed.
+/// Enough that the ends of the intervals hardly depend on the seed.
 pub(super) const RESAMPLES: usize = 1000;
 
 pub(super) struct Evaluation<'s> {
     pub(super) spec: &'s ModelSpec,
-    /// The labels' file as it was named.
+    /// Name of the file with the labels, as given.
     pub(super) file: String,
     pub(super) scores: Scores,
     pub(super) images: usize,
-    /// Of these, how many are not usable by the model's spec.
+    /// Scored images that are not usable by the limits of the model's spec.
     pub(super) unusable: u64,
-    /// If the labels tell lesions.
+    /// `None` if the labels have no `lesion_id`.
     pub(super) lesions: Option<usize>,
-    /// Whether there may be more images than were come to.
+    /// Whether there may be images that the run did not reach.
     pub(super) interrupted: bool,
     pub(super) left_out: LeftOut,
 }
 
-/// What is not scored, in images but for the last.
+/// Images that are not scored, by reason, and labels without an image.
 pub(super) struct LeftOut {
     pub(super) failed: u64,
     pub(super) unlabelled: u64,
-    /// With a label that is no class of the model.
+    /// Their label is not a class of the model.
     pub(super) unknown_label: u64,
-    /// Named like an image before them.
+    /// They have the name of an earlier image.
     pub(super) repeated: u64,
-    /// After an interruption also those whose images were not come to.
+    /// After an interruption, they include labels whose images were not reached.
     pub(super) labels_without_image: u64,
 }
 
@@ -48,8 +48,8 @@ impl Evaluation<'_> {
         let left_out = [
             count(self.left_out.failed, "failed"),
             count(self.left_out.unlabelled, "without a label"),
-            count(self.left_out.unknown_label, "labelled as another class"),
-            count(self.left_out.repeated, "named like another"),
+            count(self.left_out.unknown_label, "with a label that is not a class of the model"),
+            count(self.left_out.repeated, "with the name of an earlier image"),
             count(not_reached, "of the labels not reached"),
         ];
         let left_out: Vec<_> = left_out.into_iter().flatten().collect();
@@ -66,7 +66,7 @@ impl Evaluation<'_> {
         format!("{interrupted}{} {images}{lesions} scored against {}{unusable}{rest}", self.images, self.file)
     }
 
-    /// What the model's own threshold makes of the images, if it has one.
+    /// `None` if the model has no malignancy threshold.
     pub(super) fn flagged(&self) -> Option<String> {
         let at = self.scores.at_threshold?;
         let Flagged { malignant, malignant_flagged, benign, benign_flagged } = at.images;
@@ -77,7 +77,6 @@ impl Evaluation<'_> {
         ))
     }
 
-    /// How the intervals are made.
     pub(super) fn method(&self) -> String {
         let units = if self.lesions.is_some() { "lesions" } else { "images" };
         format!("Intervals are 95 % percentile intervals of {RESAMPLES} bootstrap resamples of {units}.")

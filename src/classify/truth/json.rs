@@ -53,7 +53,7 @@ struct Document<'a> {
     confusion: Vec<&'a [u64]>,
 }
 
-/// The classes' figures by code, in the order of the labels.
+/// A map by code of the class, in the order of the labels.
 struct ByCode<'a>(&'a Evaluation<'a>);
 
 #[derive(Serialize)]

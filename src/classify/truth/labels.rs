@@ -1,4 +1,4 @@
-//! The file of `--truth`: what each image shows, told by its name.
+//! The file of `--truth`: the true class of each image, by its name.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{ErrorKind, Read};
@@ -14,23 +14,23 @@ use super::names::Names;
 use crate::classify::inputs;
 use crate::process::terminal::printable;
 
-/// A file of a million rows has less. What is larger is no file of labels.
+/// A million rows need less.
 const LARGEST: ByteSize = ByteSize::mib(64);
 
-/// Labels by image, which is named without folder and extension.
+/// The labels by name of the image, without folder and extension.
 pub(super) struct Labels {
-    by_stem: BTreeMap<String, Label>,
+    by_stem: BTreeMap<String, LabelRow>,
     tell_lesions: bool,
     lacking: Vec<String>,
 }
 
-/// What one row says, and what became of it.
-pub(super) struct Label {
-    /// `None` if it is no class of the model.
+/// One row, and whether its image was seen and scored.
+pub(super) struct LabelRow {
+    /// `None` if it is not a class of the model.
     pub(super) class: Option<usize>,
     /// A number for each `lesion_id`.
     pub(super) lesion: Option<usize>,
-    /// The class as it is written.
+    /// The class as written in the file.
     text: String,
     met: bool,
     pub(super) scored: bool,
@@ -38,10 +38,10 @@ pub(super) struct Label {
 
 impl Labels {
     /// Reads HAM10000's columns (`image` or `image_id`, `dx`) or ISIC's (`image` and one for each class, 0 or 1),
-    /// in any order and among others, with or without `lesion_id`.
+    /// in any order, with or without `lesion_id`; other columns are ignored.
     ///
     /// # Errors
-    /// When the file cannot be read, is no such table, or says two things of one image.
+    /// When the file cannot be read, has other columns, or has different labels for one image.
     pub(super) fn read(path: &Path, spec: &ModelSpec) -> anyhow::Result<Self> {
         let name = || format!("--truth {}", path.display());
         let file = inputs::open(path).and_then(|file| Ok(bounded::read(file, 0, LARGEST.as_u64())?));
@@ -66,7 +66,7 @@ impl Labels {
             let line = row.position().map_or(0, csv::Position::line);
             let text = columns.class(&row).with_context(|| format!("line {line}"))?;
             let lesion = columns.lesion.and_then(|column| row.get(column)).filter(|id| !id.is_empty());
-            let label = Label {
+            let label = LabelRow {
                 class: spec.labels.iter().position(|l| l.code.eq_ignore_ascii_case(&text)),
                 lesion: lesion.map(|id| {
                     let next = lesions.len();
@@ -79,7 +79,7 @@ impl Labels {
             let image = row.get(columns.image).unwrap_or_default();
             let stem = stem(image);
             if stem.is_empty() {
-                bail!("line {line}: names no image");
+                bail!("line {line}: the name of the image is missing");
             }
             if let Some(other) = labels.by_stem.get_mut(stem) {
                 label.refuse_difference(other, image).with_context(|| format!("line {line}"))?;
@@ -91,9 +91,9 @@ impl Labels {
         Ok(labels)
     }
 
-    /// The label of an image, which is thereby known to have been there.
-    pub(super) fn of_image(&mut self, name: &str) -> Option<&mut Label> {
-        // The extension of a file that is named itself may be any.
+    /// The label of an image, which is marked as seen.
+    pub(super) fn of_image(&mut self, name: &str) -> Option<&mut LabelRow> {
+        // A file that is given by its own name may have any extension.
         let bare = Path::new(name).file_stem()?.to_string_lossy();
         let stem = [stem(name), &bare].into_iter().find(|stem| self.by_stem.contains_key(*stem))?;
         let label = self.by_stem.get_mut(stem)?;
@@ -101,41 +101,39 @@ impl Labels {
         Some(label)
     }
 
-    /// Whether images of one lesion are told.
     pub(super) fn tell_lesions(&self) -> bool {
         self.tell_lesions
     }
 
-    /// Classes of the model that a file with a column for each has none for.
+    /// Classes of the model for which a file with one column per class has no column.
     pub(super) fn lacking(&self) -> &[String] {
         &self.lacking
     }
 
-    /// Those that are no class of the model, and what they are.
+    /// Images whose label is not a class of the model, with the label.
     pub(super) fn unknown(&self) -> Names {
         let unknown = self.by_stem.iter().filter(|(_, label)| label.class.is_none());
         let texts: Vec<_> = unknown.map(|(stem, label)| format!("{stem} ({})", label.shown())).collect();
         texts.iter().map(String::as_str).collect()
     }
 
-    /// Those that no image was met for.
     pub(super) fn without_image(&self) -> Names {
         self.by_stem.iter().filter(|(_, label)| !label.met).map(|(stem, _)| stem.as_str()).collect()
     }
 }
 
-impl Label {
-    /// An error if the image has another label before.
+impl LabelRow {
+    /// Fails if an earlier row has another label for the image.
     fn refuse_difference(&self, before: &Self, image: &str) -> anyhow::Result<()> {
         const ADVICE: &str =
-            "leave one of the rows, or give the images different names: folder and extension do not count";
+            "keep one of the rows, or give the images different names: folder and extension are ignored";
         let image = printable(image);
         if !self.text.eq_ignore_ascii_case(&before.text) {
             let [here, before] = [self, before].map(|label| printable(label.shown()));
-            bail!("{image} is labelled {here} here and {before} before; {ADVICE}");
+            bail!("{image} is labelled {here} here and {before} in an earlier row; {ADVICE}");
         }
         if self.lesion.zip(before.lesion).is_some_and(|(here, before)| here != before) {
-            bail!("{image} has another lesion_id here than before; {ADVICE}");
+            bail!("{image} has another lesion_id here than in an earlier row; {ADVICE}");
         }
         Ok(())
     }
@@ -145,7 +143,7 @@ impl Label {
     }
 }
 
-/// Where in a row what stands.
+/// Which column holds what.
 struct Columns {
     image: usize,
     lesion: Option<usize>,
@@ -155,9 +153,9 @@ struct Columns {
 enum ClassColumns {
     Dx(usize),
     OneHot {
-        /// Each with its code.
+        /// Index of the column and code of the class.
         known: Vec<(usize, String)>,
-        /// Columns of any other meaning with their titles, perhaps classes that only the file knows: ISIC 2019 has SCC
+        /// Other columns with their titles. They may be classes that the model does not have: ISIC 2019 has SCC
         /// and UNK.
         others: Vec<(usize, String)>,
     },
@@ -192,14 +190,13 @@ impl Columns {
         Ok(Self { image, lesion, class })
     }
 
-    /// Classes of the model without a column, where each has one.
     fn lacking(&self, spec: &ModelSpec) -> Vec<String> {
         let ClassColumns::OneHot { known, .. } = &self.class else { return Vec::new() };
         let is_known = |code: &str| known.iter().any(|(_, known)| known == code);
         spec.labels.iter().filter(|l| !is_known(&l.code)).map(|l| l.code.to_uppercase()).collect()
     }
 
-    /// The class that a row names; empty if it names none.
+    /// The class of a row; empty if it has none.
     fn class(&self, row: &StringRecord) -> anyhow::Result<String> {
         let (known, others) = match &self.class {
             ClassColumns::Dx(column) => return Ok(row.get(*column).unwrap_or_default().to_owned()),
@@ -224,7 +221,7 @@ impl Columns {
     }
 }
 
-/// What people can do about a file that is no such table.
+/// Says what to do about a file that cannot be read as CSV.
 fn explained(error: csv::Error) -> anyhow::Error {
     match error.kind() {
         csv::ErrorKind::Utf8 { .. } => anyhow!("is not UTF-8 text; save it as CSV UTF-8"),
@@ -232,12 +229,12 @@ fn explained(error: csv::Error) -> anyhow::Error {
     }
 }
 
-/// Without the mark that some programs put before a file's first character.
+/// Without the byte order mark that some programs write first.
 fn plain(title: &str) -> &str {
     title.trim_start_matches('\u{feff}')
 }
 
-/// An image's name without folder and, if it has that of an image, extension.
+/// The name of an image without folder and, if it is that of an image, extension.
 fn stem(name: &str) -> &str {
     let path = Path::new(name);
     let stem = if has_image_extension(path) { path.file_stem() } else { path.file_name() };
@@ -253,7 +250,6 @@ mod tests {
         Labels::parse(csv.as_bytes(), &spec)
     }
 
-    /// Name, index of the class and lesion of each.
     fn rows(csv: &str) -> Vec<(String, Option<usize>, Option<usize>)> {
         let labels = parse(csv).unwrap_or_else(|e| panic!("{csv:?}: {e:#}"));
         labels.by_stem.into_iter().map(|(stem, label)| (stem, label.class, label.lesion)).collect()
@@ -307,13 +303,16 @@ mod tests {
         for (csv, named) in [
             ("name,dx\na,mel\n", "it has: name, dx"),
             ("image,diagnosis\na,mel\n", "needs a header with the columns image (or image_id) and dx"),
-            ("image,dx\na,mel\na,nv\n", "line 3: a is labelled nv here and mel before"),
+            ("image,dx\na,mel\na,nv\n", "line 3: a is labelled nv here and mel in an earlier row"),
             ("image,dx,lesion_id\na,mel,1\na,mel,2\n", "line 3: a has another lesion_id"),
             ("image,MEL,NV\na,1,1\n", "line 2: both mel and nv are 1"),
             ("image,MEL,NV\na,0.5,0\n", "line 2: MEL is \"0.5\""),
-            ("image,dx\nx/a.jpg,mel\ny/a.jpg,nv\n", "line 3: y/a.jpg is labelled nv here and mel before"),
-            ("image,dx\nx/a.jpg,mel\ny/a.jpg,nv\n", "folder and extension do not count"),
-            ("image,dx\n,mel\n", "line 2: names no image"),
+            (
+                "image,dx\nx/a.jpg,mel\ny/a.jpg,nv\n",
+                "line 3: y/a.jpg is labelled nv here and mel in an earlier row",
+            ),
+            ("image,dx\nx/a.jpg,mel\ny/a.jpg,nv\n", "folder and extension are ignored"),
+            ("image,dx\n,mel\n", "line 2: the name of the image is missing"),
             ("image;dx\na;mel\n", "columns are separated by commas"),
             ("", "is empty"),
             ("image,dx\na\n", "line: 2"),

@@ -1,6 +1,6 @@
-//! `--truth`: scores of a run against labels, in place of its results one by one.
+//! `--truth`: evaluates the predictions of a run against labels, instead of printing them one by one.
 //!
-//! Read [`Scoring`] first: it takes the results of images and ends in an `Evaluation`, which `tables`, `json` and `page`
+//! Read [`Scoring`] first: it collects predictions and turns them into an `Evaluation`, which `tables`, `json` and `page`
 //! write.
 
 mod columns;

@@ -1,13 +1,11 @@
-//! Names in a warning: a few, and how many more.
+//! Names in a warning: the first few, and how many more there are.
 
 use std::fmt;
 
 use crate::process::terminal::printable;
 
-/// How many are named.
 const FEW: usize = 3;
 
-/// Remembers the first names and counts the rest.
 #[derive(Default)]
 pub(super) struct Names {
     first: Vec<String>,

@@ -1,4 +1,4 @@
-//! From the results of images to their scores.
+//! Collects the predictions of a run and evaluates them.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,10 +15,9 @@ use crate::destination::Destination;
 use crate::process::interrupt;
 use crate::process::terminal::{Look, note};
 
-/// Any would do; one that is fixed makes the output repeatable.
+/// Fixed, so that the output is repeatable.
 const SEED: u64 = 0x5eed;
 
-/// Gathers what can be scored while the run goes on.
 pub(in crate::classify) struct Scoring<'s> {
     labels: Labels,
     sample: Sample<'s>,
@@ -35,7 +34,7 @@ pub(in crate::classify) struct Scoring<'s> {
 }
 
 impl<'s> Scoring<'s> {
-    /// Reads the labels and opens the file of the page, so that a mistake in either costs no run.
+    /// Reads the labels and opens the file of the page before the run, so that a mistake in either is found at once.
     pub(in crate::classify) fn open(
         file: &Path,
         page: Option<&Path>,
@@ -52,7 +51,7 @@ impl<'s> Scoring<'s> {
                 let classes: Vec<_> = spec.labels.iter().map(|l| l.code.as_str()).collect();
                 let classes = classes.join(", ");
                 note(format_args!(
-                    "warning: no class of this model ({classes}), so not scored: {unknown} in {file}"
+                    "warning: not scored, because the label in {file} is not a class of this model ({classes}): {unknown}"
                 ));
             }
         }
@@ -72,7 +71,7 @@ impl<'s> Scoring<'s> {
         })
     }
 
-    /// Takes note of one image, which could not be classified if there is no prediction.
+    /// Adds one image; without a prediction, if it could not be classified.
     pub(in crate::classify) fn add(&mut self, name: &str, prediction: Option<&Prediction>) {
         let label = self.labels.of_image(name);
         let Some(prediction) = prediction else {
@@ -96,11 +95,11 @@ impl<'s> Scoring<'s> {
         self.sample.push(class, prediction.class, &prediction.probabilities, label.lesion);
     }
 
-    /// Prints the scores, as tables of a look or else as JSON, and writes the page.
+    /// Prints the scores, as tables if there is a look and as JSON otherwise, and writes the page.
     ///
     /// # Errors
-    /// When there is nothing to score, unless the run was interrupted, or something cannot be written; `name` is
-    /// what `out` is called.
+    /// When there is nothing to score, unless the run was interrupted, or when an output cannot be written. `name` is
+    /// the name of `out` in that error.
     pub(in crate::classify) fn finish(
         mut self,
         look: Option<Look>,
@@ -118,7 +117,7 @@ impl<'s> Scoring<'s> {
         }
         let page = self.page.take();
         let evaluation = self.evaluation(threads, interrupted)?;
-        // If one cannot be written, the other still holds what the run found.
+        // If one of them cannot be written, the other still is.
         let printed = match look {
             Some(look) => tables::write(out, &evaluation, look),
             None => json::write(out, &evaluation),
@@ -153,19 +152,28 @@ impl<'s> Scoring<'s> {
     fn warn(&self, interrupted: bool) {
         let file = self.file.display();
         if !self.unlabelled.is_empty() {
-            note(format_args!("warning: without a label in {file}, so not scored: {}", self.unlabelled));
+            note(format_args!(
+                "warning: not scored, because there is no label in {file}: {}",
+                self.unlabelled
+            ));
         }
         if !self.repeated.is_empty() {
-            note(format_args!("warning: named like an image before, so not scored: {}", self.repeated));
+            note(format_args!(
+                "warning: not scored, because an earlier image has the same name: {}",
+                self.repeated
+            ));
         }
         let missing = self.labels.without_image();
         if missing.is_empty() {
             return;
         }
         if interrupted {
-            note(format_args!("warning: labels in {file} that were not reached: {}", missing.count()));
+            note(format_args!(
+                "warning: labels in {file} whose images were not reached: {}",
+                missing.count()
+            ));
         } else {
-            note(format_args!("warning: labelled in {file}, but not among the images: {missing}"));
+            note(format_args!("warning: labels in {file} without an image: {missing}"));
         }
     }
 

@@ -1,7 +1,7 @@
 //! The columns of every table. A figure that is added here is in all outputs that have the table: on the terminal, in
 //! Markdown, on the page and, if it is given a name for them by `csv`, in CSV files.
 //!
-//! Locust's files and the tables of a scenario in the document are not here: theirs are given from outside.
+//! Locust's files and the document's scenarios are not here: others have set their columns.
 
 use super::figures;
 use super::words;
@@ -32,7 +32,7 @@ pub(super) fn endpoints<'a>() -> Table<'a, Endpoint> {
     .tone(|e| if e.is_total() { Tone::Total } else { Tone::Plain })
 }
 
-/// Of an endpoint and the run that it is of, for CSV files.
+/// Of an endpoint and its run, for CSV files.
 pub(super) fn endpoints_of_runs<'a>() -> Table<'a, (&'a Run, &'a Endpoint)> {
     let run = [
         Column::of_csv("run", Run::name),
@@ -67,7 +67,7 @@ pub(super) fn runs<'a>() -> Table<'a, Run> {
 pub(super) const OF_RUNS: &str =
     "All endpoints together, in the steady state (the whole run where it has none); times in ms.";
 
-/// Of a run that is compared with others; times in ms. What a narrow terminal leaves out is in the warnings below.
+/// Of a run that is compared with others; times in ms. A narrow terminal may leave out the verdict: warnings repeat it.
 pub(super) fn compared<'a>() -> Table<'a, Row> {
     Table::new([
         Column::name("run", |r: &Row| r.name.clone()).csv("run"),
@@ -137,7 +137,7 @@ pub(super) fn stages<'a>() -> Table<'a, Stage> {
     ])
 }
 
-/// The rows of a run's table: each endpoint, the total, then the total's parts by phase.
+/// The rows of [`endpoints`]: each endpoint, the total, then the total of each phase.
 pub(super) fn rows(run: &Run) -> Vec<Endpoint> {
     let phase = |name: &str, phase| {
         figures::phase_total(phase).map(|total| Endpoint { name: name.to_owned(), ..total.clone() })

@@ -1,4 +1,4 @@
-//! Figures as people read them; a dash where too few samples stand behind one.
+//! Figures as people read them. A dash is one that is not known, most often because of too few samples.
 
 pub(super) use crate::bench::load::result::notation::duration;
 use crate::bench::load::result::{Endpoint, Phase};
@@ -12,7 +12,7 @@ pub(super) fn ms(value: Option<f64>) -> String {
     })
 }
 
-/// The same with its unit: `12.3 ms`, `4.20 s`.
+/// `12.3 ms`, `12.3 s`
 pub(super) fn latency(value: Option<f64>) -> String {
     match value {
         Some(ms) if ms >= 1e4 => format!("{:.1} s", ms / 1e3),
@@ -21,7 +21,6 @@ pub(super) fn latency(value: Option<f64>) -> String {
     }
 }
 
-/// `p95 12.3 ms`, or that there is none.
 pub(super) fn p95(endpoint: &Endpoint) -> String {
     match endpoint.p95_ms {
         Some(_) => format!("p95 {}", latency(endpoint.p95_ms)),
@@ -29,7 +28,6 @@ pub(super) fn p95(endpoint: &Endpoint) -> String {
     }
 }
 
-/// Of requests, starts, users: per second.
 pub(super) fn rate(per_second: f64) -> String {
     match per_second {
         r if r < 9.995 => format!("{r:.2}"),
@@ -38,7 +36,7 @@ pub(super) fn rate(per_second: f64) -> String {
     }
 }
 
-/// `0 %`, `0.02 %`, `3.1 %`, `97 %`: a share of 1 as per cent. What is not zero does not look it.
+/// `0 %`, `0.02 %`, `3.1 %`, `97 %` from a share of 1. A small share is not rounded to zero.
 pub(super) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     let size = percent.abs();
@@ -51,7 +49,7 @@ pub(super) fn percent(share: f64) -> String {
     }
 }
 
-/// `1.5 cores`
+/// `1.50`
 pub(super) fn cores(cores: Option<f64>) -> String {
     cores.map_or("-".to_owned(), |c| format!("{c:.2}"))
 }
@@ -74,7 +72,7 @@ pub(super) fn efficiency(efficiency: Option<f64>) -> String {
     efficiency.map_or("-".to_owned(), |e| format!("{e:.2}"))
 }
 
-/// `0:42`: a place in a run.
+/// `0:42`, the time since the start of a run.
 pub(super) fn clock(seconds: f64) -> String {
     if seconds < 60.0 && seconds.fract() > 1e-6 {
         return format!("{seconds:.1} s");
@@ -83,7 +81,7 @@ pub(super) fn clock(seconds: f64) -> String {
     format!("{}:{:02}", seconds / 60, seconds % 60)
 }
 
-/// `2026-11-25 07:12 UTC`; what cannot be read as a time as it is.
+/// `2026-11-25 07:12 UTC`; a text that is not a time is left as it is.
 pub(super) fn date(rfc3339: &str) -> String {
     let Ok(time) = humantime::parse_rfc3339_weak(rfc3339) else { return rfc3339.to_owned() };
     let text = humantime::format_rfc3339_seconds(time).to_string();
@@ -97,7 +95,6 @@ pub(super) fn failures_by_kind(endpoint: &Endpoint) -> String {
     kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>().join(", ")
 }
 
-/// All endpoints of a phase together.
 pub(super) fn phase_total(phase: Option<&Phase>) -> Option<&Endpoint> {
     phase.map(|phase| &phase.endpoints.total)
 }

@@ -1,4 +1,4 @@
-//! What a terminal shows while a run goes on: one block, refreshed in place. Latencies are those of
+//! The view of a run in progress: one block on the terminal, refreshed in place. Latencies are those of
 //! the last ten seconds, so that a light load has a p95.
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::bench::words::counted;
 use crate::process::terminal;
 use crate::process::terminal::note;
 
-/// A block on standard error; nothing where that is no terminal.
+/// A block on standard error; hidden where that is not a terminal.
 pub(crate) struct Live {
     bar: ProgressBar,
     name: String,

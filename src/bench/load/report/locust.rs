@@ -1,6 +1,6 @@
 //! `--csv PREFIX`: the four files of `locust --csv`, with Locust's names, columns and units, so that
 //! tools made for them read these. Response times are those of good answers and timeouts; Locust also
-//! counts refusals, and rounds what is above 100 ms to two digits.
+//! counts other failures, and rounds times above 100 ms to two digits.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::table::{Cell, Column, Csv, Table};
 
 type Content = fn(&mut dyn Write, &Run) -> io::Result<()>;
 
-/// What stands behind the prefix, and what writes it.
+/// What follows the prefix, and the function that writes the file.
 const FILES: [(&str, Content); 4] = [
     ("_stats.csv", stats),
     ("_stats_history.csv", history),
@@ -20,10 +20,9 @@ const FILES: [(&str, Content); 4] = [
     ("_exceptions.csv", exceptions),
 ];
 
-/// The files of one run, and what is to be in each.
 pub(super) type Files = Vec<(Destination, Content)>;
 
-/// Opens the files of each run; the prefix of one of several runs ends in its name.
+/// Opens the files of each run. Where there are several, the name of the run follows the prefix.
 pub(super) fn open(prefix: &Path, runs: &[String]) -> anyhow::Result<Vec<Files>> {
     let of_run = |(index, run): (usize, &String)| {
         let name = run.replace([' ', '/'], "-");
@@ -87,7 +86,6 @@ fn history(out: &mut dyn Write, run: &Run) -> io::Result<()> {
     write(out, Table::new(before.into_iter().chain(percentiles).chain(after)), &run.series)
 }
 
-/// So many failures of an endpoint, all of one kind.
 struct Failures<'a> {
     endpoint: &'a Endpoint,
     kind: &'a str,
@@ -115,7 +113,7 @@ fn failures(out: &mut dyn Write, run: &Run) -> io::Result<()> {
     write(out, Table::new(columns), &rows)
 }
 
-/// Of a script that is the user; there is none here.
+/// Locust lists exceptions of its script here. There is no script, so the file is empty.
 fn exceptions(out: &mut dyn Write, _run: &Run) -> io::Result<()> {
     let columns = ["Count", "Message", "Traceback", "Nodes"].map(|name| Column::of_csv(name, |_: &()| ""));
     write(out, Table::new(columns), &[])
@@ -125,7 +123,6 @@ fn write<T>(out: &mut dyn Write, table: Table<'_, T>, rows: &[T]) -> io::Result<
     table.csv(Csv::with_python_lines(out), rows)
 }
 
-/// Locust's order.
 fn by_name(endpoints: &[Endpoint]) -> Vec<&Endpoint> {
     let mut sorted: Vec<_> = endpoints.iter().collect();
     sorted.sort_by_key(|e| &e.name);
@@ -152,7 +149,7 @@ fn whole(ms: Option<f64>) -> String {
     format!("{:.0}", ms.unwrap_or(0.0))
 }
 
-/// With a decimal point, as Python writes floats.
+/// Always with a decimal point, as Python writes floats.
 fn float(value: Option<f64>) -> String {
     format!("{:?}", value.unwrap_or(0.0))
 }

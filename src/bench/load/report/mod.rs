@@ -21,7 +21,6 @@ use crate::cli::{BenchArgs, BenchFormat};
 use crate::destination::Destination;
 use crate::process::terminal::Look;
 
-/// Everything that figures are to be written to.
 pub(super) struct Outputs {
     format: BenchFormat,
     figures: Destination,
@@ -38,7 +37,7 @@ enum ReportKind {
 }
 
 impl Outputs {
-    /// Opens the files of runs with these names, all of them, so that a wrong name costs no measuring.
+    /// Opens all files, so that a wrong name is an error before the load and not after it. `runs` are the names of runs.
     pub(super) fn open(args: &BenchArgs, runs: &[String]) -> anyhow::Result<Self> {
         let report = |path: &PathBuf| {
             let is_document = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("md"));
@@ -53,13 +52,13 @@ impl Outputs {
         })
     }
 
-    /// Writes what was measured, whatever becomes of the files; what was compared goes into the reports.
+    /// Writes the figures of a test, even if a file cannot be written; the comparison is only in the reports.
     pub(super) fn write(mut self, test: &LoadTest, comparison: Option<&Comparison>) -> anyhow::Result<()> {
         let files = self.write_files(test, comparison);
         files.and(self.write_figures(test))
     }
 
-    /// Writes what was compared, and into the reports the runs that were.
+    /// Writes the comparison; the runs that are compared are only in the reports.
     pub(super) fn write_compared(mut self, test: &LoadTest, comparison: &Comparison) -> anyhow::Result<()> {
         let files = self.write_files(test, Some(comparison));
         files.and(self.write_comparison(comparison))

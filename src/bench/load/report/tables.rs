@@ -1,4 +1,4 @@
-//! The runs as tables with sentences below them: for a terminal, for a Markdown document, and as CSV.
+//! The runs as tables with sentences below them, for a terminal and in Markdown, and as CSV without sentences.
 
 use std::io::{self, Write};
 
@@ -64,7 +64,7 @@ fn write_run_as_markdown(out: &mut dyn Write, run: &Run) -> io::Result<()> {
     list(out, &notes.chain(findings).chain(limits).collect::<Vec<_>>())
 }
 
-/// One row an endpoint and run, of the whole run.
+/// One row per run and endpoint, with figures of the whole run.
 pub(super) fn write_csv(out: &mut dyn Write, test: &LoadTest) -> io::Result<()> {
     let mut rows = Vec::new();
     for run in &test.runs {

@@ -1,11 +1,11 @@
-//! What was done and what is to be thought of it, in words.
+//! Plan, verdict and findings of a run as words and sentences.
 
 use super::figures;
 use super::figures::rate;
 use crate::bench::load::result::{Knee, Load, Plan, Run, Scenario, Threshold, Verdict, notation};
 use crate::bench::words::{counted, were};
 
-/// The word of the wire format.
+/// As in JSON.
 pub(super) fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Valid => "VALID",
@@ -17,27 +17,26 @@ pub(super) fn word(verdict: Verdict) -> &'static str {
     }
 }
 
-/// What a verdict means for a reader of the figures.
 pub(super) fn meaning(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Valid => "The figures are those of the server under this load.",
         Verdict::ClientSaturated => {
-            "The generator was the bottleneck: these figures are its own, not the server's."
+            "The load generator was the bottleneck: the figures describe it and not the server."
         }
         Verdict::NotSaturated => {
-            "The users cap this load below what the server can do: latency is good to quote, requests/s is not its capacity."
+            "The number of users limits the load to less than the server can do: the response times can be quoted, but requests/s is not the capacity."
         }
         Verdict::Unstable => {
             "The figures changed while they were measured: averages and percentiles mix different states."
         }
-        Verdict::TooShort => "Too little was measured to judge it: the figures may be chance.",
+        Verdict::TooShort => "Too little was measured to judge it: the figures may be due to chance.",
         Verdict::Failed => {
             "Too many requests failed, or none was answered: the figures describe only the good answers."
         }
     }
 }
 
-/// `light: 10 users, …`; a run without a name starts with what is done.
+/// `light: 10 users, …`; without the name where the run has none.
 pub(super) fn heading(run: &Run) -> String {
     match &run.scenario {
         Scenario::Custom => plan(&run.plan),
@@ -72,7 +71,6 @@ fn short(value: f64) -> String {
     ((value * 100.0).round() / 100.0).to_string()
 }
 
-/// How latency was measured.
 pub(super) fn latency_from(plan: &Plan) -> &'static str {
     match plan.load {
         Load::Closed { .. } => "from the start of the request to the last byte of its answer",
@@ -82,7 +80,6 @@ pub(super) fn latency_from(plan: &Plan) -> &'static str {
     }
 }
 
-/// Why the verdict is what it is.
 pub(super) fn reasons(run: &Run) -> String {
     if run.verdict_reasons.is_empty() {
         meaning(run.verdict).to_owned()
@@ -91,7 +88,7 @@ pub(super) fn reasons(run: &Run) -> String {
     }
 }
 
-/// With a capital and a full stop.
+/// With a capital letter and a full stop.
 pub(super) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(char::to_uppercase);
@@ -107,29 +104,29 @@ pub(super) fn knee(knee: &Knee) -> String {
     let others: Vec<_> = knee.left_out.iter().map(|users| counted(*users, "user")).collect();
     let left_out = match &others[..] {
         [] => String::new(),
-        others => format!("; left out, as their verdicts warn of them: {}", others.join(", ")),
+        others => format!("; left out because of their verdicts: {}", others.join(", ")),
     };
     if !knee.reached {
         return format!(
-            "Knee: not reached; of the runs that can be relied on, the one with most users gave most good answers/s, {} with {users}{predicted}{left_out}.",
+            "Knee: not reached; among the runs with reliable figures, the one with most users has most good answers/s, {} with {users}{predicted}{left_out}.",
             rate(knee.rps)
         );
     }
     let gives = if knee.users == 1 { "gives" } else { "give" };
     format!(
-        "Knee: {users} {gives} {} good answers/s, at least 95 % of the most that was seen, {}{predicted}{left_out}.",
+        "Knee: {users} {gives} {} good answers/s, at least 95 % of the highest rate, {}{predicted}{left_out}.",
         rate(knee.rps),
         rate(knee.max_rps)
     )
 }
 
-/// Failures by endpoint and kind, a sentence each.
+/// One sentence per endpoint with failures.
 pub(super) fn failures(run: &Run) -> Vec<String> {
     let failed = run.endpoints.each.iter().filter(|e| e.failures > 0);
     failed.map(|e| format!("Failures of {}: {}.", e.name, figures::failures_by_kind(e))).collect()
 }
 
-/// What else there is to say under a run's table, a sentence each.
+/// Further sentences about a run's table: an interruption, and the starts of an open loop.
 pub(super) fn notes(run: &Run) -> Vec<String> {
     let mut notes = Vec::new();
     if run.interrupted {

@@ -6,7 +6,7 @@ use crate::classify::truth::columns::value;
 use crate::classify::truth::evaluation::Evaluation;
 use crate::html::chart::{Axis, Chart, HALF, Mark, Panel, Readout, Series, Shape};
 
-/// Thin lines, told apart by colour and dashes; with more classes they begin again.
+/// Thin lines that differ in colour and dashes; used again from the first if there are more classes.
 const THIN: [&str; 8] = [
     "thin c2",
     "thin c5",
@@ -18,19 +18,18 @@ const THIN: [&str; 8] = [
     "thin dashed c5",
 ];
 
-/// A quarter of a pixel on a large screen.
+/// Points that are closer are left out: a quarter of a pixel on a large screen.
 const NEAR: f64 = 0.0006;
 
-/// One line of the ROC chart.
 pub(super) struct Curve<'a> {
     pub(super) name: String,
-    /// Of the style sheet.
+    /// Class of the style sheet.
     pub(super) style: &'static str,
     pub(super) auroc: Estimate,
     points: &'a [Point],
 }
 
-/// Malignant first, then melanoma, then the other classes, each if it is defined.
+/// Malignant first, then melanoma, then the other classes; those without a curve are left out.
 pub(super) fn curves<'a>(evaluation: &'a Evaluation<'_>) -> Vec<Curve<'a>> {
     let scores = &evaluation.scores;
     let of_class = |class: usize, style| Curve {
@@ -62,7 +61,7 @@ pub(super) fn roc(evaluation: &Evaluation<'_>) -> Chart {
         shape: Shape::Line,
         points: vec![(0.0, Some(0.0)), (1.0, Some(1.0))],
     };
-    // The thick lines last, so that they lie above.
+    // The thick lines are drawn last, above the others.
     let lines = curves.iter().rev().map(|curve| Series {
         name: String::new(),
         style: curve.style,
@@ -85,7 +84,7 @@ pub(super) fn roc(evaluation: &Evaluation<'_>) -> Chart {
     }
 }
 
-/// Without points that no screen tells from the one before.
+/// Leaves out points that are too close to the one before to be seen.
 fn thinned(points: &[Point]) -> impl Iterator<Item = Point> {
     let mut last: Option<Point> = None;
     let end = points.len().saturating_sub(1);

@@ -35,7 +35,7 @@ pub(super) fn write(out: &mut dyn Write, evaluation: &Evaluation<'_>) -> io::Res
             (confusion(evaluation))
         }
         footer {
-            p { (evaluation.method()) " A dash stands where a figure is undefined." }
+            p { (evaluation.method()) " A dash is a figure that is undefined." }
             "skinclf " (env!("CARGO_PKG_VERSION")) ". " (NOTICE)
         }
     };
@@ -43,18 +43,18 @@ pub(super) fn write(out: &mut dyn Write, evaluation: &Evaluation<'_>) -> io::Res
     out.flush()
 }
 
-/// What must not be overlooked beside the figures.
+/// Images and labels that the figures do not include.
 fn left_out(evaluation: &Evaluation<'_>) -> Markup {
     let left_out = &evaluation.left_out;
     let without_image = match evaluation.interrupted {
         true => "labels that were not reached",
-        false => "labels that belong to none of the images",
+        false => "labels without an image",
     };
     let notes = [
         ("images that could not be classified", left_out.failed),
         ("classified images without a label", left_out.unlabelled),
-        ("classified images whose label is no class of the model", left_out.unknown_label),
-        ("classified images named like one before", left_out.repeated),
+        ("classified images whose label is not a class of the model", left_out.unknown_label),
+        ("classified images with the name of an earlier one", left_out.repeated),
         (without_image, left_out.labels_without_image),
     ];
     let notes: Vec<_> = notes.into_iter().filter(|(_, count)| *count > 0).collect();
@@ -75,9 +75,9 @@ fn overall(evaluation: &Evaluation<'_>) -> Markup {
             (columns::overall("figure").html("All classes together", &columns::overall_figures(&evaluation.scores)))
             @if let Some(flagged) = evaluation.flagged() { p { (flagged) } }
             p.note {
-                "Balanced accuracy is the mean recall of the classes that occur. AUROC is the probability that, of an image "
-                "of what is sought and one of anything else, the former has the larger probability. The calibration error is "
-                "how far the largest probability is, on average, from how often it is right."
+                "Balanced accuracy is the mean recall of the classes that occur. AUROC is how often an image of the class gets a "
+                "larger probability of that class than an image of any other. The calibration error is the average difference "
+                "between the largest probability and how often it is right."
             }
         }
     }
@@ -94,7 +94,6 @@ fn per_class(evaluation: &Evaluation<'_>) -> Markup {
     }
 }
 
-/// Counts, with what share of the true class each is.
 fn confusion(evaluation: &Evaluation<'_>) -> Markup {
     const TITLE: &str = "Confusion matrix";
     let table = columns::confusion(evaluation, "true class", |count, row, decision| {
@@ -122,7 +121,7 @@ fn curves(evaluation: &Evaluation<'_>) -> Markup {
                 figure {
                     figcaption {
                         strong { "ROC" } " "
-                        span.soft { "At each threshold, how many of those sought are found, and how many others with them." }
+                        span.soft { "At each threshold: the share of the class that is found, over the share of all other images that is found with it." }
                     }
                     (charts::roc(evaluation).svg())
                     ul.legend {
@@ -134,7 +133,7 @@ fn curves(evaluation: &Evaluation<'_>) -> Markup {
                 figure {
                     figcaption {
                         strong { "Reliability" } " "
-                        span.soft { "How often the most probable class is right, by its probability. On the line, probabilities can be taken at their word." }
+                        span.soft { "How often the most probable class is right, by its probability. On the line, both agree." }
                     }
                     (charts::reliability(evaluation).svg())
                     details { summary { "Reliability as a table" } (reliability(evaluation)) }

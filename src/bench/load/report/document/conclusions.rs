@@ -1,15 +1,15 @@
-//! What the runs say together, in sentences with the figures behind them.
+//! Conclusions from all runs together, as sentences with their figures.
 
 use super::containers;
 use crate::bench::load::report::{figures, words};
 use crate::bench::load::result::{Comparison, Load, LoadTest, Run, Scenario, Stage, Verdict, notation};
 use crate::bench::words::counted;
 
-/// Above this share of the time, a stage is worth a sentence of its own.
+/// A stage gets a sentence of its own above this share of the time.
 const LARGE: f64 = 0.3;
 /// Share of a measured capacity to plan for; the rest is for bursts and lost servers.
 const PLANNED: f64 = 0.7;
-/// What `Conclusion` calls fast enough: the median that the document's example names, as a p95.
+/// A p95 below this counts as fast enough; the example that the document follows has it as a median.
 const FAST_MS: f64 = 500.0;
 
 pub(super) fn bottlenecks(test: &LoadTest) -> Vec<String> {
@@ -96,7 +96,7 @@ pub(super) fn scalability(test: &LoadTest, comparison: Option<&Comparison>) -> V
             )),
         )),
         None => sentences.push(
-            "No run found the capacity: think time, too few users or the verdicts stand in the way. Give --think 0 --sweep users=1,2,4,8,16."
+            "No run shows the capacity, because of think time, too few users or the verdict. To find it, run with --think 0 --sweep users=1,2,4,8,16."
                 .to_owned(),
         ),
     }
@@ -130,7 +130,6 @@ pub(super) fn recommendations(test: &LoadTest) -> Vec<String> {
     sentences
 }
 
-/// Runs whose figures are not to be quoted, by what to do about it.
 fn repetitions(test: &LoadTest) -> Vec<String> {
     let repeat = |verdicts: &[Verdict], how| {
         let these = test.runs.iter().filter(|run| verdicts.contains(&run.verdict));
@@ -144,7 +143,6 @@ fn repetitions(test: &LoadTest) -> Vec<String> {
     too_short.into_iter().chain(disturbed).collect()
 }
 
-/// How much load to plan for.
 fn provisioning(test: &LoadTest) -> String {
     let Some((run, per_second)) = capacity(test) else {
         return "Find the capacity (--think 0 or --sweep) before deciding how many servers to run."
@@ -165,7 +163,6 @@ fn provisioning(test: &LoadTest) -> String {
     )
 }
 
-/// What would shorten answers.
 fn improvements(test: &LoadTest) -> Vec<String> {
     let mut sentences = Vec::new();
     if let Some(run) = most_loaded(test) {
@@ -175,14 +172,14 @@ fn improvements(test: &LoadTest) -> Vec<String> {
         let queue = share("queue", |s| s.share_at_p99).max(share("queue", |s| s.share_at_p50));
         if queue > LARGE {
             sentences.push(format!(
-                "Under the largest load up to {} of the time is waiting for a worker: more cores or containers shorten it, a faster model does too.",
+                "Under the largest load up to {} of the time is waiting for a worker: more cores, more containers or a faster model shorten it.",
                 figures::percent(queue)
             ));
         }
     }
     if let Some((run, inference)) = without_waiting(test).filter(|(_, share)| *share > LARGE) {
         sentences.push(format!(
-            "Where nobody waits ({}), inference is {} of a typical answer: a smaller or quantised model is what would shorten answers and raise the capacity most.",
+            "Where nobody waits ({}), inference is {} of a typical answer: a smaller or quantised model would shorten answers and raise the capacity most.",
             run.name(),
             figures::percent(inference)
         ));
@@ -203,14 +200,14 @@ pub(super) fn conclusion(test: &LoadTest) -> String {
     let mut sentences = Vec::new();
     if !good.is_empty() {
         sentences.push(format!(
-            "By these runs the service is ready for the loads {}: no failures, steady, p95 below {}.",
+            "The service is ready for the loads {}: these runs had no failures, steady figures and a p95 below {}.",
             names(&good),
             figures::latency(Some(FAST_MS))
         ));
     }
     if !bad.is_empty() {
         sentences.push(format!(
-            "Not shown for {}: failures, a run that is unsteady or too short, too few requests for a p95, or a p95 of {} and more.",
+            "Readiness is not shown for {}: the run had failures, was unsteady or too short, had too few requests for a p95, or had a p95 of at least {}.",
             names(&bad),
             figures::latency(Some(FAST_MS))
         ));
@@ -223,24 +220,24 @@ pub(super) fn conclusion(test: &LoadTest) -> String {
         ));
     }
     sentences.push(
-        "This is about speed under load alone. The service is research software, not a medical device."
+        "These conclusions are only about speed under load. The service is research software, not a medical device."
             .to_owned(),
     );
     sentences.join(" ")
 }
 
-/// The run with most good answers per second; its stages are those of the server at work.
+/// The run with most good answers per second: its stages are those of a busy server.
 fn most_loaded(test: &LoadTest) -> Option<&Run> {
     let rps = |run: &&Run| run.steady_total().good_per_s();
     test.runs.iter().max_by(|a, b| rps(a).total_cmp(&rps(b)))
 }
 
-/// Cores that others took during a run, where that was worth a finding.
+/// Cores that other processes used during a run, if there is a finding about it.
 fn disturbed(run: &Run) -> Option<f64> {
     run.findings.iter().find(|f| f.code == "other_processes")?.numbers.get("cores").copied()
 }
 
-/// The run with the smallest share of waiting in a typical answer, and that of inference in it.
+/// The run with the smallest share of waiting in a typical answer, and the share of inference in the same answer.
 fn without_waiting(test: &LoadTest) -> Option<(&Run, f64)> {
     let share = |run: &Run, name| run.stages.iter().find(|s| s.name == name)?.share_at_p50;
     let waiting = test.runs.iter().filter_map(|run| Some((run, share(run, "queue")?)));
@@ -248,7 +245,7 @@ fn without_waiting(test: &LoadTest) -> Option<(&Run, f64)> {
     Some((run, share(run, "inference")?))
 }
 
-/// Think time and response time under a load that leaves the server room, as what is planned for does.
+/// Think time and response time in seconds, under a load well below the capacity, as a planned load is.
 fn relaxed(test: &LoadTest) -> Option<(f64, f64)> {
     let times = |run: &Run| Some((run.think_s()?, run.steady_total().average_ms? / 1e3));
     let unsaturated = test.runs.iter().filter(|run| run.verdict == Verdict::NotSaturated);
@@ -260,7 +257,7 @@ fn largest(run: &Run, share: fn(&Stage) -> Option<f64>) -> Option<&Stage> {
     run.stages.iter().filter(|s| share(s).is_some()).max_by(|a, b| of(a).total_cmp(&of(b)))
 }
 
-/// The most good answers per second that a run has shown which its users did not limit, and that run.
+/// The run with most good answers per second among those that their users did not limit, and that figure.
 fn capacity(test: &LoadTest) -> Option<(&Run, f64)> {
     let valid = test
         .runs
@@ -270,7 +267,7 @@ fn capacity(test: &LoadTest) -> Option<(&Run, f64)> {
     good.max_by(|a, b| a.1.total_cmp(&b.1))
 }
 
-/// What stands before a capacity that may be larger: this run did not fill the server, as far as that is known.
+/// Precedes a capacity that may be larger, because the run is not known to have filled the server.
 fn at_least(test: &LoadTest, run: &Run) -> &'static str {
     if run.server_was_full(test.environment.logical_cores) { "" } else { "at least " }
 }

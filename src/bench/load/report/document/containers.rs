@@ -1,4 +1,4 @@
-//! The container part of the document.
+//! The part of the document that compares numbers of containers.
 
 use std::io::{self, Write};
 

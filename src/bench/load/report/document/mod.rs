@@ -1,4 +1,4 @@
-//! `--report FILE.md`: results of a load test, every sentence made from figures, and how to make them, as one document.
+//! `--report FILE.md`: one document with the results of a load test, every sentence made from figures, and instructions.
 
 mod conclusions;
 mod containers;
@@ -38,7 +38,7 @@ pub(in crate::bench::load::report) fn write(
     write!(out, "{INSTRUCTIONS}")
 }
 
-/// The scenarios, and what was run beside them; without scenarios each run is one.
+/// The scenarios, and the other runs; without scenarios, each run counts as one.
 fn parted(runs: &[Run]) -> (Vec<&Run>, Vec<&Run>) {
     let (scenarios, further): (Vec<_>, Vec<_>) =
         runs.iter().partition(|run| run.scenario != Scenario::Custom);
@@ -66,7 +66,7 @@ fn environment(out: &mut dyn Write, test: &LoadTest) -> io::Result<()> {
     writeln!(out, "- **Load generator**: {}, {generator}\n\n---\n", escaped(&environment.program()))
 }
 
-/// What is said of each target, once.
+/// A text about each server; equal ones once.
 fn each(targets: &[&ServerFigures], said: fn(&ServerFigures) -> String) -> String {
     let mut all: Vec<_> = targets.iter().map(|target| said(target)).collect();
     all.sort();
@@ -86,7 +86,7 @@ fn server(target: &ServerFigures) -> String {
         .map_or(target.url.clone(), |version| format!("skinclf {version} at {}", target.url))
 }
 
-/// Runs that are not scenarios: those that seek the limit.
+/// Runs that are not scenarios, such as those of a sweep.
 fn further_runs(out: &mut dyn Write, test: &LoadTest, runs: &[&Run]) -> io::Result<()> {
     writeln!(out, "### Further Runs\n\n{}\n", columns::OF_RUNS)?;
     columns::runs().markdown(out, runs.iter().copied())?;

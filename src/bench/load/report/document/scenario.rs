@@ -8,7 +8,7 @@ use crate::bench::load::result::{Endpoint, Load, Run, Scenario, notation};
 use crate::bench::words::counted;
 use crate::table::{Cell, Column, Table, escaped};
 
-/// Times in ms.
+/// Columns and titles are those of the example that the document follows; times in ms.
 fn columns<'a>() -> Table<'a, Endpoint> {
     let name = |e: &Endpoint| if e.is_total() { format!("**{}**", e.name) } else { e.name.clone() };
     Table::new([
@@ -84,7 +84,7 @@ fn analysis(run: &Run) -> Vec<String> {
             figures::p95(ramp_up),
         ));
     }
-    // Where the server shares the generator's machine, a finding says how much CPU it used.
+    // Where the server shares the generator's machine, a finding already has its CPU time.
     let has_finding = run.findings.iter().any(|finding| finding.code == "cpu_cost");
     for target in &run.targets {
         let Some(usage) = &target.usage else { continue };

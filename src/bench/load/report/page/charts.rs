@@ -8,10 +8,9 @@ use crate::bench::words::counted;
 use crate::html::chart::{Axis, Chart, HALF, Mark, Panel, Readout, Series, Shade, Shape, WIDE};
 use crate::html::scale::{log_ticks, ticks, time_ticks};
 
-/// Most stretches of the timeline that answer to the pointer.
+/// At most so many stretches of the timeline show their figures under the pointer.
 const READOUTS: usize = 600;
 
-/// Response times, requests per second and users, second by second.
 pub(super) fn timeline(run: &Run) -> Chart {
     let stalls = run.stalls.iter().map(|stall| Shade {
         from: (stall.at_s - stall.length_s).max(0.0),
@@ -68,13 +67,13 @@ fn timeline_panels(run: &Run) -> Vec<Panel> {
     ]
 }
 
-/// Whether most seconds have requests enough for a p95 of their own.
+/// Whether most seconds have enough requests for a p95 of their own.
 pub(super) fn seconds_say_enough(run: &Run) -> bool {
     let known = run.series.iter().filter(|s| s.p95_ms.is_some()).count();
     2 * known > run.series.len()
 }
 
-/// The response times that stand for a second: its own, or those of ten where most seconds have too few requests.
+/// The response times that are shown for a second: its own, or those of ten where most seconds have too few requests.
 pub(super) fn percentiles(run: &Run) -> fn(&Second) -> Recent {
     if seconds_say_enough(run) {
         |&Second { p50_ms, p95_ms, p99_ms, .. }| Recent { p50_ms, p95_ms, p99_ms }
@@ -105,7 +104,6 @@ fn readouts(run: &Run) -> Vec<Readout> {
     run.series.iter().step_by(stride).map(&mut readout).collect()
 }
 
-/// How many answers took how long, for each endpoint that has answers.
 pub(super) fn histograms(run: &Run) -> Vec<(&str, Chart)> {
     run.endpoints.each.iter().filter_map(|e| Some((&*e.name, histogram(e)?))).collect()
 }
@@ -113,7 +111,7 @@ pub(super) fn histograms(run: &Run) -> Vec<(&str, Chart)> {
 fn histogram(endpoint: &Endpoint) -> Option<Chart> {
     let bins: Vec<_> = endpoint.histogram.iter().filter(|b| b.from_ms > 0.0 && b.to_ms > b.from_ms).collect();
     let (first, last) = (bins.first()?, bins.last()?);
-    // A little air, and never a single bar as wide as the page.
+    // With a margin, and never a single bar as wide as the page.
     let (from, to) = (first.from_ms / 1.25, (last.to_ms * 1.25).max(first.from_ms * 4.0));
     let width = (first.to_ms / first.from_ms).log10();
     let mark = |name: &str, value: Option<f64>| {
@@ -168,7 +166,7 @@ fn histogram(endpoint: &Endpoint) -> Option<Chart> {
 
 const CPU: &str = "CPU, cores";
 
-/// CPU, memory and queue of the servers, if they gave any of them.
+/// CPU, memory and queue of the servers; `None` if no server reports any of them.
 pub(super) fn usage(run: &Run) -> Option<Chart> {
     const STYLES: [&str; 4] = ["c1", "c3", "c5", "c4"];
     let panel = |title, value: fn(&UsageSample) -> Option<f64>| {
@@ -201,7 +199,7 @@ pub(super) fn usage(run: &Run) -> Option<Chart> {
     }
     (!panels.is_empty()).then(|| Chart {
         title: "CPU, memory and queue of the servers".to_owned(),
-        description: "Over the run; means and largest values stand in the table of servers.".to_owned(),
+        description: "Over the run; means and largest values are in the table of servers.".to_owned(),
         width: WIDE,
         x: time_axis(end(run)),
         panels,
@@ -211,12 +209,11 @@ pub(super) fn usage(run: &Run) -> Option<Chart> {
     })
 }
 
-/// Good answers per second, median and 95th percentile over users.
 pub(super) fn sweep(runs: &[Run], knee: &Knee) -> Chart {
     let is_knee = |run: &&Run| run.scenario == Scenario::Custom && run.plan.users() == knee.users;
     let like = |a: &Run, b: &Run| a.plan.duration_s == b.plan.duration_s && a.plan.mix == b.plan.mix;
     let mut runs: Vec<&Run> = match runs.iter().rfind(is_knee) {
-        // Other runs may stand beside those of the sweep, from other files.
+        // There may be other runs besides those of the sweep, from other files.
         Some(knee) => runs.iter().filter(|run| run.scenario == Scenario::Custom && like(run, knee)).collect(),
         None => runs.iter().collect(),
     };
@@ -269,7 +266,7 @@ fn time_axis(end: f64) -> Axis {
     Axis { from: 0.0, to: end, ticks, label: "minutes and seconds since the start" }
 }
 
-/// The last thing on a run's time axis.
+/// The end of a run's time axis, in seconds.
 fn end(run: &Run) -> f64 {
     run.series.last().map_or(run.elapsed_s, |s| s.at_s).max(0.1)
 }

@@ -1,4 +1,4 @@
-//! `--report FILE.html`: what the page says; its frame and charts are [`crate::html`]'s.
+//! `--report FILE.html`: the content of the page; frame and charts are made by [`crate::html`].
 
 mod charts;
 mod run;
@@ -45,7 +45,7 @@ fn page(test: &LoadTest, comparison: Option<&Comparison>) -> Markup {
             pre { code { (test.command) } }
             "skinclf " (test.environment.version) ". Research software, not a medical device. "
             "Percentiles are nearest ranks of all values to three digits; "
-            "a dash stands where too few samples stand behind one."
+            "a dash is a figure with too few samples."
         }
     };
     crate::html::page(&window_title, STYLE, &body)
@@ -73,7 +73,7 @@ fn when(test: &LoadTest) -> String {
     }
 }
 
-/// The verdict before any figure. One that spoils the figures is stated across the page.
+/// Comes before any figure: verdicts that forbid to rely on the figures, failures, and limits that were missed.
 fn headline(test: &LoadTest, warned: &[&Run]) -> Markup {
     let failed: u64 = test.runs.iter().map(|run| run.endpoints.total.failures).sum();
     let limits: Vec<_> = test.runs.iter().flat_map(|run| &run.thresholds).collect();
@@ -88,7 +88,7 @@ fn headline(test: &LoadTest, warned: &[&Run]) -> Markup {
             }
         }
         @if failed > 0 {
-            p.bad { strong { (counted(failed, "request")) " failed." } " Latencies are those of good answers and of timeouts." }
+            p.bad { strong { (counted(failed, "request")) " failed." } " Response times are those of good answers and of timeouts." }
         }
         @if missed > 0 {
             p.bad { strong { (missed) " of " (counted(limits.len(), "limit")) " " (were(missed)) " missed." } }
@@ -109,7 +109,6 @@ fn alarm(verdict: Verdict, runs: &[&&Run], alone: bool) -> Markup {
     }
 }
 
-/// The verdict of one run and its reasons.
 fn verdict(run: &Run) -> Markup {
     let class = match run.verdict {
         Verdict::Valid => "verdict valid",

@@ -9,10 +9,10 @@ use crate::bench::load::report::{columns, figures, words};
 use crate::bench::load::result::{Recent, Run, Second};
 use crate::table::{Cell, Column, Table};
 
-/// Most rows of the table behind the timeline.
+/// Rows of the table that belongs to the timeline, at most.
 const ROWS: usize = 300;
 
-/// `alone`: on a page of one run, whose warnings already stand above it.
+/// `alone`: on a page of one run, where the warnings are above it already.
 pub(super) fn section(index: usize, run: &Run, alone: bool) -> Markup {
     let timeline = charts::timeline(run);
     html! {
@@ -51,7 +51,6 @@ pub(super) fn section(index: usize, run: &Run, alone: bool) -> Markup {
     }
 }
 
-/// The figures to remember.
 fn tiles(run: &Run) -> Markup {
     let steady = figures::phase_total(run.steady_state.as_ref());
     let whole = &run.endpoints.total;
@@ -103,7 +102,7 @@ fn method(run: &Run) -> String {
     format!("{window}. Latency {from}. Hover over it for the figures.")
 }
 
-/// The figures behind the timeline; every nth of a long run.
+/// The figures of the timeline; every nth second of a long run.
 fn every_second(run: &Run) -> Markup {
     let stride = run.series.len().div_ceil(ROWS).max(1);
     let shown = charts::percentiles(run);
@@ -123,7 +122,6 @@ fn endpoints(run: &Run) -> Markup {
     table.html(&format!("Endpoints of {}", run.name()), &columns::rows(run))
 }
 
-/// By kind and endpoint.
 fn failures(run: &Run) -> Markup {
     let endpoints = &run.endpoints.each;
     let kinds: BTreeSet<&str> =

@@ -10,7 +10,6 @@ pub(super) const METHOD: &str = "From Server-Timing, in the steady state: the sh
                                  (between p40 and p60) and in the slowest 1 %. Other is network, upload and HTTP, \
                                  from when the request was sent.";
 
-/// One bar of typical answers, one of the slowest.
 pub(super) fn bars(run: &Run) -> Markup {
     let bar = |name, share: fn(&Stage) -> Option<f64>| {
         let parts: Vec<_> =
@@ -30,14 +29,13 @@ pub(super) fn table_of(run: &Run) -> Markup {
     columns::stages().html(&format!("Stages of {}", run.name()), &run.stages)
 }
 
-/// A bar for each server.
 pub(super) fn shares(targets: &[ServerFigures]) -> Markup {
     let all = |t: &ServerFigures| t.share.unwrap_or(0.0);
     let rows: Vec<_> = targets.iter().map(|t| (&*t.url, vec![("", "c1", all(t))])).collect();
     stacked("Share of the requests by server", &rows, &[])
 }
 
-/// One colour a stage, whatever order they come in.
+/// A stage has the same colour in every run, whatever the order of stages.
 fn style(stage: &str) -> &'static str {
     match stage {
         "queue" => "c3",
@@ -48,7 +46,7 @@ fn style(stage: &str) -> &'static str {
     }
 }
 
-/// The name of a bar stands above it: it may be long.
+/// Height of a bar with its name, which is above it because it may be long.
 const ROW: f64 = 46.0;
 
 type Part<'a> = (&'a str, &'static str, f64);
