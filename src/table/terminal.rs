@@ -155,7 +155,7 @@ impl Drawn {
     fn list(&self) -> Vec<String> {
         let width = self.look.width.map_or(usize::MAX, usize::from);
         let titles = self.columns.iter().skip(1).map(|head| head.title.as_str());
-        let title_width = titles.clone().map(|title| title.width()).max().unwrap_or(0);
+        let title_width = titles.clone().map(str::width).max().unwrap_or(0);
         let mut lines = Vec::new();
         for row in &self.rows {
             let mut cells = row.iter().map(|cell| cell.lines(" ").replace('\n', " "));
