@@ -33,7 +33,7 @@ impl<W: Write> Sink for Csv<'_, W> {
 fn columns<'a>(spec: &'a ModelSpec) -> Table<'a, Record<'a>> {
     let label = |p: &Prediction| &spec.labels[p.class];
     let first = [
-        Column::of_csv("path", |record: &Record| record.subject.name()),
+        Column::csv_only("path", |record: &Record| record.subject.name()),
         of_prediction("class_name", move |p| Cell::from(&*label(p).code)),
         of_prediction("label", move |p| Cell::from(&*label(p).name)),
         of_prediction("confidence", |p| Cell::number(p.confidence())),
@@ -56,11 +56,13 @@ fn columns<'a>(spec: &'a ModelSpec) -> Table<'a, Record<'a>> {
 
 /// Empty for an image that could not be classified.
 fn of_prediction<'a>(name: &'a str, cell: impl Fn(&Prediction) -> Cell + 'a) -> Column<'a, Record<'a>> {
-    Column::of_csv(name, move |record: &Record| record.outcome.as_ref().map_or(Cell::default(), &cell))
+    Column::csv_only(name, move |record: &Record| record.outcome.as_ref().map_or(Cell::default(), &cell))
 }
 
 fn of_failure<'a>(name: &'a str, cell: impl Fn(&Failure) -> Cell + 'a) -> Column<'a, Record<'a>> {
-    Column::of_csv(name, move |record: &Record| record.outcome.as_ref().err().map_or(Cell::default(), &cell))
+    Column::csv_only(name, move |record: &Record| {
+        record.outcome.as_ref().err().map_or(Cell::default(), &cell)
+    })
 }
 
 fn reasons(prediction: &Prediction) -> Cell {

@@ -27,11 +27,11 @@ struct Row {
 
 impl<W: Write> Isic<W> {
     pub(super) fn new(spec: &ModelSpec, out: W) -> Result<Self, String> {
-        let mut columns = vec![Column::of_csv("image", |row: &Row| row.image.clone())];
+        let mut columns = vec![Column::csv_only("image", |row: &Row| row.image.clone())];
         for code in CODES {
             let class = spec.labels.iter().position(|l| l.code.eq_ignore_ascii_case(code));
             let class = class.ok_or(format!("--format isic needs a class {code}, which this model lacks"))?;
-            columns.push(Column::of_csv(code, move |row: &Row| Cell::number(row.scores[class])));
+            columns.push(Column::csv_only(code, move |row: &Row| Cell::number(row.scores[class])));
         }
         Ok(Self { csv: Csv::new(out), table: Table::new(columns) })
     }

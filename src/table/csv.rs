@@ -6,8 +6,8 @@ use csv::{Terminator, Writer, WriterBuilder};
 
 use super::{Cell, Column, Table};
 
-/// Rows of a table as they come, none of them kept. The header is written with the first row or, if there is none, at the
-/// end, so that a run that comes to nothing writes nothing.
+/// Writes rows one by one and keeps none of them. The header is written with the first row or, if there is none, by
+/// `finish`, so that a run that fails before its first row writes nothing.
 pub(crate) struct Csv<W: Write> {
     writer: Writer<W>,
     has_header: bool,
@@ -18,7 +18,7 @@ impl<W: Write> Csv<W> {
         Self { writer: Writer::from_writer(out), has_header: false }
     }
 
-    /// Lines end as those of Python's `csv` do.
+    /// Lines end in CR LF, as those of Python's `csv` do.
     pub(crate) fn with_python_lines(out: W) -> Self {
         let writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(out);
         Self { writer, has_header: false }
@@ -91,7 +91,7 @@ mod tests {
             Column::name("for people", |row: &Row| row.0.clone()).csv("name"),
             Column::figure("shown", |_: &Row| "not in a file"),
             Column::figure("p95", |row: &Row| Cell::from("1.5").exactly(row.1)).csv("p95_ms"),
-            Column::of_csv("more", |row: &Row| row.0.clone()),
+            Column::csv_only("more", |row: &Row| row.0.clone()),
         ])
     }
 

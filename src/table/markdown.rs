@@ -60,7 +60,7 @@ mod tests {
         let table = Table::new([
             Column::name("a|b", |row: &(&str, u32)| row.0),
             Column::figure("n", |row: &(&str, u32)| Cell::number(row.1).note("of 9")),
-            Column::of_csv("not_here", |row: &(&str, u32)| Cell::number(row.1)),
+            Column::csv_only("not_here", |row: &(&str, u32)| Cell::number(row.1)),
         ]);
         let mut out = Vec::new();
         table.markdown(&mut out, rows).expect("memory takes all");

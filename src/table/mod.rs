@@ -1,7 +1,5 @@
-//! Tables: what a row is and which columns it has is said once, as a [`Table`]; four renderers write it, for a terminal, a
-//! Markdown document, a CSV file and an HTML page.
-//!
-//! Read [`Column`] first. A column that is added to a table is in all of its outputs.
+//! Tables. The columns of a kind of row are defined once, as a [`Table`], and four renderers write the rows: `terminal`,
+//! `markdown`, `csv` and `html`. Read [`Column`] first.
 
 mod csv;
 mod html;
@@ -13,10 +11,10 @@ use std::borrow::Cow;
 pub(crate) use self::csv::Csv;
 pub(crate) use self::markdown::{escaped, list};
 
-/// What a column holds: figures are aligned to the right, and each kind gives way differently where a terminal is narrow.
+/// What a column holds: it decides the alignment, and how the column becomes narrower on a narrow terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Of a file or the like: cut in the middle.
+    /// Such as that of a file: cut in the middle.
     Name,
     /// Broken at words.
     Text,
@@ -32,14 +30,14 @@ impl Kind {
     }
 }
 
-/// Why a row or a cell stands out; each renderer has its own means to show it, or none.
+/// Why a row or a cell is emphasised. Each renderer decides how, if at all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Tone {
     #[default]
     Plain,
     /// Of all rows together.
     Total,
-    /// Figures that are not to be relied on.
+    /// Figures that should not be relied on.
     Warned,
     /// Requests that failed.
     Failed,
@@ -50,7 +48,6 @@ pub(crate) enum Tone {
     Doubtful,
 }
 
-/// What stands in a row under a title.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Cell {
     text: String,
@@ -71,12 +68,12 @@ impl Cell {
         number.to_string().into()
     }
 
-    /// A figure for programs: CSV files have it in place of the text, which may be rounded; nothing if it is not known.
+    /// Sets the figure that CSV files have instead of the text, which may be rounded. `None` is an empty field.
     pub(crate) fn exactly(self, figure: Option<f64>) -> Self {
         Self { exact: Some(figure.map_or(String::new(), |figure| figure.to_string())), ..self }
     }
 
-    /// A second line, smaller where that is possible.
+    /// Adds a second line, smaller where that is possible.
     pub(crate) fn note(self, note: impl Into<String>) -> Self {
         Self { note: Some(note.into()), ..self }
     }
@@ -93,7 +90,7 @@ impl Cell {
         }
     }
 
-    /// A share (0 to 1) that a page shows by the colour behind the cell.
+    /// A share (0 to 1), which a page shows as the colour of the background.
     pub(crate) fn share(self, share: f64) -> Self {
         Self { share: Some(share), ..self }
     }
@@ -103,12 +100,12 @@ type ToCell<'a, T> = Box<dyn Fn(&T) -> Cell + 'a>;
 
 /// A title, and how the cell below it is made from a row.
 pub(crate) struct Column<'a, T> {
-    /// For people; without one the column is in CSV files alone.
+    /// Without a title, the column is in CSV files only.
     title: Option<Cow<'a, str>>,
-    /// For programs; without one the column is in no CSV file.
+    /// The name of the column in CSV files; without one, they do not have the column.
     csv: Option<Cow<'a, str>>,
     kind: Kind,
-    /// The place among the columns that a narrow terminal leaves out, 1 the first.
+    /// A narrow terminal leaves columns out by rank, 1 first; without a rank, never.
     spare: Option<u8>,
     cell: ToCell<'a, T>,
 }
@@ -131,22 +128,25 @@ impl<'a, T> Column<'a, T> {
         Self::new(Kind::Figure, title, cell)
     }
 
-    /// Of CSV files alone.
-    pub(crate) fn of_csv<C: Into<Cell>>(name: impl Into<Cow<'a, str>>, cell: impl Fn(&T) -> C + 'a) -> Self {
+    /// A column of CSV files only.
+    pub(crate) fn csv_only<C: Into<Cell>>(
+        name: impl Into<Cow<'a, str>>,
+        cell: impl Fn(&T) -> C + 'a,
+    ) -> Self {
         Self { title: None, ..Self::new(Kind::Figure, "", cell).csv(name) }
     }
 
-    /// Adds the column to CSV files, by this name.
+    /// Adds the column to CSV files.
     pub(crate) fn csv(self, name: impl Into<Cow<'a, str>>) -> Self {
         Self { csv: Some(name.into()), ..self }
     }
 
-    /// Lets a narrow terminal leave the column out, the one with the smallest rank first.
+    /// Lets a narrow terminal leave the column out; columns with a lower rank go first.
     pub(crate) fn spare(self, rank: u8) -> Self {
         Self { spare: Some(rank), ..self }
     }
 
-    /// The column for rows that this one's rows are a part of.
+    /// The same column of rows that contain the rows of this one.
     pub(crate) fn of_part<U>(self, part: impl Fn(&U) -> &T + 'a) -> Column<'a, U>
     where
         T: 'a,
@@ -156,11 +156,11 @@ impl<'a, T> Column<'a, T> {
     }
 }
 
-/// The columns of rows `T`, the first of which names the row, and what is special about a row as a whole.
+/// The columns of rows `T`, of which the first has the name of the row.
 pub(crate) struct Table<'a, T> {
     columns: Vec<Column<'a, T>>,
     tone: fn(&T) -> Tone,
-    /// What follows is for pages alone.
+    /// These three are for pages only.
     caption: Option<&'static str>,
     class: Option<&'static str>,
     link: Option<fn(usize) -> String>,
@@ -176,12 +176,11 @@ impl<'a, T> Table<'a, T> {
         Self { tone, ..self }
     }
 
-    /// The columns alone, for a table of more.
     pub(crate) fn into_columns(self) -> Vec<Column<'a, T>> {
         self.columns
     }
 
-    /// Titles and columns that people see.
+    /// All columns but those of CSV files only, with their titles.
     fn shown(&self) -> impl Iterator<Item = (&str, &Column<'a, T>)> {
         self.columns.iter().filter_map(|column| Some((column.title.as_deref()?, column)))
     }

@@ -1,5 +1,5 @@
-//! Tables that fit the terminal. As far as there is need, columns move together, names are cut, text is broken and
-//! columns that can be spared are left out; where not even that is enough, each row becomes a list.
+//! Tables that fit the terminal. As far as necessary, columns move together, names are cut, text is broken into lines and
+//! columns with a rank are left out. If that is not enough, each row becomes a list.
 
 use std::fmt;
 
@@ -10,14 +10,14 @@ use super::{Cell, Column, Kind, Table, Tone};
 use crate::process::elided;
 use crate::process::terminal::Look;
 
-/// Columns of names and of text keep at least so much, if they hold it.
+/// Columns of names and of text are not made narrower than this.
 const LEAST_NAME: usize = 16;
 const LEAST_TEXT: usize = 14;
 
-/// A title that is broken keeps so much in a line.
+/// The same for a title that is broken.
 const LEAST_TITLE: usize = 3;
 
-/// A table with its rows, to be drawn as wide as the terminal lets it be.
+/// A table with its rows, drawn by its `Display`.
 pub(crate) struct Drawn {
     look: Look,
     columns: Vec<Head>,
@@ -30,7 +30,7 @@ struct Head {
     spare: Option<u8>,
 }
 
-/// Which columns are shown, and how wide what is in them may be.
+/// Which columns are shown, and the width of what is in them.
 struct Fit {
     columns: Vec<(usize, usize)>,
     tight: bool,
@@ -56,7 +56,7 @@ impl<T> Table<'_, T> {
 }
 
 impl Cell {
-    /// With the row's tone, unless its own is seen on a terminal.
+    /// The row's tone counts, unless the cell has one that a terminal shows.
     fn in_row(self, tone: Tone) -> Self {
         if matches!(self.tone, Tone::Plain | Tone::Failed) { self.tone(tone) } else { self }
     }
@@ -219,7 +219,7 @@ mod tests {
             Column::name("image", |row: &Row| row[0].clone()),
             Column::new(Kind::Text, "class", |row: &Row| row[1].clone()),
             Column::figure("p50", |row: &Row| row[2].clone()).csv("p50_ms"),
-            Column::of_csv("in_files", |row: &Row| row[2].clone()),
+            Column::csv_only("in_files", |row: &Row| row[2].clone()),
             Column::figure("p99", |row: &Row| row[3].clone()).spare(1),
         ]);
         table.terminal(Look { colored: false, width }, rows).to_string()

@@ -19,10 +19,10 @@ struct Row<'a> {
 /// Times in ms.
 fn columns<'a>() -> Table<'a, Row<'a>> {
     Table::new([
-        Column::of_csv("threads", |row: &Row| Cell::number(row.measured.threads)),
-        Column::of_csv("images_per_second", |row: &Row| Cell::number(row.measured.images_per_second)),
+        Column::csv_only("threads", |row: &Row| Cell::number(row.measured.threads)),
+        Column::csv_only("images_per_second", |row: &Row| Cell::number(row.measured.images_per_second)),
         Column::name("stage", |row: &Row| row.stage).csv("stage"),
-        Column::of_csv("count", |row: &Row| Cell::number(row.summary.count)),
+        Column::csv_only("count", |row: &Row| Cell::number(row.summary.count)),
         time("mean", "mean_ms", |s| s.mean_ms).spare(6),
         time("stddev", "stddev_ms", |s| s.stddev_ms).spare(2),
         time("min", "min_ms", |s| s.min_ms).spare(3),

@@ -12,7 +12,7 @@ use crate::table::{Cell, Column, Table, Tone};
 pub(super) fn endpoints<'a>() -> Table<'a, Endpoint> {
     Table::new([
         Column::name("endpoint", |e: &Endpoint| e.name.clone()).csv("endpoint"),
-        Column::of_csv("method", |e: &Endpoint| e.method.clone()),
+        Column::csv_only("method", |e: &Endpoint| e.method.clone()),
         Column::figure("requests", |e: &Endpoint| Cell::number(e.requests)).csv("requests").spare(8),
         Column::figure("failures", |e: &Endpoint| failures(e)).csv("failures").spare(7),
         Column::figure("median", |e: &Endpoint| ms(e.median_ms)).csv("median_ms").spare(9),
@@ -24,10 +24,10 @@ pub(super) fn endpoints<'a>() -> Table<'a, Endpoint> {
         Column::figure("min", |e: &Endpoint| ms(e.min_ms)).csv("min_ms").spare(2),
         Column::figure("max", |e: &Endpoint| ms(e.max_ms)).csv("max_ms").spare(5),
         Column::figure("requests/s", |e: &Endpoint| rate(e.rps)).csv("rps"),
-        Column::of_csv("failures_per_s", |e: &Endpoint| Cell::number(e.failures_per_s)),
-        Column::of_csv("failures_by_kind", kinds),
-        Column::of_csv("bytes_sent", |e: &Endpoint| Cell::number(e.bytes_sent)),
-        Column::of_csv("bytes_received", |e: &Endpoint| Cell::number(e.bytes_received)),
+        Column::csv_only("failures_per_s", |e: &Endpoint| Cell::number(e.failures_per_s)),
+        Column::csv_only("failures_by_kind", kinds),
+        Column::csv_only("bytes_sent", |e: &Endpoint| Cell::number(e.bytes_sent)),
+        Column::csv_only("bytes_received", |e: &Endpoint| Cell::number(e.bytes_received)),
     ])
     .tone(|e| if e.is_total() { Tone::Total } else { Tone::Plain })
 }
@@ -35,10 +35,10 @@ pub(super) fn endpoints<'a>() -> Table<'a, Endpoint> {
 /// Of an endpoint and its run, for CSV files.
 pub(super) fn endpoints_of_runs<'a>() -> Table<'a, (&'a Run, &'a Endpoint)> {
     let run = [
-        Column::of_csv("run", Run::name),
-        Column::of_csv("users", |r: &Run| Cell::number(r.plan.users())),
-        Column::of_csv("duration_s", |r: &Run| Cell::number(r.plan.duration_s)),
-        Column::of_csv("verdict", |r: &Run| words::word(r.verdict)),
+        Column::csv_only("run", Run::name),
+        Column::csv_only("users", |r: &Run| Cell::number(r.plan.users())),
+        Column::csv_only("duration_s", |r: &Run| Cell::number(r.plan.duration_s)),
+        Column::csv_only("verdict", |r: &Run| words::word(r.verdict)),
     ];
     let run = run.into_iter().map(|column| column.of_part(|(run, _): &(&Run, &Endpoint)| *run));
     let endpoint = endpoints().into_columns().into_iter();
@@ -73,14 +73,14 @@ pub(super) fn compared<'a>() -> Table<'a, Row> {
         Column::name("run", |r: &Row| r.name.clone()).csv("run"),
         Column::figure("containers", |r: &Row| Cell::number(r.containers)).csv("containers").spare(6),
         Column::figure("users", |r: &Row| Cell::number(r.users)).csv("users").spare(1),
-        Column::of_csv("duration_s", |r: &Row| Cell::number(r.duration_s)),
-        Column::of_csv("requests", |r: &Row| Cell::number(r.requests)),
+        Column::csv_only("duration_s", |r: &Row| Cell::number(r.duration_s)),
+        Column::csv_only("requests", |r: &Row| Cell::number(r.requests)),
         Column::figure("average", |r: &Row| ms(r.average_ms)).csv("average_ms").spare(2),
         Column::figure("p95", |r: &Row| ms(r.p95_ms)).csv("p95_ms").spare(7),
         Column::figure("requests/s", |r: &Row| rate(r.rps)).csv("rps"),
         Column::figure("failed", |r: &Row| share(Some(r.failure_rate))).csv("failure_rate").spare(4),
         Column::figure("improvement", |r: &Row| change(r.improvement)).csv("improvement"),
-        Column::of_csv("average_reduction", |r: &Row| Cell::default().exactly(r.average_reduction)),
+        Column::csv_only("average_reduction", |r: &Row| Cell::default().exactly(r.average_reduction)),
         Column::figure("efficiency", |r: &Row| efficiency(r.efficiency)).csv("efficiency").spare(5),
         Column::figure("verdict", |r: &Row| words::word(r.verdict)).csv("verdict").spare(3),
     ])

@@ -43,17 +43,17 @@ pub(super) fn open(prefix: &Path, runs: &[String]) -> anyhow::Result<Vec<Files>>
 
 fn stats(out: &mut dyn Write, run: &Run) -> io::Result<()> {
     let columns = [
-        Column::of_csv("Type", |e: &&Endpoint| e.method.clone()),
-        Column::of_csv("Name", |e: &&Endpoint| locust_name(e)),
-        Column::of_csv("Request Count", |e: &&Endpoint| Cell::number(e.requests)),
-        Column::of_csv("Failure Count", |e: &&Endpoint| Cell::number(e.failures)),
-        Column::of_csv("Median Response Time", |e: &&Endpoint| whole(e.median_ms)),
-        Column::of_csv("Average Response Time", |e: &&Endpoint| float(e.average_ms)),
-        Column::of_csv("Min Response Time", |e: &&Endpoint| float(e.min_ms)),
-        Column::of_csv("Max Response Time", |e: &&Endpoint| float(e.max_ms)),
-        Column::of_csv("Average Content Size", |e: &&Endpoint| mean(e.bytes_received, e.requests)),
-        Column::of_csv("Requests/s", |e: &&Endpoint| float(Some(e.rps))),
-        Column::of_csv("Failures/s", |e: &&Endpoint| float(Some(e.failures_per_s))),
+        Column::csv_only("Type", |e: &&Endpoint| e.method.clone()),
+        Column::csv_only("Name", |e: &&Endpoint| locust_name(e)),
+        Column::csv_only("Request Count", |e: &&Endpoint| Cell::number(e.requests)),
+        Column::csv_only("Failure Count", |e: &&Endpoint| Cell::number(e.failures)),
+        Column::csv_only("Median Response Time", |e: &&Endpoint| whole(e.median_ms)),
+        Column::csv_only("Average Response Time", |e: &&Endpoint| float(e.average_ms)),
+        Column::csv_only("Min Response Time", |e: &&Endpoint| float(e.min_ms)),
+        Column::csv_only("Max Response Time", |e: &&Endpoint| float(e.max_ms)),
+        Column::csv_only("Average Content Size", |e: &&Endpoint| mean(e.bytes_received, e.requests)),
+        Column::csv_only("Requests/s", |e: &&Endpoint| float(Some(e.rps))),
+        Column::csv_only("Failures/s", |e: &&Endpoint| float(Some(e.failures_per_s))),
     ];
     let percentiles = percentiles(|e: &&Endpoint| &e.percentiles_ms);
     let rows: Vec<_> = by_name(&run.endpoints.each).into_iter().chain([&run.endpoints.total]).collect();
@@ -62,23 +62,23 @@ fn stats(out: &mut dyn Write, run: &Run) -> io::Result<()> {
 
 fn history(out: &mut dyn Write, run: &Run) -> io::Result<()> {
     let before = [
-        Column::of_csv("Timestamp", |s: &Second| Cell::number(timestamp(run, s.at_s))),
-        Column::of_csv("User Count", |s: &Second| Cell::number(s.users)),
-        Column::of_csv("Type", |_: &Second| ""),
-        Column::of_csv("Name", |_: &Second| "Aggregated"),
-        Column::of_csv("Requests/s", |s: &Second| format!("{:.6}", s.rps)),
-        Column::of_csv("Failures/s", |s: &Second| {
+        Column::csv_only("Timestamp", |s: &Second| Cell::number(timestamp(run, s.at_s))),
+        Column::csv_only("User Count", |s: &Second| Cell::number(s.users)),
+        Column::csv_only("Type", |_: &Second| ""),
+        Column::csv_only("Name", |_: &Second| "Aggregated"),
+        Column::csv_only("Requests/s", |s: &Second| format!("{:.6}", s.rps)),
+        Column::csv_only("Failures/s", |s: &Second| {
             format!("{:.6}", s.rps * s.failures as f64 / s.requests.max(1) as f64)
         }),
     ];
     let after = [
-        Column::of_csv("Total Request Count", |s: &Second| Cell::number(s.so_far.requests)),
-        Column::of_csv("Total Failure Count", |s: &Second| Cell::number(s.so_far.failures)),
-        Column::of_csv("Total Median Response Time", |s: &Second| whole(s.so_far.median_ms)),
-        Column::of_csv("Total Average Response Time", |s: &Second| float(s.so_far.average_ms)),
-        Column::of_csv("Total Min Response Time", |s: &Second| float(s.so_far.min_ms)),
-        Column::of_csv("Total Max Response Time", |s: &Second| float(s.so_far.max_ms)),
-        Column::of_csv("Total Average Content Size", |s: &Second| {
+        Column::csv_only("Total Request Count", |s: &Second| Cell::number(s.so_far.requests)),
+        Column::csv_only("Total Failure Count", |s: &Second| Cell::number(s.so_far.failures)),
+        Column::csv_only("Total Median Response Time", |s: &Second| whole(s.so_far.median_ms)),
+        Column::csv_only("Total Average Response Time", |s: &Second| float(s.so_far.average_ms)),
+        Column::csv_only("Total Min Response Time", |s: &Second| float(s.so_far.min_ms)),
+        Column::csv_only("Total Max Response Time", |s: &Second| float(s.so_far.max_ms)),
+        Column::csv_only("Total Average Content Size", |s: &Second| {
             mean(s.so_far.bytes_received, s.so_far.requests)
         }),
     ];
@@ -103,19 +103,19 @@ fn failures(out: &mut dyn Write, run: &Run) -> io::Result<()> {
     }
     let at = |seconds: Option<f64>| seconds.map_or(String::new(), |s| date(run, s));
     let columns = [
-        Column::of_csv("Method", |f: &Failures| f.endpoint.method.clone()),
-        Column::of_csv("Name", |f: &Failures| f.endpoint.name.clone()),
-        Column::of_csv("Error", |f: &Failures| f.kind),
-        Column::of_csv("Occurrences", |f: &Failures| Cell::number(f.count)),
-        Column::of_csv("First Seen", |f: &Failures| at(f.times.map(|t| t.first_s))),
-        Column::of_csv("Last Seen", |f: &Failures| at(f.times.map(|t| t.last_s))),
+        Column::csv_only("Method", |f: &Failures| f.endpoint.method.clone()),
+        Column::csv_only("Name", |f: &Failures| f.endpoint.name.clone()),
+        Column::csv_only("Error", |f: &Failures| f.kind),
+        Column::csv_only("Occurrences", |f: &Failures| Cell::number(f.count)),
+        Column::csv_only("First Seen", |f: &Failures| at(f.times.map(|t| t.first_s))),
+        Column::csv_only("Last Seen", |f: &Failures| at(f.times.map(|t| t.last_s))),
     ];
     write(out, Table::new(columns), &rows)
 }
 
 /// Locust lists exceptions of its script here. There is no script, so the file is empty.
 fn exceptions(out: &mut dyn Write, _run: &Run) -> io::Result<()> {
-    let columns = ["Count", "Message", "Traceback", "Nodes"].map(|name| Column::of_csv(name, |_: &()| ""));
+    let columns = ["Count", "Message", "Traceback", "Nodes"].map(|name| Column::csv_only(name, |_: &()| ""));
     write(out, Table::new(columns), &[])
 }
 
@@ -137,7 +137,7 @@ fn locust_name(endpoint: &Endpoint) -> &str {
 /// one, the largest value taken for the percentiles beyond those that are known.
 fn percentiles<'a, T: 'a>(values: fn(&T) -> &[Option<f64>]) -> impl Iterator<Item = Column<'a, T>> {
     PERCENTILES.iter().enumerate().map(move |(at, percentile)| {
-        Column::of_csv(format!("{percentile}%"), move |row: &T| {
+        Column::csv_only(format!("{percentile}%"), move |row: &T| {
             let values = values(row);
             let max = values.last().copied().flatten();
             values.get(at).copied().flatten().or(max).map_or("N/A".to_owned(), |ms| format!("{ms:.0}"))
