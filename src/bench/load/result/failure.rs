@@ -37,3 +37,15 @@ impl fmt::Display for FailureKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::FailureKind::{self, BadResponse, Connect, Reset, Status, Timeout, WrongAnswer};
+
+    #[test]
+    fn kinds_have_the_names_of_the_saved_file() {
+        let kinds = [Connect, Timeout, Reset, Status(503), WrongAnswer, BadResponse];
+        let names = ["connect", "timeout", "reset", "status_503", "wrong_answer", "bad_response"];
+        assert_eq!(kinds.map(|kind: FailureKind| kind.to_string()), names);
+    }
+}
