@@ -32,7 +32,6 @@ pub(crate) enum Figure {
     Max,
     /// In per cent.
     Failures,
-    /// Good answers only.
     Rps,
 }
 
@@ -91,7 +90,6 @@ impl FromStr for Condition {
 }
 
 impl Condition {
-    /// As typed.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }

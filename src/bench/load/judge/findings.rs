@@ -262,7 +262,7 @@ mod tests {
     fn cpu_per_request_bounds_the_throughput() {
         let found = found(|run| run.verdict = Verdict::Valid);
         let cost = found.iter().find(|finding| finding.code == "cpu_cost").expect("a cost");
-        // 1.2 cores for 41 requests a second are 29.3 ms each, of which two cores have 2,000 a second.
+        // 1.2 cores / 41 per second = 29.3 ms each; 2 cores / 29.3 ms = 68 per second.
         assert!(cost.text.contains("used 1.20 of 2 cores, 29.3 ms of CPU per request"), "{}", cost.text);
         assert!(cost.text.contains("at most about 68/s"), "{}", cost.text);
         assert_eq!(text(|run| run.targets[0].shares_machine = false, "cpu_cost"), None);

@@ -15,7 +15,6 @@ use crate::cli::Condition;
 /// What is known of a run beside its figures.
 #[derive(Default)]
 pub(crate) struct Circumstances {
-    /// `None` where there are too few latencies to compare.
     pub(crate) tails: Option<Tails>,
     /// Of this machine, that this process may use.
     pub(crate) cores: Option<usize>,

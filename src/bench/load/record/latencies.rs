@@ -8,7 +8,6 @@ use skinclf::stats;
 
 use crate::bench::load::result::{Bin, PERCENTILES, Tails};
 
-/// Beyond the longest `--timeout` that makes sense.
 const LARGEST_US: u64 = 3_600_000_000;
 
 /// Bins of [`Latencies::bins`], by decade.
@@ -65,7 +64,6 @@ impl Latencies {
         (self.count() > 0).then(|| self.max_us as f64 / 1e3)
     }
 
-    /// `None` where there are too few latencies for it.
     pub(crate) fn percentile_ms(&self, percent: f64) -> Option<f64> {
         if percent >= 100.0 {
             return self.max_ms();
@@ -88,7 +86,6 @@ impl Latencies {
         self.count() - self.histogram.count_between(0, us) as usize
     }
 
-    /// At [`PERCENTILES`].
     pub(crate) fn percentiles_ms(&self) -> Vec<Option<f64>> {
         PERCENTILES.map(|p| self.percentile_ms(p)).to_vec()
     }
@@ -131,7 +128,6 @@ impl Thirds {
         }
     }
 
-    /// Adds the n-th whole second of the run.
     pub(crate) fn add(&mut self, n: usize, latencies: &Latencies) {
         let thirds = self.seconds.iter().zip(&mut self.latencies);
         thirds.filter(|(seconds, _)| seconds.contains(&n)).for_each(|(_, third)| third.add(latencies));

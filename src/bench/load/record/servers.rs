@@ -20,7 +20,6 @@ use crate::cli::Target;
 /// Longer than any server takes that could be tested.
 const MEETING_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A target that accepts connections.
 pub(crate) struct Server {
     pub(crate) target: Target,
     /// All that accept connections; users are spread over them.
@@ -59,7 +58,6 @@ impl Server {
         Ok(Self { target: target.clone(), addresses, version: health.version, model: health.model })
     }
 
-    /// Whether it runs beside the generator.
     pub(crate) fn shares_machine(&self) -> bool {
         self.addresses.iter().all(|a| a.ip().is_loopback())
     }
@@ -83,7 +81,6 @@ pub(crate) struct Scrape {
     in_flight: Option<f64>,
 }
 
-/// Scrapes `/metrics` of one server.
 #[derive(Clone)]
 pub(crate) struct Scraper {
     address: SocketAddr,
@@ -131,7 +128,6 @@ impl Scraper {
     }
 }
 
-/// Reads the gauges that matter from Prometheus's text format.
 fn parse(text: &[u8]) -> Scrape {
     let text = String::from_utf8_lossy(text);
     let value = |name: &str| {

@@ -6,7 +6,6 @@ use super::derived::TOLERATED_FAILURES;
 use super::differences::{Side, differences};
 use super::run::{Run, Verdict};
 
-/// Runs beside the first of them.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Comparison {
     pub(crate) rows: Vec<Row>,

@@ -32,7 +32,7 @@ impl Scenario {
         }
     }
 
-    /// What it is called in a comparison: as the file is, whatever other scenario that may remind of.
+    /// The scenario of a compared run, which has the name of its file, even if that is the name of another scenario.
     pub(crate) fn in_file(&self, stem: &str) -> Self {
         if *self != Self::Custom && self.as_str() == stem {
             self.clone()
@@ -91,7 +91,6 @@ impl Run {
         &self.steady_endpoints().total
     }
 
-    /// Without a path, the total.
     pub(crate) fn steady_endpoint(&self, path: Option<&str>) -> Option<&Endpoint> {
         let endpoints = self.steady_endpoints();
         path.map_or(Some(&endpoints.total), |path| endpoints.each.iter().find(|e| e.name == path))
@@ -107,13 +106,11 @@ impl Run {
         self.series.iter().enumerate().filter(whole).map(|(_, second)| second)
     }
 
-    /// Mean over the seconds of the steady state that have a value.
     pub(crate) fn mean_of_steady(&self, value: impl Fn(&Second) -> Option<f64>) -> Option<f64> {
         let values: Vec<f64> = self.steady_seconds().filter_map(value).collect();
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     }
 
-    /// Cores that the servers on this machine used in the steady state.
     pub(crate) fn local_server_cpu(&self) -> Option<f64> {
         let local = self.targets.iter().filter(|t| t.shares_machine);
         local.filter_map(|t| t.usage.as_ref()?.cpu_mean).reduce(|a, b| a + b)
@@ -124,12 +121,11 @@ impl Run {
         self.targets.iter().filter_map(|t| t.usage.as_ref()?.queue_mean).reduce(f64::max)
     }
 
-    /// Share (0 to 1) of this machine's cores that the servers on it used in the steady state.
     pub(crate) fn busy(&self, cores: Option<usize>) -> Option<f64> {
         self.local_server_cpu().zip(cores).map(|(used, cores)| used / cores as f64)
     }
 
-    /// Whether a server could do no more, as its queue or its CPU time shows: then this was its capacity.
+    /// Whether the queue or CPU time of a server shows that it could do no more: then this was its capacity.
     pub(crate) fn server_was_full(&self, cores: Option<usize>) -> bool {
         self.queue_mean().is_some_and(|queue| queue >= 1.0)
             || self.busy(cores).is_some_and(|busy| busy >= BUSY_SERVER)

@@ -4,7 +4,6 @@ use super::notation;
 use super::run::{Load, Run, ServerFigures};
 use crate::bench::environment::Environment;
 
-/// A run that is compared.
 pub(crate) struct Side<'a> {
     pub(crate) containers: usize,
     pub(crate) run: &'a Run,
@@ -72,7 +71,6 @@ fn place(target: &ServerFigures) -> &'static str {
     if target.shares_machine { "the generator's machine" } else { "elsewhere" }
 }
 
-/// What is said of the servers, once.
 fn each(run: &Run, of: fn(&ServerFigures) -> Option<String>) -> String {
     let mut all: Vec<_> =
         run.targets.iter().map(|target| of(target).unwrap_or("unknown".to_owned())).collect();

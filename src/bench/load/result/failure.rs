@@ -5,7 +5,6 @@ use std::fmt;
 /// Why a request counts as failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum FailureKind {
-    /// No connection could be opened.
     Connect,
     /// No whole answer within `--timeout`.
     Timeout,

@@ -12,7 +12,6 @@ use crate::bench::environment::Environment;
 use crate::bench::words::counted;
 use crate::cli::SavedFile;
 
-/// All runs of one invocation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(from = "Wire", into = "Wire")]
 pub(crate) struct LoadTest {
@@ -21,7 +20,6 @@ pub(crate) struct LoadTest {
     pub(crate) runs: Vec<Run>,
     /// Of a sweep.
     pub(crate) knee: Option<Knee>,
-    /// The machine of the generator.
     pub(crate) environment: Environment,
 }
 
