@@ -111,7 +111,7 @@ impl Condition {
         }
     }
 
-    /// Whether it says how many requests to an endpoint may fail.
+    /// Whether it limits how many requests to an endpoint may fail.
     pub(crate) fn decides_failures_of(&self, endpoint: &str) -> bool {
         self.figure == Figure::Failures
             && self.direction == Direction::Above

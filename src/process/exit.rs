@@ -1,4 +1,4 @@
-//! What the process tells its caller.
+//! The exit status.
 
 use std::io;
 use std::process::ExitCode;

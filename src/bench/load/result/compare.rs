@@ -9,7 +9,7 @@ use super::run::{Run, Verdict};
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Comparison {
     pub(crate) rows: Vec<Row>,
-    /// Why the rows cannot be compared as they stand; empty if they can.
+    /// why the rows cannot be compared; empty if they can.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -83,7 +83,7 @@ fn warnings(runs: &[Side<'_>]) -> Vec<String> {
     warnings
 }
 
-/// Runs whose figures say less than they seem to.
+/// Runs whose figures mean less than they seem to.
 fn doubts(runs: &[Side<'_>]) -> Vec<String> {
     let named = |these: &dyn Fn(&Run) -> bool| {
         let names: Vec<_> = runs.iter().filter(|side| these(side.run)).map(|side| side.run.name()).collect();
@@ -93,7 +93,7 @@ fn doubts(runs: &[Side<'_>]) -> Vec<String> {
     let because = [
         (
             named(&|run| run.verdict == Verdict::NotSaturated),
-            "NOT-SATURATED: the users limit requests/s, so compare response times; improvement and efficiency say nothing about the servers' limit.",
+            "NOT-SATURATED: the users limit requests/s, so compare response times; improvement and efficiency do not show the servers' limit.",
         ),
         (
             named(&|run| run.verdict == Verdict::ClientSaturated),

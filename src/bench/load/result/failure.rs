@@ -12,7 +12,7 @@ pub(crate) enum FailureKind {
     Reset,
     /// An answer with a status other than 2xx.
     Status(u16),
-    /// An answer that is not what the same model says of the same image here.
+    /// An answer that differs from the prediction of the same model for the same image here.
     WrongAnswer,
     /// Not HTTP, or not the JSON of a prediction.
     BadResponse,

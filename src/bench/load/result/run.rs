@@ -52,7 +52,7 @@ pub(crate) enum Scenario {
     Light,
     Medium,
     Heavy,
-    /// None: load and duration are those of the flags.
+    /// No written test: load and duration are those of the flags.
     Custom,
     /// The name of the file that a compared run is from, or a scenario of another version.
     Named(String),

@@ -128,7 +128,7 @@ fn read_one(file: &SavedFile) -> anyhow::Result<LoadTest> {
     if let (Some(stem), Some(run)) = (file.path.file_stem(), test.runs.first_mut()) {
         run.scenario = run.scenario.in_file(&stem.to_string_lossy());
     }
-    // That of a sweep with one run, which says nothing about these.
+    // That of a sweep with one run, which is not about these runs.
     test.knee = None;
     Ok(test)
 }
