@@ -5,14 +5,12 @@ use std::time::Duration;
 use super::result::{Arrival, Load, Plan, Scenario, Weight};
 use crate::cli::{self, LoadArgs};
 
-/// One run to do.
 pub(crate) struct Planned {
     pub(crate) scenario: Scenario,
     pub(crate) plan: Plan,
 }
 
 impl Planned {
-    /// That of the run.
     pub(crate) fn name(&self) -> String {
         self.scenario.run_name(&self.plan.load)
     }
