@@ -19,7 +19,7 @@ pub(crate) fn of(run: &Run, cores: Option<usize>, other_model: bool) -> Vec<Find
         explained(run),
         contention(run, cores),
         // The others' CPU time is that of the whole machine, of which this process may have but a part.
-        others(run, cores.filter(|cores| procfs::of_machine() == Some(*cores))),
+        others(run, cores.filter(|cores| procfs::machine_cpus() == Some(*cores))),
         failures(run),
         dropped(run),
         unfinished(run),

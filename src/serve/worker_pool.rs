@@ -1,6 +1,7 @@
-//! The private connections to a backend.
+//! The private connections to the workers, and the fair queue for them.
 
 use std::cell::RefCell;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,40 +15,52 @@ use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, Semaphore};
 
-use crate::serve::backend::{Backend, WORKED};
+use super::message::WORKED;
 
-/// A fair queue for a backend's connections. Whoever waits and goes away leaves the queue.
-pub(in crate::serve) struct Lane {
+/// Whoever waits for a connection and goes away leaves the queue.
+pub(super) struct WorkerPool {
     free: Rc<Semaphore>,
-    connections: Rc<RefCell<Vec<SendRequest<Full<Bytes>>>>>,
+    idle: Rc<RefCell<Vec<Sender>>>,
     broken: Arc<Notify>,
 }
 
-impl Lane {
+type Sender = SendRequest<Full<Bytes>>;
+
+impl WorkerPool {
     /// Opens one connection after the other and proves each with a round trip: tiny_http gives a
     /// connection a thread only if it counts one as free.
-    pub(in crate::serve) async fn open(backend: Backend, width: usize) -> anyhow::Result<Self> {
-        let connections = Rc::new(RefCell::new(Vec::with_capacity(width)));
-        for _ in 0..width {
-            let stream = UnixStream::connect(&backend.socket).await.context("the private socket")?;
+    ///
+    /// `ended` is notified when a worker has ended.
+    pub(super) async fn connect(
+        socket: &Path,
+        ended: Arc<Notify>,
+        connections: usize,
+    ) -> anyhow::Result<Self> {
+        let mut idle = Vec::with_capacity(connections);
+        for _ in 0..connections {
+            let stream = UnixStream::connect(socket).await;
+            let stream = stream.context("cannot connect to the private socket")?;
             let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
             tokio::task::spawn_local(connection);
             let probe = Request::get("/livez").header("Host", "localhost").body(Full::default())?;
-            let answer = sender.send_request(probe).await.context("a private connection")?;
-            ensure!(answer.status() == 200, "a private connection answers {}", answer.status());
+            let answer = sender.send_request(probe).await.context("no answer on the private socket")?;
+            ensure!(answer.status() == 200, "a worker answers a probe with {}", answer.status());
             answer.into_body().collect().await?;
-            connections.borrow_mut().push(sender);
+            idle.push(sender);
         }
-        // The folder goes with the backend: nobody else connects.
-        Ok(Self { free: Rc::new(Semaphore::new(width)), connections, broken: backend.broken })
+        Ok(Self {
+            free: Rc::new(Semaphore::new(connections)),
+            idle: Rc::new(RefCell::new(idle)),
+            broken: ended,
+        })
     }
 
     /// Waits for a free connection.
-    pub(super) async fn lease(&self) -> Lease<'_> {
+    pub(super) async fn acquire(&self) -> ConnectionPermit<'_> {
         let permit = self.free.acquire().await.expect("never closed");
         permit.forget();
-        let connection = self.connections.borrow_mut().pop();
-        Lease { lane: self, connection }
+        let sender = self.idle.borrow_mut().pop();
+        ConnectionPermit { pool: self, sender }
     }
 
     /// Waits until a worker has ended or a private connection has failed; neither comes about
@@ -58,51 +71,50 @@ impl Lane {
 }
 
 /// A connection for one request.
-pub(super) struct Lease<'l> {
-    lane: &'l Lane,
-    connection: Option<SendRequest<Full<Bytes>>>,
+pub(super) struct ConnectionPermit<'p> {
+    pool: &'p WorkerPool,
+    sender: Option<Sender>,
 }
 
-impl Lease<'_> {
-    /// One request and its whole answer, and how long a worker worked on it. Once sent it is seen
+impl ConnectionPermit<'_> {
+    /// Sends a request; its whole answer, and how long a worker worked on it. Once sent it is seen
     /// through, though the caller goes away, for the connection is of use again only when the
     /// answer has been read; so `held` is kept until then.
-    pub(super) async fn exchange(
+    pub(super) async fn send(
         mut self,
         request: Request<Full<Bytes>>,
         held: impl Sized + 'static,
     ) -> Option<(Response<Bytes>, Duration)> {
-        let mut connection = self.connection.take()?;
-        let (free, connections, broken) =
-            (self.lane.free.clone(), self.lane.connections.clone(), self.lane.broken.clone());
-        let exchanged = tokio::task::spawn_local(async move {
+        let mut sender = self.sender.take()?;
+        let (free, idle, broken) = (self.pool.free.clone(), self.pool.idle.clone(), self.pool.broken.clone());
+        let exchange = tokio::task::spawn_local(async move {
             let _held = held;
             let answer = async {
-                connection.ready().await?;
-                let (head, body) = connection.send_request(request).await?.into_parts();
+                sender.ready().await?;
+                let (head, body) = sender.send_request(request).await?.into_parts();
                 Ok::<_, hyper::Error>(Response::from_parts(head, body.collect().await?.to_bytes()))
             };
             let answer = answer.await;
             if answer.is_err() {
                 broken.notify_one();
             }
-            connections.borrow_mut().push(connection);
+            idle.borrow_mut().push(sender);
             free.add_permits(1);
             answer.ok()
         });
-        let mut answer = exchanged.await.ok().flatten()?;
+        let mut answer = exchange.await.ok().flatten()?;
         let worked = answer.headers_mut().remove(WORKED);
         let worked = worked.and_then(|us| us.to_str().ok()?.parse().ok()).unwrap_or_default();
         Some((answer, Duration::from_micros(worked)))
     }
 }
 
-impl Drop for Lease<'_> {
+impl Drop for ConnectionPermit<'_> {
     fn drop(&mut self) {
         // Not used after all.
-        if let Some(connection) = self.connection.take() {
-            self.lane.connections.borrow_mut().push(connection);
-            self.lane.free.add_permits(1);
+        if let Some(sender) = self.sender.take() {
+            self.pool.idle.borrow_mut().push(sender);
+            self.pool.free.add_permits(1);
         }
     }
 }

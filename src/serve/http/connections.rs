@@ -12,18 +12,18 @@ use tokio::task::AbortHandle;
 use crate::serve::metrics::Metrics;
 
 pub(super) struct Connections {
-    open: Rc<RefCell<HashMap<u64, Connection>>>,
+    open: Rc<RefCell<HashMap<u64, OpenConnection>>>,
     next_id: Cell<u64>,
     changed: Rc<Notify>,
     metrics: Arc<Metrics>,
 }
 
-struct Connection {
+struct OpenConnection {
     task: AbortHandle,
     state: Rc<State>,
 }
 
-/// What a connection tells about itself.
+/// Where a connection is between two requests, or within one.
 pub(super) struct State {
     phase: Cell<Phase>,
     /// Since when an answer, or a part of it, has waited for the client to read on.
@@ -63,7 +63,7 @@ impl State {
         matches!(self.phase(), Phase::Idle(_))
     }
 
-    /// A request has come; not idle until the result is dropped.
+    /// A request has arrived; not idle until the result is dropped.
     pub(super) fn busy(self: &Rc<Self>, has_body: bool) -> Busy {
         self.received_bytes.set(0);
         self.phase.set(if has_body { Phase::Receiving(Instant::now()) } else { Phase::Serving });
@@ -79,13 +79,12 @@ impl State {
         self.received_bytes.get()
     }
 
-    /// The request's body has been read to its end.
     pub(super) fn received_all(&self) {
         self.phase.set(Phase::Serving);
     }
 
     /// Whether the client has to read before more can be sent.
-    pub(super) fn sends(&self, waits: bool) {
+    pub(super) fn set_sending(&self, waits: bool) {
         let since = waits.then(|| self.sending_since.get().unwrap_or_else(Instant::now));
         self.sending_since.set(since);
     }
@@ -96,7 +95,6 @@ impl State {
     }
 }
 
-/// A request of a connection is being served.
 pub(super) struct Busy(Rc<State>);
 
 impl Drop for Busy {
@@ -114,7 +112,6 @@ impl Connections {
         self.open.borrow().len()
     }
 
-    /// Runs a connection as a task of its own.
     pub(super) fn spawn<F>(&self, serve: impl FnOnce(Rc<State>) -> F)
     where
         F: Future<Output = ()> + 'static,
@@ -132,7 +129,7 @@ impl Connections {
             let _closing = closing;
             served.await;
         });
-        self.open.borrow_mut().insert(id, Connection { task: task.abort_handle(), state });
+        self.open.borrow_mut().insert(id, OpenConnection { task: task.abort_handle(), state });
         self.metrics.connections.inc();
     }
 
@@ -161,7 +158,7 @@ impl Connections {
 /// Takes a connection off the list however its task ends.
 struct Closing {
     id: u64,
-    open: Rc<RefCell<HashMap<u64, Connection>>>,
+    open: Rc<RefCell<HashMap<u64, OpenConnection>>>,
     changed: Rc<Notify>,
     metrics: Arc<Metrics>,
 }
@@ -193,7 +190,7 @@ mod tests {
             let states = states.into_inner();
             let _serving = states[0].busy(false);
             let _receiving = states[1].busy(true);
-            states[3].sends(true);
+            states[3].set_sending(true);
             let left = || connections.open.borrow().keys().copied().collect::<Vec<_>>();
             assert!(connections.evict());
             assert!(!left().contains(&2), "the idle one goes first");
