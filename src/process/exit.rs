@@ -1,4 +1,4 @@
-//! What the process tells its caller.
+//! The exit status of the process.
 
 use std::io;
 use std::process::ExitCode;
@@ -9,10 +9,9 @@ use clap::error::ErrorKind;
 use super::terminal::note;
 use crate::cli::Cli;
 
-/// How a command ended, when it did not end in an error of its own.
+/// How a command ended, if not in an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// All was done.
     Done,
     /// Some input or request failed; the rest was done and printed.
     SomeFailed,
@@ -39,7 +38,7 @@ impl From<Exit> for ExitCode {
 
 /// Prints an error and turns the outcome into the process's exit status.
 ///
-/// A closed output pipe (`skinclf … | head`) is how a reader says "enough", not a failure.
+/// A closed output pipe (`skinclf … | head`) means that the reader has enough, and is not a failure.
 pub(crate) fn report(outcome: anyhow::Result<Exit>) -> ExitCode {
     match outcome {
         Ok(exit) => {

@@ -1,5 +1,5 @@
-//! SIGINT and SIGTERM as a flag: the first asks for an orderly end, the second ends at once. SIGHUP is left as it was
-//! inherited: it ends the process, or is ignored under nohup(1).
+//! SIGINT and SIGTERM: the first sets a flag that asks for an orderly end, the second exits at once. SIGHUP is left as
+//! it was inherited: it ends the process, or is ignored under nohup(1).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,11 +1,11 @@
 //! `skinclf serve`, told what no HTTP library would say.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use serde_json::Value;
 
-use crate::support::{Server, embedded_but, form};
+use crate::support::{Server, embedded_but, form, read_answer};
 
 const CLOSE: &str = "Host: localhost\r\nConnection: close\r\n";
 
@@ -129,34 +129,18 @@ fn a_body_that_stops_is_told_before_its_time_is_up() {
 fn a_slow_reader_is_not_taken_for_idle() {
     const ANSWERS: usize = 1000;
     let server = Server::start(&["--max-connections", "2"]);
-    let address = server.url.strip_prefix("http://").expect("an http URL");
-    let connect = || TcpStream::connect(address).expect("a connection");
     let ask = |stream: &mut TcpStream, path: &str| {
         write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("the server reads");
-        let mut answer = String::new();
-        let mut reader = BufReader::new(stream);
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            assert!(reader.read_line(&mut line).expect("a line") > 0, "an answer to {path}");
-            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().expect("a length");
-            }
-            if line == "\r\n" {
-                break;
-            }
-        }
-        reader.take(length).read_to_string(&mut answer).expect("a body");
-        answer
+        read_answer(stream).expect("an answer").1
     };
 
-    let mut slow = connect();
+    let mut slow = server.connect();
     let request = "GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let last = format!("GET /openapi.json HTTP/1.1\r\n{CLOSE}\r\n");
     let requests = [request.repeat(ANSWERS - 1), last].concat();
     slow.write_all(requests.as_bytes()).expect("the kernel takes them");
     // The other connection is idle for less long than the answers are not read.
-    let mut idle = connect();
+    let mut idle = server.connect();
     let mut sent = String::new();
     loop {
         let metrics = ask(&mut idle, "/metrics");
@@ -166,7 +150,7 @@ fn a_slow_reader_is_not_taken_for_idle() {
             count => sent = count.unwrap_or_default().to_owned(),
         }
     }
-    let mut newcomer = connect();
+    let mut newcomer = server.connect();
     assert!(ask(&mut newcomer, "/livez").contains("alive"));
     let mut answers = String::new();
     slow.read_to_string(&mut answers).expect("all answers, whole");
