@@ -60,7 +60,7 @@ pub(super) fn is_prediction(path: &str) -> bool {
     [PREDICT, PREDICT_BATCH].contains(&path)
 }
 
-/// Whether a route asks for the API key: what costs, and what tells about use. Probes must work
+/// Whether a route requires the API key: those that cost time, and the one that reveals use. Probes must work
 /// without it, and the pages hold nothing secret.
 pub(super) fn is_guarded(path: &str) -> bool {
     is_prediction(path) || path == METRICS

@@ -10,14 +10,14 @@ use multer::{Field, Multipart};
 
 use super::error::{ApiError, ErrorCode};
 
-/// Most files in one form. Small pictures are cheap to send and not to classify: without a limit
-/// one request could keep a worker for minutes.
+/// Files in one form. Small images are cheap to send but not to classify: without a limit one request
+/// could keep a worker for minutes.
 const MAX_FILES: usize = 256;
 
-/// Longest head of a part, in bytes: a field, a file's name and a type take some hundred.
+/// Bytes of a part's headers; a field name, a file name and a type take some hundred.
 const MAX_HEAD: usize = 16 << 10;
 
-/// How many of a form's fields an error names, and how much of each name.
+/// How many of a form's fields an error lists, and how many characters of each name.
 const NAMED: (usize, usize) = (8, 40);
 
 /// One uploaded file.
@@ -57,7 +57,7 @@ pub(super) fn image(content_type: &str, body: Bytes) -> Result<Part, ApiError> {
     }
 }
 
-/// What was wanted of a form, and what there was.
+/// The parts that were wanted of a form, and the names of all its fields.
 #[derive(Default)]
 struct Form {
     parts: Vec<Part>,
@@ -65,7 +65,7 @@ struct Form {
 }
 
 impl Form {
-    /// Names its fields, some of them and each in part if need be.
+    /// The names of its fields, shortened if there are many or long ones.
     fn fields(&self) -> String {
         let (fields, letters) = NAMED;
         let named = self.names.iter().take(fields).map(|name| match &**name {
@@ -109,7 +109,7 @@ fn read(content_type: &str, body: Bytes, is_wanted: impl Fn(&Field<'_>) -> bool)
         }
         Ok(form)
     });
-    // All of the body is there, so that nothing is ever waited for.
+    // The whole body is in memory, so that the parser never has to wait.
     match read.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(form) => form,
         Poll::Pending => Err(bad("cannot read the multipart form: it ends early")),

@@ -7,10 +7,10 @@ use super::error::{ApiError, ErrorCode};
 /// What `/predict` takes.
 pub(super) const PREDICT: &[&str] = &["heatmap", "strict", "tta"];
 
-/// What `/predict/batch` takes: heatmaps of 256 pictures would make an answer of more than 20 MB.
+/// What `/predict/batch` takes: heatmaps of 256 images would make an answer of more than 20 MB.
 pub(super) const PREDICT_BATCH: &[&str] = &["strict", "tta"];
 
-/// The options that a query asks for; what it does not name is off.
+/// Parameters that the query does not name are off.
 pub(super) fn options(query: &str, allowed: &[&str]) -> Result<Options, ApiError> {
     let bad = |detail: String| ApiError::new(ErrorCode::BadQuery, detail);
     let mut options = Options::default();
@@ -37,7 +37,7 @@ pub(super) fn options(query: &str, allowed: &[&str]) -> Result<Options, ApiError
     Ok(options)
 }
 
-/// What FastAPI, too, reads as true or false.
+/// The spellings that FastAPI accepts.
 fn truth(value: &str) -> Option<bool> {
     match value.to_ascii_lowercase().as_str() {
         "true" | "1" | "on" | "yes" | "t" | "y" => Some(true),

@@ -49,7 +49,7 @@ impl Server {
         if let Some(origin) = &self.config.cors_origin {
             allow_origin(headers, origin);
         }
-        // hyper closes a connection with a body that nobody has read, but does not say so.
+        // hyper closes a connection whose request body was not read, but does not announce it.
         if state.awaits_body() || *self.draining.borrow() {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -108,8 +108,8 @@ impl Server {
         Ok(response)
     }
 
-    /// A worker's answer, and how long it worked on it. A request whose image is large comes back from a first
-    /// worker and waits here for its memory, where it holds up nobody but other large ones.
+    /// A worker's answer, and how long it worked on it. The first worker returns a request with a large image, which
+    /// then waits here for memory, where it delays other large ones only.
     async fn work_on(
         &self,
         head: Request<()>,

@@ -28,7 +28,7 @@ impl MemoryBudget {
         Self { free_kib: Arc::new(Semaphore::new(kib as usize)), kib }
     }
 
-    /// Waits for so many bytes; for the whole budget if that is less, so that nobody waits for ever.
+    /// Waits for so many bytes, or for the whole budget if that is less, so that no wait is endless.
     pub(super) async fn reserve(&self, bytes: u64) -> Share {
         let kib = u32::try_from(bytes.div_ceil(KIB)).unwrap_or(u32::MAX).min(self.kib);
         self.free_kib.clone().acquire_many_owned(kib).await.expect("never closed")

@@ -94,8 +94,7 @@ impl Server {
     /// Serves until `stopped` is true, then finishes the requests in flight.
     ///
     /// # Errors
-    /// When a worker has ended: without workers nothing can be answered, and whoever started the
-    /// process should start it again.
+    /// When a worker has ended: without workers nothing can be answered, and a supervisor should restart the process.
     pub(super) async fn run(self: Rc<Self>, mut stopped: watch::Receiver<bool>) -> anyhow::Result<()> {
         let listener = self.listener.take().context("the server runs once")?;
         loop {
