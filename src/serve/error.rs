@@ -147,10 +147,8 @@ mod tests {
             let message = error.to_string();
             let error = ApiError::from(error);
             assert_eq!((error.status().as_u16(), error.code.as_str()), (status, code));
-            assert_eq!(
-                error.body(),
-                serde_json::to_vec(&serde_json::json!({ "detail": message, "code": code })).expect("JSON")
-            );
+            let body: serde_json::Value = serde_json::from_slice(&error.body()).expect("JSON");
+            assert_eq!(body, serde_json::json!({ "detail": message, "code": code }));
         }
     }
 }

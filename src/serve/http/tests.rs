@@ -134,7 +134,7 @@ fn a_client_that_hangs_up_in_the_queue_frees_its_place() {
     let (ended, (refused, first, last)) = serve(config, take, move |address, metrics| {
         let until_waiting = |n| {
             while metrics.queue_depth.get() != n {
-                std::thread::yield_now()
+                std::thread::yield_now();
             }
         };
         let first = send(address, "POST /predict");
