@@ -46,7 +46,6 @@ pub(crate) fn cpu_model() -> Option<String> {
     field_of("/proc/cpuinfo", "model name")
 }
 
-/// CPU time that this process has used in all its threads.
 pub(crate) fn process_cpu_seconds() -> Option<f64> {
     own_cpu_seconds(&read_to_string("/proc/self/stat").ok()?)
 }
@@ -56,7 +55,6 @@ pub(crate) fn resident_bytes() -> Option<u64> {
     bytes(&field_of("/proc/self/status", "VmRSS")?)
 }
 
-/// Whether this process was started with a signal ignored.
 pub(crate) fn is_ignored(signal: i32) -> Option<bool> {
     has_signal(&field_of("/proc/self/status", "SigIgn")?, signal)
 }
@@ -88,7 +86,6 @@ fn has_signal(mask: &str, signal: i32) -> Option<bool> {
     Some(mask.checked_shr(u32::try_from(signal).ok()?.checked_sub(1)?)? & 1 == 1)
 }
 
-/// Of /proc/stat.
 fn count_cpus(stat: &str) -> usize {
     let is_cpu = |line: &&str| {
         line.strip_prefix("cpu").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))

@@ -44,7 +44,6 @@ fn colored(stream_is_terminal: bool) -> bool {
     }
 }
 
-/// How text for people is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Look {
     pub(crate) colored: bool,
@@ -88,7 +87,6 @@ pub(crate) fn note(text: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// Reports on standard error that one of many inputs failed.
 pub(crate) fn complain(name: &str, problem: &str) {
     note(format_args!("error: {}: {}", printable(name), printable(problem)));
 }

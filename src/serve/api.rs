@@ -55,7 +55,6 @@ pub(super) fn route_label(path: &str) -> &'static str {
     ROUTES.iter().find(|(route, ..)| *route == path).map_or("other", |(route, ..)| route)
 }
 
-/// Whether a route does the work that is queued.
 pub(super) fn is_prediction(path: &str) -> bool {
     [PREDICT, PREDICT_BATCH].contains(&path)
 }
@@ -66,7 +65,6 @@ pub(super) fn is_guarded(path: &str) -> bool {
     is_prediction(path) || path == METRICS
 }
 
-/// The service, shared by all workers.
 pub(super) struct Api {
     classifier: Classifier,
     metrics: Arc<Metrics>,

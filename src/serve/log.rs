@@ -26,7 +26,6 @@ pub(super) struct RequestLog {
     written: Receiver<()>,
 }
 
-/// One answered request.
 #[derive(Serialize)]
 pub(super) struct Entry<'a> {
     pub(super) request_id: &'a str,

@@ -15,7 +15,6 @@ pub(super) const NEEDS_MEMORY: &str = "x-needs-memory";
 /// Header of a request to a worker: bytes that its images may take up.
 pub(super) const MEMORY: &str = "x-memory";
 
-/// A complete request.
 pub(super) struct ApiRequest {
     pub(super) method: String,
     /// Path and query.
@@ -26,7 +25,6 @@ pub(super) struct ApiRequest {
     pub(super) memory: u64,
 }
 
-/// A complete answer.
 pub(super) struct ApiResponse {
     pub(super) status: StatusCode,
     pub(super) content_type: &'static str,

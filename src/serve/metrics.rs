@@ -72,7 +72,6 @@ impl Metrics {
         }
     }
 
-    /// One classification, and why its image was not usable.
     pub(super) fn observe(&self, timings: &Timings, reasons: &[Reason]) {
         self.observe_unusable(reasons);
         self.observe_stage("decode", timings.decode);

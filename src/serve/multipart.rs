@@ -20,7 +20,6 @@ const MAX_HEAD: usize = 16 << 10;
 /// How many of a form's fields an error lists, and how many characters of each name.
 const NAMED: (usize, usize) = (8, 40);
 
-/// One uploaded file.
 pub(super) struct Part {
     pub(super) field: String,
     pub(super) filename: Option<String>,
@@ -57,7 +56,6 @@ pub(super) fn image(content_type: &str, body: Bytes) -> Result<Part, ApiError> {
     }
 }
 
-/// The parts that were wanted of a form, and the names of all its fields.
 #[derive(Default)]
 struct Form {
     parts: Vec<Part>,

@@ -13,7 +13,6 @@ pub(super) struct Pages {
     pub(super) openapi: Vec<u8>,
 }
 
-/// A page and its Content-Security-Policy.
 pub(super) struct Page {
     pub(super) html: Vec<u8>,
     pub(super) policy: String,

@@ -4,7 +4,6 @@ use skinclf::Options;
 
 use super::error::{ApiError, ErrorCode};
 
-/// What `/predict` takes.
 pub(super) const PREDICT: &[&str] = &["heatmap", "strict", "tta"];
 
 /// What `/predict/batch` takes: heatmaps of 256 images would make an answer of more than 20 MB.

@@ -55,7 +55,6 @@ impl WorkerPool {
         })
     }
 
-    /// Waits for a free connection.
     pub(super) async fn acquire(&self) -> ConnectionPermit<'_> {
         let permit = self.free.acquire().await.expect("never closed");
         permit.forget();
@@ -70,7 +69,6 @@ impl WorkerPool {
     }
 }
 
-/// A connection for one request.
 pub(super) struct ConnectionPermit<'p> {
     pool: &'p WorkerPool,
     sender: Option<Sender>,

@@ -66,7 +66,6 @@ impl Drop for NotifyOnDrop {
     }
 }
 
-/// Answers requests for ever.
 fn work(server: &tiny_http::Server, answer: &impl Fn(&ApiRequest) -> ApiResponse) {
     while let Ok(mut request) = server.recv() {
         // A panic is a bug, and costs the request that met it, not the worker.
@@ -120,7 +119,6 @@ mod tests {
 
     use super::*;
 
-    /// Status and body of the answer to a GET.
     fn get(stream: &mut BufReader<UnixStream>, path: &str) -> (String, String) {
         write!(stream.get_mut(), "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("the worker reads");
         let mut line = || {

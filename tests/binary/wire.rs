@@ -1,4 +1,4 @@
-//! `skinclf serve`, told what no HTTP library would say.
+//! `skinclf serve`, sent bytes that no HTTP library would send.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -29,7 +29,7 @@ fn documented(api: &Value, path: &str, method: &str, status: u16) -> Vec<Value> 
 }
 
 #[test]
-fn the_documented_errors_are_those_that_are_said() {
+fn error_answers_are_among_the_documented_examples() {
     let server = Server::start(&[]);
     let keyed = Server::start(&["--api-key", "sesame"]);
     let (_folder, picky) = embedded_but(|spec| spec["usable"] = serde_json::json!({ "min_sharpness": 1e6 }));
@@ -52,7 +52,7 @@ fn the_documented_errors_are_those_that_are_said() {
     let raw = |request: String| parsed(&server.raw(request.as_bytes()));
     let refused = keyed.post("/predict", "image/jpeg", b"x");
     let get = server.get("/predict");
-    let said = [
+    let answers = [
         ("/predict", "post", 400, post("image/png", b"no image at all")),
         ("/predict", "post", 400, post(&form_type, &empty_form)),
         ("/predict", "post", 400, (query.status, query.json())),
@@ -80,7 +80,7 @@ fn the_documented_errors_are_those_that_are_said() {
         ),
         ("/health", "get", 505, raw("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned())),
     ];
-    for (path, method, status, (got, body)) in said {
+    for (path, method, status, (got, body)) in answers {
         assert_eq!(got, status, "{method} {path}: {body}");
         let examples = documented(&api, path, method, status);
         assert!(examples.contains(&body), "{body} is not among {examples:?}");
@@ -101,7 +101,7 @@ fn what_is_no_request_is_refused_counted_and_logged() {
 }
 
 #[test]
-fn a_slow_head_is_told_and_a_silent_connection_is_closed_without_a_word() {
+fn a_slow_head_is_answered_408_and_a_silent_connection_is_closed_without_an_answer() {
     let server = Server::start(&["--header-timeout", "200ms"]);
     assert_eq!(parsed(&server.raw(b"GET /health HTTP/1.1\r\nHost: lo")).0, 408);
     assert_eq!(server.raw(b""), "");
@@ -110,7 +110,7 @@ fn a_slow_head_is_told_and_a_silent_connection_is_closed_without_a_word() {
 }
 
 #[test]
-fn a_slow_body_is_told() {
+fn a_slow_body_is_answered_408() {
     let server = Server::start(&["--body-timeout", "200ms"]);
     let head = "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12345";
     let (status, body) = parsed(&server.raw(head.as_bytes()));
@@ -118,7 +118,7 @@ fn a_slow_body_is_told() {
 }
 
 #[test]
-fn a_body_that_stops_is_told_before_its_time_is_up() {
+fn a_body_that_stops_is_answered_408_before_its_deadline() {
     let head = "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12345";
     let (status, body) = parsed(&Server::start(&["--body-timeout", "1h"]).raw(head.as_bytes()));
     assert_eq!((status, &body["code"]), (408, &"request_timeout".into()));

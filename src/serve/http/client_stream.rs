@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-use super::connections::State;
+use super::connections::ConnectionState;
 use crate::serve::error::ApiError;
 
 /// How long an upload that was refused is read and discarded. A slow client needs seconds until it reads
@@ -22,7 +22,7 @@ const OURS: &[u8] = b"x-request-id";
 
 pub(super) struct ClientStream {
     stream: TcpStream,
-    state: Rc<State>,
+    state: Rc<ConnectionState>,
     write_timeout: Duration,
     write_deadline: Option<Pin<Box<Sleep>>>,
     suppressed_status: Option<u16>,
@@ -31,7 +31,7 @@ pub(super) struct ClientStream {
 }
 
 impl ClientStream {
-    pub(super) fn new(stream: TcpStream, state: Rc<State>, write_timeout: Duration) -> Self {
+    pub(super) fn new(stream: TcpStream, state: Rc<ConnectionState>, write_timeout: Duration) -> Self {
         Self {
             stream,
             state,

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use super::Server;
 use super::client_stream::ClientStream;
-use super::connections::State;
+use super::connections::ConnectionState;
 use super::head::{fresh_request_id, target_too_long};
 use crate::serve::error::{ApiError, ErrorCode};
 
@@ -21,7 +21,7 @@ const LINGER: Duration = Duration::from_millis(500);
 /// Bytes of a request's head.
 const MAX_HEAD: usize = 32 << 10;
 
-pub(super) async fn serve(server: Rc<Server>, stream: TcpStream, state: Rc<State>) {
+pub(super) async fn serve(server: Rc<Server>, stream: TcpStream, state: Rc<ConnectionState>) {
     // Answers are written whole; waiting for more data would only delay them. An error here means that
     // the client is gone, and the first read will fail.
     let _ = stream.set_nodelay(true);

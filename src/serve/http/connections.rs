@@ -20,11 +20,10 @@ pub(super) struct Connections {
 
 struct OpenConnection {
     task: AbortHandle,
-    state: Rc<State>,
+    state: Rc<ConnectionState>,
 }
 
-/// Where a connection is between two requests, or within one.
-pub(super) struct State {
+pub(super) struct ConnectionState {
     phase: Cell<Phase>,
     /// Since when an answer, or a part of it, has waited for the client to read on.
     sending_since: Cell<Option<Instant>>,
@@ -41,11 +40,10 @@ enum Phase {
     Receiving(Instant),
     /// The client has been slow to read its answer since then.
     Sending(Instant),
-    /// A whole request is being served.
     Serving,
 }
 
-impl State {
+impl ConnectionState {
     fn new() -> Self {
         Self {
             phase: Cell::new(Phase::Idle(Instant::now())),
@@ -70,7 +68,6 @@ impl State {
         Busy(self.clone())
     }
 
-    /// So many more bytes of the request's body have been read.
     pub(super) fn received(&self, bytes: usize) {
         self.received_bytes.set(self.received_bytes.get() + bytes);
     }
@@ -89,13 +86,12 @@ impl State {
         self.sending_since.set(since);
     }
 
-    /// Whether there is a body that has not been read to its end.
     pub(super) fn awaits_body(&self) -> bool {
         matches!(self.phase.get(), Phase::Receiving(_))
     }
 }
 
-pub(super) struct Busy(Rc<State>);
+pub(super) struct Busy(Rc<ConnectionState>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
@@ -112,12 +108,12 @@ impl Connections {
         self.open.borrow().len()
     }
 
-    pub(super) fn spawn<F>(&self, serve: impl FnOnce(Rc<State>) -> F)
+    pub(super) fn spawn<F>(&self, serve: impl FnOnce(Rc<ConnectionState>) -> F)
     where
         F: Future<Output = ()> + 'static,
     {
         let id = self.next_id.replace(self.next_id.get() + 1);
-        let state = Rc::new(State::new());
+        let state = Rc::new(ConnectionState::new());
         let closing = Closing {
             id,
             open: self.open.clone(),
@@ -147,7 +143,6 @@ impl Connections {
         true
     }
 
-    /// Waits until none is open.
     pub(super) async fn emptied(&self) {
         while self.count() > 0 {
             self.changed.notified().await;

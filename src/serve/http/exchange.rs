@@ -12,7 +12,7 @@ use hyper::{Method, Request, Response};
 use prometheus::IntGauge;
 
 use super::Server;
-use super::connections::State;
+use super::connections::ConnectionState;
 use super::head::{REQUEST_ID, api_key, canonical, check_head, request_id, sends_body};
 use super::response::{SERVER_TIMING, add_queue_time, allow_origin, of_error, preflight};
 use super::upload::Upload;
@@ -27,7 +27,7 @@ impl Server {
     pub(super) async fn answer(
         self: Rc<Self>,
         request: Request<Incoming>,
-        state: &Rc<State>,
+        state: &Rc<ConnectionState>,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
         let started = Instant::now();
         let _busy = state.busy(!request.body().is_end_stream());
@@ -69,7 +69,11 @@ impl Server {
         Ok(response.map(Full::new))
     }
 
-    async fn route(&self, request: Request<Incoming>, state: &State) -> Result<Response<Bytes>, ApiError> {
+    async fn route(
+        &self,
+        request: Request<Incoming>,
+        state: &ConnectionState,
+    ) -> Result<Response<Bytes>, ApiError> {
         check_head(&request)?;
         self.uploads.check_length(request.body())?;
         let path = request.uri().path();
@@ -89,7 +93,11 @@ impl Server {
         answered.map(|(response, _)| response).ok_or_else(ApiError::internal)
     }
 
-    async fn predict(&self, request: Request<Incoming>, state: &State) -> Result<Response<Bytes>, ApiError> {
+    async fn predict(
+        &self,
+        request: Request<Incoming>,
+        state: &ConnectionState,
+    ) -> Result<Response<Bytes>, ApiError> {
         self.queue.ensure_room()?;
         if request.body().size_hint().exact().is_none_or(|n| n == 0) && !sends_body(request.headers()) {
             let detail = "the request has no body; send it with Content-Length or Transfer-Encoding: chunked";

@@ -21,7 +21,6 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// What to do about a port that cannot be had.
 fn advice(error: ErrorKind) -> &'static str {
     match error {
         ErrorKind::AddrInUse => "is another server there? (--port 0 picks a free one)",

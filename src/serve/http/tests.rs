@@ -86,7 +86,6 @@ fn send(address: SocketAddr, request: &str) -> TcpStream {
     stream
 }
 
-/// All that comes until the server closes.
 fn answer(mut stream: TcpStream) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer and an end");

@@ -9,7 +9,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Frame, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::connections::State;
+use super::connections::ConnectionState;
 use crate::serve::error::{ApiError, ErrorCode};
 
 /// Longest silence within a body. A client that announces a chunk of any size and goes quiet is
@@ -51,13 +51,13 @@ impl Uploads {
         &self,
         mut body: Incoming,
         deadline: Duration,
-        state: &State,
+        state: &ConnectionState,
     ) -> Result<Upload, ApiError> {
         let upload = tokio::time::timeout(deadline, self.collect(&mut body, state)).await;
         upload.map_err(|_| too_slow("the request body did not arrive in time"))?
     }
 
-    async fn collect(&self, body: &mut Incoming, state: &State) -> Result<Upload, ApiError> {
+    async fn collect(&self, body: &mut Incoming, state: &ConnectionState) -> Result<Upload, ApiError> {
         let announced = body.size_hint().exact();
         let budget = if announced.is_some_and(|n| n <= SMALL) { &self.small } else { &self.large };
         let mut share: Option<OwnedSemaphorePermit> = None;
