@@ -15,10 +15,10 @@ use crate::cli::Target;
 use crate::process::Exit;
 use crate::process::terminal::{note, printable};
 
-/// Longer than any healthy answer, shorter than an orchestrator's patience.
+/// Longer than a healthy server takes, shorter than the timeout of an orchestrator's probe.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// An answer beyond this is not one of ours.
+/// Bytes of an answer; a longer one is not from this server.
 const MAX_ANSWER: usize = 64 << 10;
 
 pub(crate) fn run(server: &Target) -> anyhow::Result<Exit> {
@@ -43,7 +43,7 @@ pub(crate) fn run(server: &Target) -> anyhow::Result<Exit> {
     }
 }
 
-/// The body of the answer, if that is a success.
+/// The body of an answer with a status of 2xx.
 async fn ask(server: &Target, path: &str) -> anyhow::Result<String> {
     let stream = TcpStream::connect((server.host.as_str(), server.port)).await?;
     let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;

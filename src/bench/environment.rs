@@ -3,6 +3,7 @@
 use skinclf::Classifier;
 
 use super::words::counted;
+use crate::procfs;
 
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub(super) struct Environment {
@@ -23,10 +24,10 @@ pub(super) struct Environment {
 impl Environment {
     pub(super) fn of(classifier: Option<&Classifier>) -> Self {
         Self {
-            cpu: proc_field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".to_owned()),
+            cpu: procfs::cpu_model().unwrap_or_else(|| "unknown".to_owned()),
             cpu_features: cpu_features().into_iter().map(str::to_owned).collect(),
             logical_cores: std::thread::available_parallelism().ok().map(Into::into),
-            memory_bytes: memory_bytes(),
+            memory_bytes: procfs::machine_memory_bytes(),
             instruction_set: classifier.map(|c| c.isa().to_owned()),
             os: std::env::consts::OS.to_owned(),
             arch: std::env::consts::ARCH.to_owned(),
@@ -52,21 +53,6 @@ impl Environment {
     pub(super) fn program(&self) -> String {
         format!("skinclf {}, {} build", self.version, self.build)
     }
-}
-
-fn memory_bytes() -> Option<u64> {
-    let kib = proc_field("/proc/meminfo", "MemTotal")?;
-    kib.trim_end_matches(" kB").parse::<u64>().ok().map(|kib| kib * 1024)
-}
-
-/// The value of the first `name : value` line of a file under /proc; `None` on other systems.
-fn proc_field(file: &str, name: &str) -> Option<String> {
-    let text = std::fs::read_to_string(file).ok()?;
-    let value_of = |line: &str| {
-        let (key, value) = line.split_once(':')?;
-        (key.trim() == name).then(|| value.trim().to_owned())
-    };
-    text.lines().find_map(value_of)
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -1,11 +1,11 @@
-//! The exit status.
+//! The exit status of the process.
 
 use std::io;
 use std::process::ExitCode;
 
 use super::terminal::note;
 
-/// How a command ended, when it did not end in an error of its own.
+/// How a command ended, if not in an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     Done,
@@ -33,7 +33,7 @@ impl From<Exit> for ExitCode {
 
 /// Prints an error and turns the outcome into the process's exit status.
 ///
-/// A closed output pipe (`skinclf … | head`) is how a reader says "enough", not a failure.
+/// A closed output pipe (`skinclf … | head`) means that the reader has enough, and is not a failure.
 pub(crate) fn report(outcome: anyhow::Result<Exit>) -> ExitCode {
     match outcome {
         Ok(exit) => {

@@ -1,11 +1,13 @@
-//! SIGINT and SIGTERM as a flag: the first asks for an orderly end, the second ends at once. SIGHUP is left as it was
-//! inherited: it ends the process, or is ignored under nohup(1).
+//! SIGINT and SIGTERM: the first sets a flag that asks for an orderly end, the second exits at once. SIGHUP is left as
+//! it was inherited: it ends the process, or is ignored under nohup(1).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+
+use crate::procfs;
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
@@ -16,7 +18,9 @@ pub(crate) fn requested() -> bool {
 
 /// From now on, a first signal sets [`requested`] and calls `first`; a second exits with 130.
 pub(crate) fn on_signal(first: impl Fn() + Send + 'static) -> anyhow::Result<()> {
-    let handled = [SIGTERM, SIGINT].into_iter().filter(|&signal| signal == SIGTERM || !is_ignored(signal));
+    // A shell without job control starts background jobs with SIGINT ignored: Ctrl-C is not for those.
+    let is_ignored = procfs::is_ignored(SIGINT).unwrap_or(false);
+    let handled = if is_ignored { vec![SIGTERM] } else { vec![SIGTERM, SIGINT] };
     let mut signals = Signals::new(handled).context("cannot handle signals")?;
     let listen = move || {
         for _ in signals.forever() {
@@ -28,13 +32,4 @@ pub(crate) fn on_signal(first: impl Fn() + Send + 'static) -> anyhow::Result<()>
     };
     std::thread::Builder::new().name("signals".to_owned()).spawn(listen).context("cannot handle signals")?;
     Ok(())
-}
-
-/// Whether the process was started with a signal ignored, as a shell without job control does for what it runs in the
-/// background: Ctrl-C is not for that. Only Linux tells (proc(5)).
-fn is_ignored(signal: i32) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
-    mask >> (signal - 1) & 1 == 1
 }

@@ -1,4 +1,4 @@
-//! What every command needs of its process: exit status, signals, terminal.
+//! What every command needs of its process: exit status, signals, terminal. Imports no other room but `procfs`.
 
 mod exit;
 pub(crate) mod interrupt;

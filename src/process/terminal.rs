@@ -1,4 +1,4 @@
-//! When to use colour, how wide the terminal is, and what progress bars look like.
+//! Colour, the width of the terminal, progress bars, and messages on standard error.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -16,7 +16,6 @@ const LEAST_FOR_BAR: u16 = 20;
 /// With fewer columns, a bar is only its figures.
 const LEAST_FOR_WIDE_BAR: u16 = 50;
 
-/// When to colour the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum ColorChoice {
     /// On a terminal, unless NO_COLOR is set or TERM is dumb.
@@ -34,7 +33,6 @@ impl ColorChoice {
     }
 }
 
-/// Whether to colour what goes to a stream.
 fn colored(stream_is_terminal: bool) -> bool {
     match CHOICE.load(Ordering::Relaxed) {
         choice if choice == ColorChoice::Always as u8 => true,
@@ -46,57 +44,54 @@ fn colored(stream_is_terminal: bool) -> bool {
     }
 }
 
-/// How to write for people: with colours or without, and how wide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Look {
     pub(crate) colored: bool,
-    /// Columns that lines are to fit into; without, they are as long as they need.
+    /// Columns that lines must fit into; `None` for no limit.
     pub(crate) width: Option<u16>,
 }
 
 impl Look {
-    /// The look of standard output, or of a file in its place.
+    /// For standard output, or for a file in its place.
     pub(crate) fn of_output(is_terminal: bool) -> Self {
         Self { colored: colored(is_terminal), width: if is_terminal { width() } else { None } }
     }
 
-    /// Writes lines that fit.
     pub(crate) fn wrapping<W: Write>(self, out: W) -> Wrapping<W> {
         Wrapping::new(out, self.width)
     }
 }
 
-/// Columns of the terminal that standard output is; `None` if it is none, or one that does not say.
+/// Columns of the terminal on standard output; `None` if it is no terminal, or one that does not report its size.
 pub(crate) fn width() -> Option<u16> {
     columns(io::stdout())
 }
 
 fn columns(stream: impl AsFd) -> Option<u16> {
-    // A terminal on a serial line says 0.
+    // A terminal on a serial line reports 0.
     rustix::termios::tcgetwinsize(stream).ok().map(|size| size.ws_col).filter(|columns| *columns > 0)
 }
 
-/// A word not to be overlooked, outside a table.
+/// Bold red, for use outside a table.
 pub(crate) fn alarming(word: &str, colored: bool) -> String {
     if colored { format!("\u{1b}[1;31m{word}\u{1b}[0m") } else { word.to_owned() }
 }
 
-/// Text from outside, such as a file's name, may hold control characters that would steer the terminal.
+/// Replaces control characters: in text from outside, such as a file's name, they could control the terminal.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
 }
 
-/// Says something on standard error. That nobody listens there is no reason to end, as it is for `eprintln!`.
+/// Writes a line to standard error. Unlike `eprintln!`, it does not panic if nobody reads it.
 pub(crate) fn note(text: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// Says on standard error what became of one of many.
 pub(crate) fn complain(name: &str, problem: &str) {
     note(format_args!("error: {}: {}", printable(name), printable(problem)));
 }
 
-/// A bar on standard error; invisible when `quiet`, or where that is no terminal, a dumb one, or one with few columns.
+/// On standard error; hidden when `quiet`, or where that is no terminal, a dumb one, or one with few columns.
 pub(crate) fn bar(quiet: bool) -> ProgressBar {
     let bar = ProgressBar::no_length();
     if quiet || columns(io::stderr()).is_none_or(|columns| columns < LEAST_FOR_BAR) {
@@ -105,7 +100,6 @@ pub(crate) fn bar(quiet: bool) -> ProgressBar {
     bar
 }
 
-/// A bar that counts images.
 pub(crate) fn progress(quiet: bool) -> ProgressBar {
     let bar = bar(quiet);
     if bar.is_hidden() {
@@ -116,7 +110,7 @@ pub(crate) fn progress(quiet: bool) -> ProgressBar {
     bar
 }
 
-/// Gives a bar that counts images its length and with it an estimate of the time left.
+/// With a length, the bar of [`progress`] estimates the time left.
 pub(crate) fn set_length(bar: &ProgressBar, total: u64) {
     bar.set_length(total);
     let is_wide = columns(io::stderr()).is_some_and(|columns| columns >= LEAST_FOR_WIDE_BAR);
@@ -124,12 +118,12 @@ pub(crate) fn set_length(bar: &ProgressBar, total: u64) {
     bar.set_style(style(if is_wide { wide } else { "{pos}/{len} images  {eta} left" }));
 }
 
-/// The look of a bar, in the language of `indicatif`.
+/// In the template language of `indicatif`.
 pub(crate) fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// As many of the parts of a line on standard error, from the first, as fit side by side.
+/// As many of the parts, from the first, as fit into a line on standard error.
 pub(crate) fn fitting(parts: &[String]) -> String {
     super::text::fitting(parts, columns(io::stderr()).map_or(usize::MAX, usize::from))
 }

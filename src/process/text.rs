@@ -1,4 +1,4 @@
-//! Text that fits: how many columns it takes, names cut in the middle, lines broken at words.
+//! Text fitted to a width: names cut in the middle, lines broken at words.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,7 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 const ELLIPSIS: char = '…';
 
-/// How many columns a line takes; colours take none.
+/// Colours take no columns.
 pub(crate) fn columns_of(line: &str) -> usize {
     let mut parts = line.split('\u{1b}');
     let plain = parts.next().unwrap_or_default();
@@ -15,7 +15,7 @@ pub(crate) fn columns_of(line: &str) -> usize {
     std::iter::once(plain).chain(after).map(str::width).sum()
 }
 
-/// A name in at most so many columns: what is too much is cut out of its middle, since its ends tell most.
+/// A name in at most so many columns, cut in its middle, since its ends identify it best.
 pub(crate) fn elided(name: &str, width: usize) -> String {
     if name.width() <= width {
         return name.to_owned();
@@ -24,14 +24,13 @@ pub(crate) fn elided(name: &str, width: usize) -> String {
     let mut cuts = (0..width).rev().map(|room| {
         let head: String = within(name.chars(), room / 2).collect();
         let tail: Vec<char> = within(name.chars().rev(), room - room / 2).collect();
-        // What combines with a character that is gone has nothing to stand on.
+        // A combining character whose base is cut off goes with it.
         let tail = tail.into_iter().rev().skip_while(|c| c.width() == Some(0));
         format!("{head}{ELLIPSIS}{}", tail.collect::<String>())
     });
     cuts.find(|cut| cut.width() <= width).unwrap_or_default()
 }
 
-/// As many characters as so many columns hold.
 fn within(characters: impl Iterator<Item = char>, width: usize) -> impl Iterator<Item = char> {
     let column = |column: &mut usize, c: char| {
         *column += c.width().unwrap_or(1);
@@ -55,8 +54,8 @@ pub(crate) fn fitting(parts: &[String], width: usize) -> String {
     line
 }
 
-/// A line broken at words. A word that is longer than the terminal is wide, a path say, stays whole: the terminal
-/// breaks it in a way that can still be copied.
+/// A word that is longer than the terminal is wide, a path say, stays whole: the terminal breaks it in a way that
+/// can still be copied.
 fn wrapped(line: &str, width: usize) -> String {
     if columns_of(line) <= width {
         return line.to_owned();
@@ -86,11 +85,11 @@ fn wrapped(line: &str, width: usize) -> String {
     text
 }
 
-/// Breaks lines at words where a terminal's width is known; passes them on as they are otherwise.
+/// Breaks lines at words if a width is given; passes them on unchanged otherwise.
 pub(crate) struct Wrapping<W> {
     out: W,
     width: Option<usize>,
-    /// Begun, and not ended.
+    /// Not ended yet.
     line: Vec<u8>,
 }
 

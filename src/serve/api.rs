@@ -4,82 +4,28 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use hyper::StatusCode;
 use serde::Serialize;
 use skinclf::{Classifier, ClassifyError, Options, Prediction, Timings, image};
 
-use super::backend::NEEDS_MEMORY;
+use super::error::{ApiError, ErrorCode, RETRY_AFTER};
+use super::message::{ApiRequest, ApiResponse};
 use super::metrics::Metrics;
-use super::multipart;
-use super::multipart::Part;
+use super::multipart::{self, Part};
 use super::pages::{Page, Pages};
 use super::query;
-use super::refusal::Refusal;
 use crate::output;
 use crate::output::{Failure, Heatmap, ModelId, Record, Subject};
 use crate::process::interrupt;
 
-/// A whole request.
-pub(super) struct Request {
-    pub(super) method: String,
-    /// With the query.
-    pub(super) path: String,
-    pub(super) content_type: String,
-    pub(super) body: Bytes,
-    /// Bytes that its pictures may take up, beyond what every worker has at hand.
-    pub(super) memory: u64,
-}
-
-/// A whole answer.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) content_type: &'static str,
-    pub(super) headers: Vec<(&'static str, String)>,
-    pub(super) body: Vec<u8>,
-}
-
-impl Request {
-    fn query(&self) -> &str {
-        self.path.split_once('?').map_or("", |(_, query)| query)
-    }
-}
-
-impl Answer {
-    fn new(status: u16, content_type: &'static str, body: Vec<u8>) -> Self {
-        Self { status, content_type, headers: Vec::new(), body }
-    }
-
-    fn json(status: u16, value: &impl Serialize) -> Self {
-        let body = serde_json::to_vec(value).expect("maps with string keys and finite numbers are JSON");
-        Self::new(status, "application/json", body)
-    }
-
-    fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
-        self
-    }
-}
-
-impl From<Refusal> for Answer {
-    fn from(refusal: Refusal) -> Self {
-        let answer = Self::json(refusal.status, &refusal);
-        match refusal.needs_memory {
-            Some(bytes) => answer.with_header(NEEDS_MEMORY, bytes.to_string()),
-            None => answer,
-        }
-    }
-}
-
-/// Seconds that a refused client is asked to wait: about what a full queue takes.
-pub(super) const RETRY_AFTER: &str = "2";
-
 /// Methods that exist here; anything else is "other" in logs.
 pub(super) const METHODS: [&str; 4] = ["GET", "HEAD", "POST", "OPTIONS"];
 
-/// Pictures that need no more than this, which is nearly all, do not wait for others. 32 MiB are 11 megapixels of a
+/// Images that need no more than this, which is nearly all, do not wait for others. 32 MiB are 11 megapixels of a
 /// plain format.
-const SMALL_PICTURE: u64 = 32 << 20;
+const SMALL_IMAGE: u64 = 32 << 20;
 
-/// For how long a worker goes through one form. 256 ordinary pictures take a few seconds; as many
+/// For how long a worker goes through one form. 256 ordinary images take a few seconds; as many
 /// blank ones of 64 megapixels, which are as small to send, would take minutes.
 const BATCH_TIME: Duration = Duration::from_secs(10);
 
@@ -87,18 +33,18 @@ const PREDICT: &str = "/predict";
 const PREDICT_BATCH: &str = "/predict/batch";
 const METRICS: &str = "/metrics";
 
-type Handler = fn(&Api, &Request) -> Result<Answer, Refusal>;
+type Handler = fn(&Api, &ApiRequest) -> Result<ApiResponse, ApiError>;
 
 /// Path, allowed methods, handler. HEAD comes here as GET.
 const ROUTES: [(&str, &str, Handler); 9] = [
     (PREDICT, "POST", Api::predict),
     (PREDICT_BATCH, "POST", Api::predict_batch),
     ("/health", "GET, HEAD", |api, _| Ok(api.health())),
-    ("/livez", "GET, HEAD", |_, _| Ok(Answer::json(200, &Probe { status: "alive" }))),
-    ("/readyz", "GET, HEAD", |api, _| Ok(api.readiness())),
+    ("/livez", "GET, HEAD", |_, _| Ok(ApiResponse::json(&Probe { status: "alive" }))),
+    ("/readyz", "GET, HEAD", |api, _| api.readiness()),
     (METRICS, "GET, HEAD", |api, _| Ok(api.metrics())),
     ("/openapi.json", "GET, HEAD", |api, _| {
-        Ok(Answer::new(200, "application/json", api.pages.openapi.clone()))
+        Ok(ApiResponse::ok("application/json", api.pages.openapi.clone()))
     }),
     ("/docs", "GET, HEAD", |api, _| Ok(page(&api.pages.docs))),
     ("/", "GET, HEAD", |api, _| Ok(page(&api.pages.index))),
@@ -109,18 +55,16 @@ pub(super) fn route_label(path: &str) -> &'static str {
     ROUTES.iter().find(|(route, ..)| *route == path).map_or("other", |(route, ..)| route)
 }
 
-/// Whether a route does the work that is queued.
 pub(super) fn is_prediction(path: &str) -> bool {
     [PREDICT, PREDICT_BATCH].contains(&path)
 }
 
-/// Whether a route asks for the API key: what costs, and what tells about use. Probes must work
+/// Whether a route requires the API key: those that cost time, and the one that reveals use. Probes must work
 /// without it, and the pages hold nothing secret.
 pub(super) fn is_guarded(path: &str) -> bool {
     is_prediction(path) || path == METRICS
 }
 
-/// The service, shared by all workers.
 pub(super) struct Api {
     classifier: Classifier,
     metrics: Arc<Metrics>,
@@ -135,63 +79,66 @@ impl Api {
         Self { classifier, metrics, pages, queue, started: Instant::now() }
     }
 
-    /// The answer to a request; never fails, for a failure is an answer too.
-    pub(super) fn answer(&self, request: &Request) -> Answer {
-        let path = request.path.split('?').next().unwrap_or_default();
+    /// The answer to a request; an error is an answer, too.
+    pub(super) fn answer(&self, request: &ApiRequest) -> ApiResponse {
+        let path = request.path();
         let Some((_, allowed, handler)) = ROUTES.iter().find(|(route, ..)| *route == path) else {
-            return Refusal::new(404, "not_found", "there is nothing here; GET /docs lists what there is")
-                .into();
+            return ApiError::new(ErrorCode::NotFound, "not found; GET /docs lists the routes").into();
         };
         if !allowed.split(", ").any(|method| method == request.method) {
-            let refusal = Refusal::new(405, "method_not_allowed", format!("{path} answers {allowed} only"));
-            return Answer::from(refusal).with_header("Allow", *allowed);
+            let error = ApiError::new(ErrorCode::MethodNotAllowed, format!("{path} accepts {allowed} only"));
+            return ApiResponse::from(error).with_header("Allow", *allowed);
         }
-        handler(self, request).unwrap_or_else(Answer::from)
+        handler(self, request).unwrap_or_else(ApiResponse::from)
     }
 
-    fn predict(&self, request: &Request) -> Result<Answer, Refusal> {
+    fn predict(&self, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
         let options = query::options(request.query(), query::PREDICT)?;
         if options.explain && self.classifier.spec().outputs.class_maps.is_none() {
-            return Err(Refusal::new(400, "bad_query", "heatmap: this server's model has no class maps"));
+            let detail = "heatmap is not available: the model of this server has no class maps";
+            return Err(ApiError::new(ErrorCode::BadQuery, detail));
         }
         let media_type = media_type(&request.content_type);
-        if media_type == "multipart/form-data" {
-            let part = multipart::image(&request.content_type, request.body.clone())?;
-            ensure_memory(request, [&part.bytes])?;
-            return self.predict_one(part.filename.as_deref(), &part.bytes, options);
+        let part = if media_type == "multipart/form-data" {
+            multipart::image(&request.content_type, request.body.clone())?
+        } else if media_type.starts_with("image/") || media_type == "application/octet-stream" {
+            Part { field: String::new(), filename: None, bytes: request.body.clone() }
+        } else {
+            let wanted = "an image (image/*, application/octet-stream) or a form with a field \"file\"";
+            return Err(unsupported(&request.content_type, wanted));
+        };
+        if let Some(bytes) = missing_memory(request, [&part.bytes]) {
+            return Ok(ApiResponse::needs_memory(bytes));
         }
-        if media_type.starts_with("image/") || media_type == "application/octet-stream" {
-            ensure_memory(request, [&request.body])?;
-            return self.predict_one(None, &request.body, options);
-        }
-        let wanted = "an image (image/*, application/octet-stream) or a form with a field \"file\"";
-        Err(unsupported(&request.content_type, wanted))
+        self.predict_one(part.filename.as_deref(), &part.bytes, options)
     }
 
-    fn predict_one(&self, filename: Option<&str>, bytes: &[u8], options: Options) -> Result<Answer, Refusal> {
+    fn predict_one(
+        &self,
+        filename: Option<&str>,
+        bytes: &[u8],
+        options: Options,
+    ) -> Result<ApiResponse, ApiError> {
         let subject = filename.map_or(Subject::Unnamed, Subject::Path);
-        let record = self.classify(subject, bytes, options);
-        match &record.outcome {
-            Ok(prediction) => {
-                let timing = server_timing(&prediction.timings);
-                Ok(Answer::json(200, &record).with_header("Server-Timing", timing))
-            }
-            Err(failure) => Err(failure.clone().into()),
-        }
+        let record = self.classify(subject, bytes, options)?;
+        let timing = record.outcome.as_ref().ok().map(|prediction| server_timing(&prediction.timings));
+        Ok(ApiResponse::json(&record).with_header("Server-Timing", timing.unwrap_or_default()))
     }
 
-    fn predict_batch(&self, request: &Request) -> Result<Answer, Refusal> {
+    fn predict_batch(&self, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
         let options = query::options(request.query(), query::PREDICT_BATCH)?;
         if media_type(&request.content_type) != "multipart/form-data" {
             return Err(unsupported(&request.content_type, "a form with one or more fields \"files\""));
         }
         let parts = multipart::images(&request.content_type, request.body.clone())?;
-        ensure_memory(request, parts.iter().map(|part| &part.bytes))?;
+        if let Some(bytes) = missing_memory(request, parts.iter().map(|part| &part.bytes)) {
+            return Ok(ApiResponse::needs_memory(bytes));
+        }
         let predictions = self.classify_until(Instant::now() + BATCH_TIME, &parts, options);
-        Ok(Answer::json(200, &Batch { total_images: predictions.len(), predictions }))
+        Ok(ApiResponse::json(&Batch { total_images: predictions.len(), predictions }))
     }
 
-    /// One record a part; those whose turn comes after the deadline are failures.
+    /// One record per part; those whose turn comes after the deadline are failures.
     fn classify_until<'a>(
         &'a self,
         deadline: Instant,
@@ -200,38 +147,45 @@ impl Api {
     ) -> Vec<Record<'a>> {
         let one = |part: &'a Part| {
             let name = part.filename.as_deref().unwrap_or_default();
-            let record = if Instant::now() < deadline {
-                self.classify(Subject::Path(name), &part.bytes, options)
+            let failure = if Instant::now() < deadline {
+                match self.classify(Subject::Path(name), &part.bytes, options) {
+                    Ok(record) => return record,
+                    Err(error) => Failure::from(error),
+                }
             } else {
+                let limit = BATCH_TIME.as_secs();
                 let message = format!(
-                    "not classified: those before it took {} s; send fewer in a form",
-                    BATCH_TIME.as_secs()
+                    "not processed: the batch reached its {limit} s limit; send fewer files per request"
                 );
-                self.record(Subject::Path(name), Err(Failure { code: "timeout", message }))
+                Failure::new(ErrorCode::Timeout.as_str(), message)
             };
-            let subject = if record.outcome.is_ok() { Subject::Path(name) } else { Subject::Filename(name) };
-            Record { subject, ..record }
+            self.record(Subject::Filename(name), Err(failure))
         };
         parts.iter().map(one).collect()
     }
 
-    fn classify<'a>(&'a self, subject: Subject<'a>, bytes: &[u8], options: Options) -> Record<'a> {
-        let mut outcome = self.classifier.classify_with(bytes, options);
-        match &outcome {
-            Ok(prediction) => self.metrics.observe(&prediction.timings, &prediction.reasons),
-            Err(ClassifyError::Unusable(reasons)) => self.metrics.observe_unusable(reasons),
-            Err(_) => {}
+    fn classify<'a>(
+        &'a self,
+        subject: Subject<'a>,
+        bytes: &[u8],
+        options: Options,
+    ) -> Result<Record<'a>, ClassifyError> {
+        let outcome = self.classifier.classify_with(bytes, options);
+        if let Err(ClassifyError::Unusable(reasons)) = &outcome {
+            self.metrics.observe_unusable(reasons);
         }
-        let explanation = outcome.as_mut().ok().and_then(|prediction| prediction.explanation.take());
+        let mut prediction = outcome?;
+        self.metrics.observe(&prediction.timings, &prediction.reasons);
+        let explanation = prediction.explanation.take();
         let heatmap = explanation.map(|explanation| Heatmap::Png(output::heatmap::png(&explanation)));
-        Record { heatmap, ..self.record(subject, outcome.map_err(Failure::from)) }
+        Ok(Record { heatmap, ..self.record(subject, Ok(prediction)) })
     }
 
     fn record<'a>(&'a self, subject: Subject<'a>, outcome: Result<Prediction, Failure>) -> Record<'a> {
         Record { subject, outcome, spec: self.classifier.spec(), top_k: None, heatmap: None }
     }
 
-    fn health(&self) -> Answer {
+    fn health(&self) -> ApiResponse {
         let draining = interrupt::requested();
         let health = Health {
             status: if draining { "draining" } else { "healthy" },
@@ -242,43 +196,37 @@ impl Api {
             model: self.classifier.spec().into(),
         };
         if !draining {
-            return Answer::json(200, &health);
+            return ApiResponse::json(&health);
         }
-        Answer::json(503, &health).with_header("Retry-After", RETRY_AFTER)
+        ApiResponse::json(&health)
+            .with_status(StatusCode::SERVICE_UNAVAILABLE)
+            .with_header("Retry-After", RETRY_AFTER)
     }
 
-    fn readiness(&self) -> Answer {
-        let full = usize::try_from(self.metrics.queue_depth.get()).is_ok_and(|waiting| waiting >= self.queue);
-        let refusal = match (interrupt::requested(), full) {
-            (true, _) => Refusal::new(503, "draining", "the server is shutting down"),
-            (false, true) => {
-                Refusal::new(503, "queue_full", format!("the queue is full; try again in {RETRY_AFTER} s"))
-            }
-            (false, false) => return Answer::json(200, &Probe { status: "ready" }),
-        };
-        Answer::from(refusal).with_header("Retry-After", RETRY_AFTER)
+    fn readiness(&self) -> Result<ApiResponse, ApiError> {
+        if interrupt::requested() {
+            return Err(ApiError::new(ErrorCode::Draining, "the server is shutting down"));
+        }
+        if usize::try_from(self.metrics.queue_depth.get()).is_ok_and(|waiting| waiting >= self.queue) {
+            return Err(ApiError::overloaded("the queue is full"));
+        }
+        Ok(ApiResponse::json(&Probe { status: "ready" }))
     }
 
-    fn metrics(&self) -> Answer {
-        Answer::new(200, "text/plain; version=0.0.4; charset=utf-8", self.metrics.render().into_bytes())
+    fn metrics(&self) -> ApiResponse {
+        ApiResponse::ok("text/plain; version=0.0.4; charset=utf-8", self.metrics.render().into_bytes())
     }
 }
 
-/// Whether a request may decode its pictures, one after the other.
-fn ensure_memory<'b>(
-    request: &Request,
-    pictures: impl IntoIterator<Item = &'b Bytes>,
-) -> Result<(), Refusal> {
+/// Bytes that a request must reserve before it may decode its images, one after the other.
+fn missing_memory<'b>(request: &ApiRequest, images: impl IntoIterator<Item = &'b Bytes>) -> Option<u64> {
     // What cannot be read needs nothing, and is refused later.
-    let needs = pictures.into_iter().map(|bytes| image::peak_memory(bytes).unwrap_or_default());
-    match needs.max().unwrap_or_default() {
-        bytes if bytes > SMALL_PICTURE && bytes > request.memory => Err(Refusal::needs_memory(bytes)),
-        _ => Ok(()),
-    }
+    let needs = images.into_iter().map(|bytes| image::peak_memory(bytes).unwrap_or_default());
+    needs.max().filter(|bytes| *bytes > SMALL_IMAGE.max(request.memory))
 }
 
-fn page(page: &Page) -> Answer {
-    let html = Answer::new(200, "text/html; charset=utf-8", page.html.clone());
+fn page(page: &Page) -> ApiResponse {
+    let html = ApiResponse::ok("text/html; charset=utf-8", page.html.clone());
     html.with_header("Content-Security-Policy", page.policy.clone())
 }
 
@@ -320,13 +268,13 @@ fn media_type(content_type: &str) -> String {
     content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-fn unsupported(content_type: &str, wanted: &str) -> Refusal {
-    let got = if content_type.is_empty() {
-        "no Content-Type was sent".to_owned()
+fn unsupported(content_type: &str, wanted: &str) -> ApiError {
+    let problem = if content_type.is_empty() {
+        "the Content-Type is missing".to_owned()
     } else {
-        format!("got {content_type}")
+        format!("the Content-Type {content_type} is not supported")
     };
-    Refusal::new(415, "unsupported_media_type", format!("{got}; send {wanted}"))
+    ApiError::new(ErrorCode::UnsupportedMediaType, format!("{problem}; send {wanted}"))
 }
 
 #[cfg(test)]

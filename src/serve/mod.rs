@@ -1,48 +1,50 @@
 //! `skinclf serve`: predictions over HTTP, from one process that cannot be knocked over.
 //!
 //! ```text
-//! client ─TCP─> gate (hyper, policy) ─Unix socket─> backend (tiny_http) ─> api ─> Classifier
+//! client ─TCP─> http (hyper, limits) ─Unix socket─> workers (tiny_http) ─> api ─> Classifier
 //! ```
 //!
-//! The [`gate`] owns the public socket and takes a whole request within bounds; only then does
-//! the [`backend`] see it. [`api`] turns requests into answers and knows no sockets. Read
-//! `gate::Gate::answer` first.
+//! [`http`] owns the public socket and receives a whole request within limits; only then is it sent,
+//! through a [`worker_pool`], to the [`workers`]. [`api`] turns requests into answers and knows no
+//! sockets. Read `http::Server::answer` first.
 
-mod access_log;
 mod api;
-mod backend;
-mod gate;
+mod config;
+mod error;
+mod http;
+mod log;
+mod message;
 mod metrics;
 mod multipart;
 mod pages;
-mod policy;
 mod query;
-mod refusal;
+mod worker_pool;
+mod workers;
 
 use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use self::access_log::AccessLog;
 use self::api::Api;
-use self::gate::Gate;
-use self::gate::lane::Lane;
+use self::config::Config;
+use self::http::Server;
+use self::log::RequestLog;
+use self::message::{ApiRequest, ApiResponse};
 use self::metrics::Metrics;
-use self::policy::Policy;
-use crate::cli::ServeArgs;
-use crate::cli::variables;
-use crate::process::Exit;
-use crate::process::interrupt;
+use self::worker_pool::WorkerPool;
+use self::workers::Workers;
+use crate::cli::{ServeArgs, variables};
 use crate::process::terminal::{note, printable};
+use crate::process::{Exit, interrupt};
 
 /// Threads for routes that do not classify, so that they never wait behind an inference.
 const QUICK_WORKERS: usize = 2;
 
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
-    let policy = Policy::from_args(args)?;
+    let config = Config::from_args(args)?;
     let metrics = Arc::new(Metrics::new());
-    let api = Arc::new(Api::new(args.model.load()?, metrics.clone(), policy.queue));
-    let log = AccessLog::start(args.log);
+    let api = Arc::new(Api::new(args.model.load()?, metrics.clone(), config.queue));
+    let log = RequestLog::start(args.log);
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
     let local = tokio::task::LocalSet::new();
@@ -51,20 +53,34 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
         interrupt::on_signal(move || {
             stop.send_replace(true);
         })?;
-        let answer = move |request| api.answer(&request);
+        let answer = move |request: &ApiRequest| api.answer(request);
         // Twice as many connections as workers: while one request is worked on the next is at hand.
-        let work =
-            Lane::open(backend::start("work", policy.workers, answer.clone())?, 2 * policy.workers).await?;
-        let quick = Lane::open(backend::start("quick", QUICK_WORKERS, answer)?, QUICK_WORKERS).await?;
-        let gate = Gate::open(policy, work, quick, metrics, log)?;
-        note(format_args!("listening on http://{}", gate.address()));
-        for name in variables::unknown() {
-            let name = printable(&name.to_string_lossy());
-            note(format_args!(
-                "warning: the environment variable {name} is unknown and ignored; see skinclf serve --help"
-            ));
-        }
-        gate.run(stopped).await
+        let predicting = pool("predict", config.workers, 2 * config.workers, answer.clone()).await?;
+        let quick = pool("quick", QUICK_WORKERS, QUICK_WORKERS, answer).await?;
+        let server = Server::open(config, predicting, quick, metrics, log)?;
+        note(format_args!("listening on http://{}", server.address()));
+        warn_of_unknown_variables();
+        server.run(stopped).await
     })?;
     Ok(Exit::Done)
+}
+
+/// The socket's folder is gone when this returns: nobody else can connect.
+async fn pool(
+    name: &str,
+    workers: usize,
+    connections: usize,
+    answer: impl Fn(&ApiRequest) -> ApiResponse + Clone + Send + 'static,
+) -> anyhow::Result<WorkerPool> {
+    let workers = Workers::start(name, workers, answer)?;
+    WorkerPool::connect(workers.socket(), workers.ended(), connections).await
+}
+
+fn warn_of_unknown_variables() {
+    for name in variables::unknown() {
+        let name = printable(&name.to_string_lossy());
+        note(format_args!(
+            "warning: the environment variable {name} is unknown and ignored; see skinclf serve --help"
+        ));
+    }
 }

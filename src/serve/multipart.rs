@@ -8,19 +8,18 @@ use bytes::Bytes;
 use http_body_util::{BodyDataStream, Full};
 use multer::{Field, Multipart};
 
-use super::refusal::Refusal;
+use super::error::{ApiError, ErrorCode};
 
-/// Most files in one form. Small pictures are cheap to send and not to classify: without a limit
-/// one request could keep a worker for minutes.
+/// Files in one form. Small images are cheap to send but not to classify: without a limit one request
+/// could keep a worker for minutes.
 const MAX_FILES: usize = 256;
 
-/// Longest head of a part, in bytes: a field, a file's name and a type take some hundred.
+/// Bytes of a part's headers; a field name, a file name and a type take some hundred.
 const MAX_HEAD: usize = 16 << 10;
 
-/// How many of a form's fields an error names, and how much of each name.
+/// How many of a form's fields an error lists, and how many characters of each name.
 const NAMED: (usize, usize) = (8, 40);
 
-/// One uploaded file.
 pub(super) struct Part {
     pub(super) field: String,
     pub(super) filename: Option<String>,
@@ -28,7 +27,7 @@ pub(super) struct Part {
 }
 
 /// All parts of the form in a field called `files`, in order, at least one.
-pub(super) fn images(content_type: &str, body: Bytes) -> Result<Vec<Part>, Refusal> {
+pub(super) fn images(content_type: &str, body: Bytes) -> Result<Vec<Part>, ApiError> {
     let form = read(content_type, body, |field| field.name() == Some("files"))?;
     if form.parts.is_empty() {
         return Err(bad(format!("the form has no field \"files\" with an image; {}", form.fields())));
@@ -37,7 +36,7 @@ pub(super) fn images(content_type: &str, body: Bytes) -> Result<Vec<Part>, Refus
 }
 
 /// The one image of a form: the field `file`, without it `image`, without both the only file there is.
-pub(super) fn image(content_type: &str, body: Bytes) -> Result<Part, Refusal> {
+pub(super) fn image(content_type: &str, body: Bytes) -> Result<Part, ApiError> {
     let is_image = |field: &Field<'_>| {
         field.file_name().is_some() || field.name().is_some_and(|name| ["file", "image"].contains(&name))
     };
@@ -52,12 +51,11 @@ pub(super) fn image(content_type: &str, body: Bytes) -> Result<Part, Refusal> {
         0 => Err(bad(format!("the form has no field \"file\" with an image; {}", form.fields()))),
         1 => Ok(form.parts.remove(0)),
         n => Err(bad(format!(
-            "the form has {n} images; send one as the field \"file\", several to /predict/batch as \"files\""
+            "the form has {n} images; send one in the field \"file\", or several to /predict/batch in fields \"files\""
         ))),
     }
 }
 
-/// What was wanted of a form, and what there was.
 #[derive(Default)]
 struct Form {
     parts: Vec<Part>,
@@ -65,7 +63,7 @@ struct Form {
 }
 
 impl Form {
-    /// Names its fields, some of them and each in part if need be.
+    /// The names of its fields, shortened if there are many or long ones.
     fn fields(&self) -> String {
         let (fields, letters) = NAMED;
         let named = self.names.iter().take(fields).map(|name| match &**name {
@@ -81,8 +79,8 @@ impl Form {
     }
 }
 
-fn read(content_type: &str, body: Bytes, is_wanted: impl Fn(&Field<'_>) -> bool) -> Result<Form, Refusal> {
-    let unreadable = |e: multer::Error| bad(format!("the form cannot be read: {e}"));
+fn read(content_type: &str, body: Bytes, is_wanted: impl Fn(&Field<'_>) -> bool) -> Result<Form, ApiError> {
+    let unreadable = |e: multer::Error| bad(format!("cannot read the multipart form: {e}"));
     let boundary = multer::parse_boundary(content_type).map_err(unreadable)?;
     let mut parser = Multipart::new(BodyDataStream::new(Full::new(body)), boundary);
     let mut read = pin!(async {
@@ -90,7 +88,7 @@ fn read(content_type: &str, body: Bytes, is_wanted: impl Fn(&Field<'_>) -> bool)
         while let Some(field) = parser.next_field().await.map_err(unreadable)? {
             let headers = field.headers().iter();
             if headers.map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > MAX_HEAD {
-                return Err(bad(format!("a part of the form has a head of more than {MAX_HEAD} bytes")));
+                return Err(bad(format!("the headers of a form part may have at most {MAX_HEAD} bytes")));
             }
             let name = field.name().unwrap_or_default().to_owned();
             if form.names.len() <= NAMED.0 {
@@ -100,23 +98,24 @@ fn read(content_type: &str, body: Bytes, is_wanted: impl Fn(&Field<'_>) -> bool)
                 continue;
             }
             if form.parts.len() == MAX_FILES {
-                let detail = format!("a form may have at most {MAX_FILES} files; send the others in another");
-                return Err(Refusal::new(413, "too_many_files", detail));
+                let detail =
+                    format!("a form may have at most {MAX_FILES} files; send the others in further requests");
+                return Err(ApiError::new(ErrorCode::TooManyFiles, detail));
             }
             let filename = field.file_name().map(str::to_owned);
             form.parts.push(Part { field: name, filename, bytes: field.bytes().await.map_err(unreadable)? });
         }
         Ok(form)
     });
-    // All of the body is there, so that nothing is ever waited for.
+    // The whole body is in memory, so that the parser never has to wait.
     match read.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(form) => form,
-        Poll::Pending => Err(bad("the form cannot be read: it ends early")),
+        Poll::Pending => Err(bad("cannot read the multipart form: it ends early")),
     }
 }
 
-fn bad(detail: impl Into<String>) -> Refusal {
-    Refusal::new(400, "bad_multipart", detail)
+fn bad(detail: impl Into<String>) -> ApiError {
+    ApiError::new(ErrorCode::BadMultipart, detail)
 }
 
 #[cfg(test)]
@@ -128,7 +127,7 @@ mod tests {
     const BOUNDARY: &str = "a-boundary";
     const CONTENT_TYPE: &str = "multipart/form-data; boundary=a-boundary";
 
-    fn parts(content_type: &str, body: Bytes, name: &str) -> Result<Vec<Part>, Refusal> {
+    fn parts(content_type: &str, body: Bytes, name: &str) -> Result<Vec<Part>, ApiError> {
         read(content_type, body, |field| field.name() == Some(name)).map(|form| form.parts)
     }
 
@@ -178,12 +177,12 @@ mod tests {
             }
             body.truncate(cut.index(body.len() + 1));
             let body = Bytes::from(body);
-            let refusals = [
+            let errors = [
                 parts(CONTENT_TYPE, body.clone(), "file").err(),
                 image(CONTENT_TYPE, body.clone()).err(),
                 images(CONTENT_TYPE, body).err(),
             ];
-            prop_assert!(refusals.iter().flatten().all(|refusal| refusal.status == 400));
+            prop_assert!(errors.iter().flatten().all(|error| error.code == ErrorCode::BadMultipart));
         }
 
         #[test]
@@ -191,8 +190,8 @@ mod tests {
             content_type in "(multipart/form-data|multipart/mixed|)[ ;]{0,3}(boundary=)?.{0,80}",
             body in prop::collection::vec(any::<u8>(), 0..400),
         ) {
-            if let Err(refusal) = parts(&content_type, body.into(), "file") {
-                prop_assert_eq!(refusal.status, 400);
+            if let Err(error) = parts(&content_type, body.into(), "file") {
+                prop_assert_eq!(error.code, ErrorCode::BadMultipart);
             }
         }
     }
@@ -227,7 +226,7 @@ mod tests {
     fn several_images_or_none_are_refused_and_the_fields_named() {
         let many: Vec<_> = ('a'..='z').map(String::from).collect();
         let many: Vec<_> = many.iter().map(String::as_str).collect();
-        for (names, said) in [
+        for (names, detail) in [
             (&["file.a", "file.b"][..], "2 images"),
             (&["image.a", "image.b", "image.c"], "3 images"),
             (&["one.a", "two.b"], "2 images"),
@@ -236,16 +235,16 @@ mod tests {
             (&many, "\"g\", \"h\" and others"),
             (&[], "it has no fields"),
         ] {
-            let refusal = image(CONTENT_TYPE, form_of(names)).err().unwrap_or_else(|| panic!("{names:?}"));
-            assert_eq!((refusal.status, refusal.code), (400, "bad_multipart"));
+            let error = image(CONTENT_TYPE, form_of(names)).err().unwrap_or_else(|| panic!("{names:?}"));
+            assert_eq!(error.code, ErrorCode::BadMultipart);
             assert!(
-                refusal.detail.ends_with(said) || refusal.detail.contains(&format!("{said};")),
+                error.detail.ends_with(detail) || error.detail.contains(&format!("{detail};")),
                 "{}",
-                refusal.detail
+                error.detail
             );
         }
-        let refusal = images(CONTENT_TYPE, form_of(&["file.a"])).err().expect("no field \"files\"");
-        assert!(refusal.detail.ends_with("\"files\" with an image; it has \"file\""), "{}", refusal.detail);
+        let error = images(CONTENT_TYPE, form_of(&["file.a"])).err().expect("no field \"files\"");
+        assert!(error.detail.ends_with("\"files\" with an image; it has \"file\""), "{}", error.detail);
     }
 
     #[test]
@@ -254,8 +253,8 @@ mod tests {
         let form_with =
             |length| form(&[part("text", "x".repeat(length)), part("file", "a".to_owned())]).into();
         assert!(image(CONTENT_TYPE, form_with(MAX_HEAD - 100)).is_ok());
-        let refusal = image(CONTENT_TYPE, form_with(MAX_HEAD)).err().expect("a refusal");
-        assert_eq!((refusal.status, refusal.code), (400, "bad_multipart"));
+        let error = image(CONTENT_TYPE, form_with(MAX_HEAD)).err().expect("an error");
+        assert_eq!(error.code, ErrorCode::BadMultipart);
     }
 
     #[test]
@@ -265,7 +264,7 @@ mod tests {
         fields.extend(vec![field("files"); MAX_FILES]);
         assert_eq!(parts(CONTENT_TYPE, form(&fields).into(), "files").map_or(0, |p| p.len()), MAX_FILES);
         fields.push(field("files"));
-        let refusal = parts(CONTENT_TYPE, form(&fields).into(), "files").err().expect("a refusal");
-        assert_eq!((refusal.status, refusal.code), (413, "too_many_files"));
+        let error = parts(CONTENT_TYPE, form(&fields).into(), "files").err().expect("an error");
+        assert_eq!(error.code, ErrorCode::TooManyFiles);
     }
 }

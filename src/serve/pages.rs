@@ -1,4 +1,4 @@
-//! The pages and the API's description, filled in once at start.
+//! The web pages and the API description, filled in once at start.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -7,14 +7,12 @@ use skinclf::ModelSpec;
 
 use crate::output::ModelId;
 
-/// What is served as it is.
 pub(super) struct Pages {
     pub(super) index: Page,
     pub(super) docs: Page,
     pub(super) openapi: Vec<u8>,
 }
 
-/// A page and its Content-Security-Policy.
 pub(super) struct Page {
     pub(super) html: Vec<u8>,
     pub(super) policy: String,
@@ -23,7 +21,7 @@ pub(super) struct Page {
 impl Pages {
     pub(super) fn new(spec: &ModelSpec) -> Self {
         let labels = serde_json::to_string(&spec.labels).expect("strings are JSON");
-        // A label must not end the script element that it stands in.
+        // A label must not end the script element that contains it.
         let labels = labels.replace('<', "\\u003c");
         let model_id = serde_json::to_string(&ModelId::from(spec)).expect("strings are JSON");
         let sensitivity =

@@ -2,31 +2,30 @@
 
 use skinclf::Options;
 
-use super::refusal::Refusal;
+use super::error::{ApiError, ErrorCode};
 
-/// What `/predict` takes.
 pub(super) const PREDICT: &[&str] = &["heatmap", "strict", "tta"];
 
-/// What `/predict/batch` takes: heatmaps of 256 pictures would make an answer of more than 20 MB.
+/// What `/predict/batch` takes: heatmaps of 256 images would make an answer of more than 20 MB.
 pub(super) const PREDICT_BATCH: &[&str] = &["strict", "tta"];
 
-/// The options that a query asks for; what it does not name is off.
-pub(super) fn options(query: &str, allowed: &[&str]) -> Result<Options, Refusal> {
-    let bad = |detail: String| Refusal::new(400, "bad_query", detail);
+/// Parameters that the query does not name are off.
+pub(super) fn options(query: &str, allowed: &[&str]) -> Result<Options, ApiError> {
+    let bad = |detail: String| ApiError::new(ErrorCode::BadQuery, detail);
     let mut options = Options::default();
     let mut seen = Vec::new();
     for parameter in query.split('&').filter(|_| !query.is_empty()) {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         if !allowed.contains(&name) {
             let known = allowed.join(", ");
-            return Err(bad(format!("the query has an unknown parameter {name:?}; there are {known}")));
+            return Err(bad(format!("unknown query parameter {name:?}; the parameters are {known}")));
         }
         if seen.contains(&name) {
-            return Err(bad(format!("the query has {name} twice")));
+            return Err(bad(format!("the query parameter {name} is given twice")));
         }
         seen.push(name);
         let Some(on) = truth(value) else {
-            return Err(bad(format!("the query's {name} is {value:?}; it must be true or false")));
+            return Err(bad(format!("the query parameter {name} is {value:?}; it must be true or false")));
         };
         match name {
             "heatmap" => options.explain = on,
@@ -37,7 +36,7 @@ pub(super) fn options(query: &str, allowed: &[&str]) -> Result<Options, Refusal>
     Ok(options)
 }
 
-/// What FastAPI, too, reads as true or false.
+/// The spellings that FastAPI accepts.
 fn truth(value: &str) -> Option<bool> {
     match value.to_ascii_lowercase().as_str() {
         "true" | "1" | "on" | "yes" | "t" | "y" => Some(true),
@@ -76,14 +75,14 @@ mod tests {
             ("tta", "tta is \"\""),
             ("tta=2", "tta is \"2\""),
             ("tta=maybe", "tta is \"maybe\""),
-            ("tta=true&tta=true", "tta twice"),
-            ("size=3", "unknown parameter \"size\""),
-            ("tta=true&", "unknown parameter \"\""),
-            ("heatmap=true", "unknown parameter \"heatmap\""),
+            ("tta=true&tta=true", "tta is given twice"),
+            ("size=3", "unknown query parameter \"size\""),
+            ("tta=true&", "unknown query parameter \"\""),
+            ("heatmap=true", "unknown query parameter \"heatmap\""),
         ] {
-            let refusal = options(query, PREDICT_BATCH).expect_err(query);
-            assert_eq!((refusal.status, refusal.code), (400, "bad_query"));
-            assert!(refusal.detail.contains(named), "{query}: {}", refusal.detail);
+            let error = options(query, PREDICT_BATCH).expect_err(query);
+            assert_eq!(error.code, ErrorCode::BadQuery);
+            assert!(error.detail.contains(named), "{query}: {}", error.detail);
         }
     }
 }

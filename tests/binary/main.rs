@@ -4,6 +4,7 @@ mod bench;
 mod classify;
 mod heatmap;
 mod input;
+mod limits;
 mod load;
 mod mock;
 mod model;

@@ -43,7 +43,7 @@ fn a_batch_is_answered_in_order_and_failures_stay_alone() {
 }
 
 #[test]
-fn refusals_have_their_status_and_code() {
+fn errors_have_their_status_and_code() {
     let server = Server::start(&["--max-body", "100KiB"]);
     let truncated = std::fs::read("samples/broken/truncated.jpg").expect("a sample");
     let (form_type, empty_form) = form(&[]);
@@ -80,7 +80,7 @@ fn refusals_have_their_status_and_code() {
 }
 
 #[test]
-fn health_tells_the_model_and_the_probe_reads_it() {
+fn health_has_the_model_and_the_probe_reads_it() {
     let server = Server::start(&[]);
     let reply = server.get("/health");
     let health = reply.json();
@@ -114,10 +114,10 @@ fn probes_pages_and_the_description_are_there() {
     let example =
         &openapi["paths"]["/health"]["get"]["responses"]["200"]["content"]["application/json"]["example"];
     assert_eq!(example["model"], server.get("/health").json()["model"]);
-    let told = openapi["paths"]["/metrics"]["get"]["description"].as_str().expect("a sentence");
+    let description = openapi["paths"]["/metrics"]["get"]["description"].as_str().expect("a sentence");
     let metrics = server.get("/metrics").text;
     for name in metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {
-        assert!(told.contains(name), "{name} is not described");
+        assert!(description.contains(name), "{name} is not described");
     }
     for path in ["/", "/docs"] {
         let page = server.get(path);
@@ -159,7 +159,7 @@ fn metrics_count_what_happened() {
     assert!(value("process_cpu_seconds_total") > 0.0 && value("process_resident_memory_bytes") > 1e6);
 }
 
-/// A scrape may tell less CPU time than has been spent when it is read, and never more.
+/// A scrape may report less CPU time than has been spent when it is read, and never more.
 #[cfg(target_os = "linux")]
 #[test]
 fn scrapes_at_once_do_not_count_twice() {
@@ -175,10 +175,10 @@ fn scrapes_at_once_do_not_count_twice() {
             scope.spawn(|| {
                 for _ in 0..100 {
                     let metrics = server.get("/metrics").text;
-                    let told = metrics.lines().find_map(|l| l.strip_prefix("process_cpu_seconds_total "));
-                    let told: f64 = told.expect("the metric").parse().expect("a number");
+                    let reported = metrics.lines().find_map(|l| l.strip_prefix("process_cpu_seconds_total "));
+                    let reported: f64 = reported.expect("the metric").parse().expect("a number");
                     let spent = spent();
-                    assert!(told < spent + 0.005, "{told} s told, {spent} s spent");
+                    assert!(reported < spent + 0.005, "{reported} s reported, {spent} s spent");
                 }
             });
         }
@@ -222,7 +222,7 @@ fn a_key_guards_what_costs_and_leaves_the_probes_open() {
 }
 
 #[test]
-fn other_origins_are_let_in_only_if_told() {
+fn other_origins_are_allowed_only_by_the_flag() {
     let allow = "access-control-allow-origin";
     assert_eq!(Server::start(&[]).get("/health").header(allow), None);
     let open = Server::start(&["--cors-origin", "https://example.org"]);

@@ -1,6 +1,7 @@
 //! Running the binary, and a server that ends with the test.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 
@@ -179,10 +180,14 @@ impl Server {
         reply(agent().post(format!("{}{path}", self.url)).header("Content-Type", content_type).send(body))
     }
 
+    pub(crate) fn connect(&self) -> TcpStream {
+        let address = self.url.strip_prefix("http://").expect("an http URL");
+        TcpStream::connect(address).expect("a connection")
+    }
+
     /// What comes back for these bytes until the server closes: nothing, or whole answers.
     pub(crate) fn raw(&self, request: &[u8]) -> String {
-        let address = self.url.strip_prefix("http://").expect("an http URL");
-        let mut stream = std::net::TcpStream::connect(address).expect("a connection");
+        let mut stream = self.connect();
         stream.write_all(request).expect("the server reads");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("UTF-8, and an end");
@@ -244,6 +249,24 @@ fn reply(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Reply
     let mut text = String::new();
     answer.body_mut().as_reader().read_to_string(&mut text).expect("a whole body");
     Reply { status: answer.status().as_u16(), headers: answer.headers().clone(), text }
+}
+
+/// Status and body of the next answer, from a connection that may stay open; `None` at its end.
+pub(crate) fn read_answer(stream: &mut TcpStream) -> Option<(u16, String)> {
+    // Byte by byte, so that nothing of a further answer is taken.
+    let mut head = Vec::new();
+    for byte in (&*stream).bytes() {
+        head.push(byte.expect("a byte of the head"));
+        if head.ends_with(b"\r\n\r\n") {
+            break;
+        }
+    }
+    let head = String::from_utf8(head).expect("UTF-8").to_lowercase();
+    let status = head.strip_prefix("http/1.1 ")?.get(..3)?.parse().expect("a status");
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    let mut body = vec![0; length.expect("a length")];
+    stream.read_exact(&mut body).expect("a whole body");
+    Some((status, String::from_utf8(body).expect("UTF-8")))
 }
 
 /// A form as browsers and curl send it: (field, file name, content) each.

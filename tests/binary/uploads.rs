@@ -32,7 +32,7 @@ fn a_second_image_is_refused_and_not_dropped() {
 }
 
 #[test]
-fn a_form_without_an_image_is_told_what_it_has() {
+fn the_error_about_a_form_without_an_image_lists_its_fields() {
     let server = Server::start(&[]);
     let content_type = "multipart/form-data; boundary=b";
     let body = b"--b\r\nContent-Disposition: form-data; name=\"photo\"\r\n\r\nno file\r\n--b--\r\n";
@@ -68,7 +68,7 @@ fn true_and_false_may_be_spelt_as_forms_and_scripts_do() {
 }
 
 #[test]
-fn the_log_tells_the_bytes_that_arrived_not_those_that_were_announced() {
+fn the_log_counts_the_bytes_that_arrived_and_not_those_that_were_announced() {
     let server = Server::start(&["--log", "json", "--max-body", "1KiB"]);
     let request =
         "POST /predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: image/png\r\n";

@@ -1,11 +1,11 @@
-//! `skinclf serve`, told what no HTTP library would say.
+//! `skinclf serve`, sent bytes that no HTTP library would send.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use serde_json::Value;
 
-use crate::support::{Server, embedded_but, form};
+use crate::support::{Server, embedded_but, form, read_answer};
 
 const CLOSE: &str = "Host: localhost\r\nConnection: close\r\n";
 
@@ -29,7 +29,7 @@ fn documented(api: &Value, path: &str, method: &str, status: u16) -> Vec<Value> 
 }
 
 #[test]
-fn the_documented_errors_are_those_that_are_said() {
+fn error_answers_are_among_the_documented_examples() {
     let server = Server::start(&[]);
     let keyed = Server::start(&["--api-key", "sesame"]);
     let (_folder, picky) = embedded_but(|spec| spec["usable"] = serde_json::json!({ "min_sharpness": 1e6 }));
@@ -52,7 +52,7 @@ fn the_documented_errors_are_those_that_are_said() {
     let raw = |request: String| parsed(&server.raw(request.as_bytes()));
     let refused = keyed.post("/predict", "image/jpeg", b"x");
     let get = server.get("/predict");
-    let said = [
+    let answers = [
         ("/predict", "post", 400, post("image/png", b"no image at all")),
         ("/predict", "post", 400, post(&form_type, &empty_form)),
         ("/predict", "post", 400, (query.status, query.json())),
@@ -80,7 +80,7 @@ fn the_documented_errors_are_those_that_are_said() {
         ),
         ("/health", "get", 505, raw("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned())),
     ];
-    for (path, method, status, (got, body)) in said {
+    for (path, method, status, (got, body)) in answers {
         assert_eq!(got, status, "{method} {path}: {body}");
         let examples = documented(&api, path, method, status);
         assert!(examples.contains(&body), "{body} is not among {examples:?}");
@@ -101,7 +101,7 @@ fn what_is_no_request_is_refused_counted_and_logged() {
 }
 
 #[test]
-fn a_slow_head_is_told_and_a_silent_connection_is_closed_without_a_word() {
+fn a_slow_head_is_answered_408_and_a_silent_connection_is_closed_without_an_answer() {
     let server = Server::start(&["--header-timeout", "200ms"]);
     assert_eq!(parsed(&server.raw(b"GET /health HTTP/1.1\r\nHost: lo")).0, 408);
     assert_eq!(server.raw(b""), "");
@@ -110,7 +110,7 @@ fn a_slow_head_is_told_and_a_silent_connection_is_closed_without_a_word() {
 }
 
 #[test]
-fn a_slow_body_is_told() {
+fn a_slow_body_is_answered_408() {
     let server = Server::start(&["--body-timeout", "200ms"]);
     let head = "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12345";
     let (status, body) = parsed(&server.raw(head.as_bytes()));
@@ -118,7 +118,7 @@ fn a_slow_body_is_told() {
 }
 
 #[test]
-fn a_body_that_stops_is_told_before_its_time_is_up() {
+fn a_body_that_stops_is_answered_408_before_its_deadline() {
     let head = "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12345";
     let (status, body) = parsed(&Server::start(&["--body-timeout", "1h"]).raw(head.as_bytes()));
     assert_eq!((status, &body["code"]), (408, &"request_timeout".into()));
@@ -129,34 +129,18 @@ fn a_body_that_stops_is_told_before_its_time_is_up() {
 fn a_slow_reader_is_not_taken_for_idle() {
     const ANSWERS: usize = 1000;
     let server = Server::start(&["--max-connections", "2"]);
-    let address = server.url.strip_prefix("http://").expect("an http URL");
-    let connect = || TcpStream::connect(address).expect("a connection");
     let ask = |stream: &mut TcpStream, path: &str| {
         write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("the server reads");
-        let mut answer = String::new();
-        let mut reader = BufReader::new(stream);
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            assert!(reader.read_line(&mut line).expect("a line") > 0, "an answer to {path}");
-            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().expect("a length");
-            }
-            if line == "\r\n" {
-                break;
-            }
-        }
-        reader.take(length).read_to_string(&mut answer).expect("a body");
-        answer
+        read_answer(stream).expect("an answer").1
     };
 
-    let mut slow = connect();
+    let mut slow = server.connect();
     let request = "GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let last = format!("GET /openapi.json HTTP/1.1\r\n{CLOSE}\r\n");
     let requests = [request.repeat(ANSWERS - 1), last].concat();
     slow.write_all(requests.as_bytes()).expect("the kernel takes them");
     // The other connection is idle for less long than the answers are not read.
-    let mut idle = connect();
+    let mut idle = server.connect();
     let mut sent = String::new();
     loop {
         let metrics = ask(&mut idle, "/metrics");
@@ -166,7 +150,7 @@ fn a_slow_reader_is_not_taken_for_idle() {
             count => sent = count.unwrap_or_default().to_owned(),
         }
     }
-    let mut newcomer = connect();
+    let mut newcomer = server.connect();
     assert!(ask(&mut newcomer, "/livez").contains("alive"));
     let mut answers = String::new();
     slow.read_to_string(&mut answers).expect("all answers, whole");

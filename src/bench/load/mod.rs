@@ -130,7 +130,7 @@ async fn run_all(
         let circumstances = Circumstances {
             tails,
             cores,
-            has_whole_machine: cores.is_some() && procfs::of_machine() == cores,
+            has_whole_machine: cores.is_some() && procfs::machine_cpus() == cores,
             met_other_model: setting.check.as_ref().is_some_and(|check| check.met_other_model()),
         };
         judge::judge(&mut run, &circumstances, conditions);

@@ -1,4 +1,4 @@
-//! What is allowed: limits, deadlines and keys, from the command line and the system.
+//! Limits, deadlines and the API key, from the command line and the system.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,12 +8,18 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sha2::{Digest as _, Sha256};
 
 use crate::cli::ServeArgs;
+use crate::procfs;
+
+/// Longest wait for a worker, and for memory. A full queue of ordinary images takes a fraction of it.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A client that takes no byte of its answer for so long is given up.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Descriptors kept free for what is neither a connection nor open at start.
 const SPARE_DESCRIPTORS: u64 = 8;
 
-/// What the service allows its clients.
-pub(super) struct Policy {
+pub(super) struct Config {
     pub(super) address: SocketAddr,
     pub(super) workers: usize,
     /// How many requests may wait for a worker.
@@ -22,18 +28,21 @@ pub(super) struct Policy {
     pub(super) max_connections: usize,
     pub(super) header_timeout: Duration,
     pub(super) body_timeout: Duration,
+    pub(super) queue_timeout: Duration,
+    pub(super) write_timeout: Duration,
     pub(super) shutdown_timeout: Duration,
     pub(super) cors_origin: Option<hyper::header::HeaderValue>,
+    /// SHA-256.
     api_key: Option<[u8; 32]>,
 }
 
-impl Policy {
+impl Config {
     pub(super) fn from_args(args: &ServeArgs) -> anyhow::Result<Self> {
         let workers = match args.workers.or(args.threads) {
             Some(n) => n.get(),
             // Respects affinity and, on Linux, the CPU quota of a container.
             None => std::thread::available_parallelism()
-                .context("how many cores there are; give --workers")?
+                .context("cannot determine the number of CPU cores; set --workers")?
                 .get(),
         };
         let key = args.api_key.as_deref();
@@ -47,23 +56,25 @@ impl Policy {
             max_connections: args.max_connections.get(),
             header_timeout: args.header_timeout,
             body_timeout: args.body_timeout,
+            queue_timeout: QUEUE_TIMEOUT,
+            write_timeout: WRITE_TIMEOUT,
             shutdown_timeout: args.shutdown_timeout,
-            cors_origin: cors_origin.context("--cors-origin cannot stand in a header")?,
+            cors_origin: cors_origin.context("--cors-origin is not valid in an HTTP header")?,
             api_key: key.map(|k| Sha256::digest(k).into()),
         })
     }
 
     /// Whether a key opens the guarded routes; without `--api-key` anything does, nothing included.
     pub(super) fn accepts(&self, key: Option<&[u8]>) -> bool {
-        // Comparing digests takes a time that tells nothing about the key.
+        // Comparing digests takes a time that reveals nothing about the key.
         self.api_key
             .is_none_or(|wanted| key.is_some_and(|key| <[u8; 32]>::from(Sha256::digest(key)) == wanted))
     }
 
     /// How many connections the system's limit on descriptors leaves room for, at most
     /// `--max-connections`. Raises the soft limit as far as needed and allowed.
-    pub(super) fn connection_cap(&self) -> anyhow::Result<usize> {
-        let open = std::fs::read_dir("/proc/self/fd").map_or(64, |entries| entries.count() as u64);
+    pub(super) fn connection_limit(&self) -> anyhow::Result<usize> {
+        let open = procfs::open_descriptors().unwrap_or(64);
         let wanted = self.max_connections as u64 + open + SPARE_DESCRIPTORS;
         let limit = getrlimit(Resource::Nofile);
         let soft = limit.current.unwrap_or(u64::MAX);

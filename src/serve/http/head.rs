@@ -1,4 +1,4 @@
-//! The head of a request: what is let through, what is read from it, and what is handed on.
+//! The head of a request (request line and headers): what is accepted, read, and sent on to a worker.
 
 use std::hash::BuildHasher as _;
 use std::sync::LazyLock;
@@ -8,37 +8,41 @@ use http_body_util::Full;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Uri, Version};
 
-use crate::serve::refusal::Refusal;
+use crate::serve::error::{ApiError, ErrorCode};
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// A target beyond this is nothing of ours.
+/// Bytes of path and query; the routes need far fewer.
 const MAX_TARGET: usize = 1024;
 
-/// What hyper lets through and a canonical request does not have.
-pub(super) fn check_head<B>(request: &Request<B>) -> Result<(), Refusal> {
-    let bad = |detail: &str| Err(Refusal::new(400, "bad_request", detail));
-    let mut hosts = request.headers().get_all(header::HOST).iter();
-    let host_count = (hosts.next().is_some() as u8) + (hosts.next().is_some() as u8);
-    if host_count > 1 || host_count == 0 && request.version() == Version::HTTP_11 {
-        return bad("a request has exactly one Host");
+/// Refuses what hyper accepts and a canonical request does not have.
+pub(super) fn check_head<B>(request: &Request<B>) -> Result<(), ApiError> {
+    let bad = |detail: &str| Err(ApiError::new(ErrorCode::BadRequest, detail));
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    if hosts > 1 || hosts == 0 && request.version() == Version::HTTP_11 {
+        return bad("a request must have exactly one Host header");
     }
     let target = target(request.uri());
     if target.len() > MAX_TARGET {
-        return Err(Refusal::new(414, "target_too_long", "the request's target is too long"));
+        return Err(target_too_long());
     }
     if !target.bytes().all(|b| b.is_ascii_graphic()) {
-        return bad("the request's target has characters that must be percent-encoded");
+        return bad("the request target (path and query) has characters that must be percent-encoded");
     }
     let encodings = request.headers().get_all(header::TRANSFER_ENCODING);
     if encodings.iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"chunked")) {
-        return bad("of transfer encodings only chunked is understood");
+        return bad("the only supported Transfer-Encoding is chunked");
     }
     let content_types = request.headers().get_all(header::CONTENT_TYPE);
     if content_types.iter().any(|value| value.to_str().is_err()) {
-        return bad("the Content-Type is not ASCII");
+        return bad("the Content-Type header must be ASCII");
     }
     Ok(())
+}
+
+pub(super) fn target_too_long() -> ApiError {
+    let detail = format!("the request target (path and query) may have at most {MAX_TARGET} bytes");
+    ApiError::new(ErrorCode::TargetTooLong, detail)
 }
 
 /// Path and query. `http://host?query` has no path, and CONNECT's `host:port` has neither.
@@ -52,20 +56,20 @@ pub(super) fn sends_body(headers: &HeaderMap) -> bool {
 }
 
 /// The canonical request for a worker: what the API looks at, and nothing else of the client's.
-pub(super) fn hand_over<B>(request: &Request<B>, body: Bytes) -> Request<Full<Bytes>> {
+pub(super) fn canonical<B>(request: &Request<B>, body: Bytes) -> Request<Full<Bytes>> {
     // A worker answers HEAD as GET, so that the answer's length is right; hyper drops the body.
     let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
-    let mut handed = Request::new(Full::new(body));
-    *handed.uri_mut() = target(request.uri()).parse().expect("it was parsed before");
-    *handed.method_mut() = method;
-    handed.headers_mut().insert(header::HOST, HeaderValue::from_static("localhost"));
+    let mut sent = Request::new(Full::new(body));
+    *sent.uri_mut() = target(request.uri()).parse().expect("it was parsed before");
+    *sent.method_mut() = method;
+    sent.headers_mut().insert(header::HOST, HeaderValue::from_static("localhost"));
     if let Some(content_type) = request.headers().get(header::CONTENT_TYPE) {
-        handed.headers_mut().insert(header::CONTENT_TYPE, content_type.clone());
+        sent.headers_mut().insert(header::CONTENT_TYPE, content_type.clone());
     }
-    handed
+    sent
 }
 
-pub(super) fn key(headers: &HeaderMap) -> Option<&[u8]> {
+pub(super) fn api_key(headers: &HeaderMap) -> Option<&[u8]> {
     let bearer = headers.get(header::AUTHORIZATION).and_then(|v| {
         let (scheme, key) = v.as_bytes().split_at_checked(7)?;
         scheme.eq_ignore_ascii_case(b"Bearer ").then_some(key)
@@ -129,17 +133,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_handed_over_is_canonical(request in head().prop_filter_map("not a request", |r| r)) {
+        fn what_is_sent_to_a_worker_is_canonical(request in head().prop_filter_map("not a request", |r| r)) {
             let id = request_id(request.headers());
             prop_assert!(id.len() <= 64 && id.to_str().is_ok());
-            let _ = key(request.headers());
+            let _ = api_key(request.headers());
             if check_head(&request).is_err() {
                 return Ok(());
             }
-            let handed = hand_over(&request, Bytes::new());
-            prop_assert!(handed.uri().to_string().bytes().all(|b| b.is_ascii_graphic()));
-            prop_assert!(handed.headers().values().all(|value| value.to_str().is_ok()));
-            let names: Vec<_> = handed.headers().keys().map(HeaderName::as_str).collect();
+            let sent = canonical(&request, Bytes::new());
+            prop_assert!(sent.uri().to_string().bytes().all(|b| b.is_ascii_graphic()));
+            prop_assert!(sent.headers().values().all(|value| value.to_str().is_ok()));
+            let names: Vec<_> = sent.headers().keys().map(HeaderName::as_str).collect();
             prop_assert!(names.iter().all(|name| ["host", "content-type"].contains(name)), "{names:?}");
         }
     }

@@ -1,9 +1,11 @@
-//! One line a request on stderr: never an image, a file name or a key.
+//! One line per request on stderr: never an image, a file name or a key.
 
 use std::cell::Cell;
 use std::io::{self, Write as _};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
 
 use crate::cli::LogFormat;
 
@@ -17,63 +19,55 @@ const GATHER: Duration = Duration::from_millis(20);
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Writes from a thread of its own, so that a stuck reader of stderr cannot hold up requests.
-pub(super) struct AccessLog {
+pub(super) struct RequestLog {
     format: LogFormat,
     lines: Cell<Option<SyncSender<String>>>,
     /// Disconnected once all lines are written.
     written: Receiver<()>,
 }
 
-/// One answered request.
-#[derive(serde::Serialize)]
+#[derive(Serialize)]
 pub(super) struct Entry<'a> {
-    pub(super) time: String,
     pub(super) request_id: &'a str,
     pub(super) method: &'a str,
     pub(super) route: &'a str,
     pub(super) status: u16,
     pub(super) received_bytes: usize,
     pub(super) sent_bytes: usize,
-    pub(super) duration_ms: f64,
-    /// As in `Server-Timing`, which see; empty if nothing was classified.
+    #[serde(rename = "duration_ms", serialize_with = "as_milliseconds")]
+    pub(super) duration: Duration,
+    /// The header's value; empty if nothing was classified.
     pub(super) server_timing: &'a str,
 }
 
-impl<'a> Entry<'a> {
-    pub(super) fn new(
-        request_id: &'a str,
-        method: &'a str,
-        route: &'a str,
-        status: u16,
-        took: Duration,
-    ) -> Self {
-        let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-        let duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
-        let (received_bytes, sent_bytes, server_timing) = (0, 0, "");
-        Self {
-            time,
-            request_id,
-            method,
-            route,
-            status,
-            received_bytes,
-            sent_bytes,
-            duration_ms,
-            server_timing,
-        }
-    }
+#[derive(Serialize)]
+struct Line<'a> {
+    time: String,
+    #[serde(flatten)]
+    entry: &'a Entry<'a>,
+}
 
+impl Line<'_> {
     fn text(&self) -> String {
-        let Self { time, request_id, method, route, status, received_bytes, sent_bytes, duration_ms, .. } =
-            self;
-        let stages = if self.server_timing.is_empty() { "-" } else { self.server_timing };
+        let Entry { request_id, method, route, status, received_bytes, sent_bytes, .. } = self.entry;
+        let stages = if self.entry.server_timing.is_empty() { "-" } else { self.entry.server_timing };
+        let (time, ms) = (&self.time, milliseconds(self.entry.duration));
         format!(
-            "{time} {method} {route} {status} in={received_bytes} out={sent_bytes} {duration_ms}ms [{stages}] {request_id}"
+            "{time} {method} {route} {status} in={received_bytes} out={sent_bytes} {ms}ms [{stages}] {request_id}"
         )
     }
 }
 
-impl AccessLog {
+/// To the microsecond.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+fn as_milliseconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(milliseconds(*duration))
+}
+
+impl RequestLog {
     pub(super) fn start(format: LogFormat) -> Self {
         let (lines, queue) = sync_channel::<String>(BACKLOG);
         let (writing, written) = sync_channel(0);
@@ -82,7 +76,7 @@ impl AccessLog {
             while let Ok(mut lines) = queue.recv() {
                 std::thread::sleep(GATHER);
                 lines.extend(queue.try_iter());
-                // Fails if nobody reads it any more, and then there is nobody to tell.
+                // Fails if nobody reads stderr any more, and then there is nowhere to report it.
                 let _ = io::stderr().write_all(lines.as_bytes());
             }
         });
@@ -94,9 +88,11 @@ impl AccessLog {
         let Some(lines) = self.lines.take() else {
             return;
         };
+        let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+        let line = Line { time, entry };
         let mut line = match self.format {
-            LogFormat::Json => serde_json::to_string(entry).expect("strings and finite numbers are JSON"),
-            LogFormat::Text | LogFormat::Off => entry.text(),
+            LogFormat::Json => serde_json::to_string(&line).expect("strings and finite numbers are JSON"),
+            LogFormat::Text | LogFormat::Off => line.text(),
         };
         line.push('\n');
         // A full backlog means that stderr is stuck.
@@ -104,7 +100,7 @@ impl AccessLog {
         self.lines.set(Some(lines));
     }
 
-    /// Takes no more lines, and waits a little until those taken are written.
+    /// Takes no more lines, and waits up to a second until those taken are written.
     pub(super) fn finish(&self) {
         drop(self.lines.take());
         let _ = self.written.recv_timeout(FLUSH_TIMEOUT);

@@ -12,19 +12,18 @@ use tokio::task::AbortHandle;
 use crate::serve::metrics::Metrics;
 
 pub(super) struct Connections {
-    open: Rc<RefCell<HashMap<u64, Connection>>>,
+    open: Rc<RefCell<HashMap<u64, OpenConnection>>>,
     next_id: Cell<u64>,
     changed: Rc<Notify>,
     metrics: Arc<Metrics>,
 }
 
-struct Connection {
+struct OpenConnection {
     task: AbortHandle,
-    state: Rc<State>,
+    state: Rc<ConnectionState>,
 }
 
-/// What a connection tells about itself.
-pub(super) struct State {
+pub(super) struct ConnectionState {
     phase: Cell<Phase>,
     /// Since when an answer, or a part of it, has waited for the client to read on.
     sending_since: Cell<Option<Instant>>,
@@ -41,11 +40,10 @@ enum Phase {
     Receiving(Instant),
     /// The client has been slow to read its answer since then.
     Sending(Instant),
-    /// A whole request is being served.
     Serving,
 }
 
-impl State {
+impl ConnectionState {
     fn new() -> Self {
         Self {
             phase: Cell::new(Phase::Idle(Instant::now())),
@@ -63,14 +61,13 @@ impl State {
         matches!(self.phase(), Phase::Idle(_))
     }
 
-    /// A request has come; not idle until the result is dropped.
+    /// A request has arrived; not idle until the result is dropped.
     pub(super) fn busy(self: &Rc<Self>, has_body: bool) -> Busy {
         self.received_bytes.set(0);
         self.phase.set(if has_body { Phase::Receiving(Instant::now()) } else { Phase::Serving });
         Busy(self.clone())
     }
 
-    /// So many more bytes of the request's body have been read.
     pub(super) fn received(&self, bytes: usize) {
         self.received_bytes.set(self.received_bytes.get() + bytes);
     }
@@ -79,25 +76,22 @@ impl State {
         self.received_bytes.get()
     }
 
-    /// The request's body has been read to its end.
     pub(super) fn received_all(&self) {
         self.phase.set(Phase::Serving);
     }
 
     /// Whether the client has to read before more can be sent.
-    pub(super) fn sends(&self, waits: bool) {
+    pub(super) fn set_sending(&self, waits: bool) {
         let since = waits.then(|| self.sending_since.get().unwrap_or_else(Instant::now));
         self.sending_since.set(since);
     }
 
-    /// Whether there is a body that has not been read to its end.
     pub(super) fn awaits_body(&self) -> bool {
         matches!(self.phase.get(), Phase::Receiving(_))
     }
 }
 
-/// A request of a connection is being served.
-pub(super) struct Busy(Rc<State>);
+pub(super) struct Busy(Rc<ConnectionState>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
@@ -114,13 +108,12 @@ impl Connections {
         self.open.borrow().len()
     }
 
-    /// Runs a connection as a task of its own.
-    pub(super) fn spawn<F>(&self, serve: impl FnOnce(Rc<State>) -> F)
+    pub(super) fn spawn<F>(&self, serve: impl FnOnce(Rc<ConnectionState>) -> F)
     where
         F: Future<Output = ()> + 'static,
     {
         let id = self.next_id.replace(self.next_id.get() + 1);
-        let state = Rc::new(State::new());
+        let state = Rc::new(ConnectionState::new());
         let closing = Closing {
             id,
             open: self.open.clone(),
@@ -132,7 +125,7 @@ impl Connections {
             let _closing = closing;
             served.await;
         });
-        self.open.borrow_mut().insert(id, Connection { task: task.abort_handle(), state });
+        self.open.borrow_mut().insert(id, OpenConnection { task: task.abort_handle(), state });
         self.metrics.connections.inc();
     }
 
@@ -150,7 +143,6 @@ impl Connections {
         true
     }
 
-    /// Waits until none is open.
     pub(super) async fn emptied(&self) {
         while self.count() > 0 {
             self.changed.notified().await;
@@ -161,7 +153,7 @@ impl Connections {
 /// Takes a connection off the list however its task ends.
 struct Closing {
     id: u64,
-    open: Rc<RefCell<HashMap<u64, Connection>>>,
+    open: Rc<RefCell<HashMap<u64, OpenConnection>>>,
     changed: Rc<Notify>,
     metrics: Arc<Metrics>,
 }
@@ -193,7 +185,7 @@ mod tests {
             let states = states.into_inner();
             let _serving = states[0].busy(false);
             let _receiving = states[1].busy(true);
-            states[3].sends(true);
+            states[3].set_sending(true);
             let left = || connections.open.borrow().keys().copied().collect::<Vec<_>>();
             assert!(connections.evict());
             assert!(!left().contains(&2), "the idle one goes first");

@@ -1,4 +1,4 @@
-//! The way out to a client: bounded in time, and without answers that are not ours.
+//! The stream to a client: writes within a deadline, and without the answers that hyper gives by itself.
 
 use std::io;
 use std::pin::Pin;
@@ -8,53 +8,56 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
-use super::connections::State;
-use crate::serve::refusal::Refusal;
+use super::connections::ConnectionState;
+use crate::serve::error::ApiError;
 
-/// A client that takes no byte of its answer for so long has left.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long an upload that was refused is listened to. A slow client needs seconds until it reads
-/// why; it counts as idle meanwhile.
+/// How long an upload that was refused is read and discarded. A slow client needs seconds until it reads
+/// the answer; it counts as idle meanwhile.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Every answer of ours has this header; hyper's own answers to what it cannot parse do not.
 const OURS: &[u8] = b"x-request-id";
 
-/// A client's stream.
-pub(super) struct Outlet {
+pub(super) struct ClientStream {
     stream: TcpStream,
-    state: Rc<State>,
-    stalled: Option<Pin<Box<Sleep>>>,
-    swallowed_status: Option<u16>,
+    state: Rc<ConnectionState>,
+    write_timeout: Duration,
+    write_deadline: Option<Pin<Box<Sleep>>>,
+    suppressed_status: Option<u16>,
     /// Whether the client has sent anything since the last answer.
-    has_heard: bool,
+    has_received: bool,
 }
 
-impl Outlet {
-    pub(super) fn new(stream: TcpStream, state: Rc<State>) -> Self {
-        Self { stream, state, stalled: None, swallowed_status: None, has_heard: false }
+impl ClientStream {
+    pub(super) fn new(stream: TcpStream, state: Rc<ConnectionState>, write_timeout: Duration) -> Self {
+        Self {
+            stream,
+            state,
+            write_timeout,
+            write_deadline: None,
+            suppressed_status: None,
+            has_received: false,
+        }
     }
 
-    /// The status of an answer that hyper gave by itself and that was not sent.
-    pub(super) fn swallowed_status(&self) -> Option<u16> {
-        self.swallowed_status
+    /// The status of an answer that hyper gave by itself, which was not sent: its words are not those of the contract.
+    pub(super) fn suppressed_status(&self) -> Option<u16> {
+        self.suppressed_status
     }
 
-    /// Whether the client has sent anything since the last answer.
-    pub(super) fn has_heard(&self) -> bool {
-        self.has_heard
+    pub(super) fn has_received(&self) -> bool {
+        self.has_received
     }
 
-    /// Writes a refusal, as far as the client takes it at once, and closes.
-    pub(super) async fn refuse(mut self, refusal: &Refusal, request_id: &str) {
+    /// Writes an error, as far as the client takes it at once, and closes.
+    pub(super) async fn send_error(mut self, error: &ApiError, request_id: &str) {
         use tokio::io::AsyncWriteExt as _;
-        let body = refusal.body();
+        let body = error.body();
         let head = format!(
-            "HTTP/1.1 {} Refused\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\nX-Request-Id: {request_id}\r\n\r\n",
-            refusal.status,
+            "HTTP/1.1 {}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\nX-Request-Id: {request_id}\r\n\r\n",
+            error.status(),
             body.len(),
         );
         if self.stream.try_write(&[head.as_bytes(), &body].concat()).is_ok() {
@@ -73,7 +76,7 @@ impl Outlet {
     }
 }
 
-impl AsyncRead for Outlet {
+impl AsyncRead for ClientStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -81,28 +84,27 @@ impl AsyncRead for Outlet {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.has_heard |= buf.filled().len() > before;
+        self.has_received |= buf.filled().len() > before;
         read
     }
 }
 
-impl AsyncWrite for Outlet {
+impl AsyncWrite for ClientStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if let Some(status) = status_of_automatic_answer(bytes) {
-            self.swallowed_status = Some(status);
+            self.suppressed_status = Some(status);
             return Poll::Ready(Ok(bytes.len()));
         }
         if let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(cx, bytes) {
-            self.stalled = None;
-            self.state.sends(false);
-            self.has_heard = false;
+            self.write_deadline = None;
+            self.state.set_sending(false);
+            self.has_received = false;
             return Poll::Ready(written);
         }
-        self.state.sends(true);
-        let stalled = self
-            .stalled
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + WRITE_TIMEOUT)));
-        ready!(stalled.as_mut().poll(cx));
+        self.state.set_sending(true);
+        let timeout = self.write_timeout;
+        let deadline = self.write_deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        ready!(deadline.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
@@ -111,8 +113,8 @@ impl AsyncWrite for Outlet {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.swallowed_status.is_some() {
-            return Poll::Ready(Ok(())); // there is something left to say
+        if self.suppressed_status.is_some() {
+            return Poll::Ready(Ok(())); // send_error follows
         }
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }

@@ -1,0 +1,145 @@
+//! The public server: hyper parses and carries the connections, and limits and deadlines are enforced here.
+//!
+//! tiny_http alone must not face a network: one packet can abort it (upstream issue 252), an
+//! HTTP/2 preface leaks a thread, a few slow clients block every handler, and ambiguous framing
+//! is answered twice (287). Behind this server it meets none of that.
+//!
+//! ```text
+//! Server::run (listener) -> connection -> Server::answer (exchange) -> head, upload, queue -> a worker
+//! ```
+
+mod client_stream;
+mod connection;
+mod connections;
+mod exchange;
+mod head;
+mod listener;
+mod memory;
+mod queue;
+mod response;
+mod upload;
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use self::connections::Connections;
+use self::memory::MemoryBudget;
+use self::queue::Queue;
+use self::upload::Uploads;
+use super::config::Config;
+use super::log::RequestLog;
+use super::metrics::Metrics;
+use super::worker_pool::WorkerPool;
+use crate::process::terminal::note;
+
+/// Pause after a failed accept (no descriptor left, say): long enough not to spin.
+const ACCEPT_RETRY: Duration = Duration::from_millis(20);
+
+/// Lives on one thread.
+pub(super) struct Server {
+    config: Config,
+    listener: Cell<Option<TcpListener>>,
+    address: SocketAddr,
+    connection_limit: usize,
+    predicting: WorkerPool,
+    /// For what does not classify.
+    quick: WorkerPool,
+    queue: Queue,
+    uploads: Uploads,
+    /// For large images while they are decoded.
+    memory: MemoryBudget,
+    connections: Connections,
+    metrics: Arc<Metrics>,
+    log: RequestLog,
+    draining: watch::Sender<bool>,
+}
+
+impl Server {
+    pub(super) fn open(
+        config: Config,
+        predicting: WorkerPool,
+        quick: WorkerPool,
+        metrics: Arc<Metrics>,
+        log: RequestLog,
+    ) -> anyhow::Result<Rc<Self>> {
+        let listener = listener::bind(config.address)?;
+        Ok(Rc::new(Self {
+            address: listener.local_addr().context("cannot read the listening address")?,
+            listener: Cell::new(Some(listener)),
+            connection_limit: config.connection_limit()?,
+            queue: Queue::new(config.workers, config.queue, metrics.queue_depth.clone()),
+            uploads: Uploads::new(config.max_body),
+            memory: MemoryBudget::for_workers(config.workers),
+            connections: Connections::new(metrics.clone()),
+            draining: watch::Sender::new(false),
+            config,
+            predicting,
+            quick,
+            metrics,
+            log,
+        }))
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stopped` is true, then finishes the requests in flight.
+    ///
+    /// # Errors
+    /// When a worker has ended: without workers nothing can be answered, and a supervisor should restart the process.
+    pub(super) async fn run(self: Rc<Self>, mut stopped: watch::Receiver<bool>) -> anyhow::Result<()> {
+        let listener = self.listener.take().context("the server runs once")?;
+        loop {
+            tokio::select! {
+                _ = stopped.wait_for(|stop| *stop) => break,
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => self.admit(stream),
+                    Err(_) => {
+                        // Most likely out of descriptors: make room, and try again for ever.
+                        self.connections.evict();
+                        tokio::time::sleep(ACCEPT_RETRY).await;
+                    }
+                },
+                () = self.predicting.broken() => anyhow::bail!("a worker ended unexpectedly; restart the server"),
+                () = self.quick.broken() => anyhow::bail!("a worker ended unexpectedly; restart the server"),
+            }
+        }
+        self.drain(listener).await;
+        self.log.finish();
+        Ok(())
+    }
+
+    fn admit(self: &Rc<Self>, stream: TcpStream) {
+        if self.connections.count() >= self.connection_limit && !self.connections.evict() {
+            return; // all are being served: the newcomer is closed
+        }
+        self.connections.spawn(|state| connection::serve(self.clone(), stream, state));
+    }
+
+    /// Takes what the kernel has accepted already, closes the port, and waits for all connections.
+    async fn drain(self: &Rc<Self>, listener: TcpListener) {
+        self.draining.send_replace(true);
+        for _ in 0..listener::BACKLOG {
+            let accepted = tokio::time::timeout(Duration::from_millis(1), listener.accept()).await;
+            let Ok(Ok((stream, _))) = accepted else { break };
+            self.admit(stream);
+        }
+        drop(listener);
+        let emptied = tokio::time::timeout(self.config.shutdown_timeout, self.connections.emptied()).await;
+        if emptied.is_err() {
+            let left = self.connections.count();
+            note(format_args!("warning: {left} connections were still open after --shutdown-timeout"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
