@@ -1,4 +1,4 @@
-//! `skinclf`: classify dermoscopic images, measure how fast, and serve it over HTTP.
+//! `skinclf`: classifies dermoscopic images, measures its speed, and serves predictions over HTTP.
 
 mod bench;
 mod classify;
@@ -35,7 +35,7 @@ fn main() -> std::process::ExitCode {
 }
 
 fn complete(shell: Shell) -> anyhow::Result<Exit> {
-    // Written from memory, because the generator panics when nobody reads.
+    // Generated in memory, because clap_complete panics if the output pipe is closed.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "skinclf", &mut script);
     io::stdout().write_all(&script)?;

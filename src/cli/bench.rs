@@ -1,4 +1,4 @@
-//! The flags of `skinclf bench`, but for those of a load test.
+//! The flags of `skinclf bench`; those of a load test are in `load.rs`.
 
 use std::path::PathBuf;
 
@@ -9,19 +9,19 @@ use super::{LoadArgs, ModelArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// How many classifications to measure, per number of threads
+    /// Number of measured classifications, for each thread count
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = whole::<u32>(1..=100_000_000, 1000))]
     pub(crate) iterations: u32,
 
-    /// How many classifications to run and not measure first, on each thread
+    /// Warm-up classifications per thread (not measured)
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = whole::<usize>(0..=100_000_000, 50))]
     pub(crate) warmup: usize,
 
-    /// Image to classify [default: a synthetic 600x450 JPEG]
+    /// Image to classify [default: an embedded synthetic JPEG, 600x450]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) image: Option<PathBuf>,
 
-    /// Numbers of threads to measure, one run each
+    /// Thread counts to measure, one run each, e.g. 1,2,4
     #[arg(
         short = 'j',
         long,
@@ -33,11 +33,11 @@ pub(crate) struct BenchArgs {
     )]
     pub(crate) threads: Vec<u32>,
 
-    /// How to print the figures
+    /// Output format
     #[arg(short, long, value_enum, default_value_t = BenchFormat::Table, value_name = "FORMAT")]
     pub(crate) format: BenchFormat,
 
-    /// Write the figures to FILE instead of standard output
+    /// Write the results to FILE instead of standard output
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
 

@@ -11,56 +11,56 @@ use crate::output::Format;
 
 #[derive(Debug, Args)]
 pub(crate) struct ClassifyArgs {
-    /// Image files, directories to walk for images, or - for one image on standard input
+    /// Image files, directories (searched recursively), or - for one image on standard input
     #[arg(value_name = "PATH", required_unless_present = "files_from", value_hint = ValueHint::AnyPath)]
     pub(crate) paths: Vec<PathBuf>,
 
-    /// Read further paths from FILE (- for standard input), one a line or NUL-separated
+    /// Read more paths from FILE (- for standard input), separated by newlines or NUL characters
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) files_from: Option<PathBuf>,
 
-    /// How to print the results
+    /// Output format
     #[arg(short, long, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
     pub(crate) format: Format,
 
-    /// Also list the N best classes, as the model's decision ranks them (table, json and jsonl)
+    /// Also list the N best classes, ranked by the model's decision rule (formats table, json and jsonl)
     #[arg(short = 'k', long, value_name = "N", value_parser = count)]
     pub(crate) top_k: Option<NonZeroUsize>,
 
-    /// Average over the eight ways to turn and mirror a picture, which takes eight times as long
+    /// Test-time augmentation: average over 8 rotated and mirrored views of each image; takes 8 times as long
     #[arg(long)]
     pub(crate) tta: bool,
 
-    /// Draw where each picture spoke for its class, as DIR/NAME.png; DIR is made if need be
+    /// Write a heatmap of the regions that support the predicted class to DIR/NAME.png; creates DIR
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) heatmap: Option<PathBuf>,
 
-    /// Take a picture that is not usable (too small, blank, blurred, no dermoscopy) for an error
+    /// Treat unusable images (too small, blank, blurred, not dermoscopic) as errors
     #[arg(long)]
     pub(crate) strict: bool,
 
-    /// Largest image file to read, and most to read from standard input
+    /// Maximum size of an image file, and of an image on standard input
     #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = body_size)]
     pub(crate) max_file: bytesize::ByteSize,
 
-    /// How many images to work on at once [default: all cores]
+    /// Number of images to classify in parallel [default: all cores]
     #[arg(short = 'j', long, value_name = "N", value_parser = threads, env = "SKINCLF_THREADS")]
     pub(crate) threads: Option<NonZeroUsize>,
 
-    /// Write the results to FILE instead of standard output: all of them at the end, jsonl line by line
+    /// Write the results to FILE instead of standard output: jsonl line by line, other formats when the run ends
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
 
-    /// Print scores against the labels in FILE (- for standard input) instead of the results (table and json): a CSV
-    /// with the columns image and dx, or image and one for each class as ISIC has them; lesion_id if there is one
+    /// Evaluate against labels instead of printing results (formats table and json). FILE (- for standard input) is a
+    /// CSV: image and dx, or image and one 0/1 column per class; lesion_id is optional
     #[arg(long, value_name = "FILE", conflicts_with = "top_k", value_hint = ValueHint::FilePath)]
     pub(crate) truth: Option<PathBuf>,
 
-    /// Also write the scores of --truth to FILE, an HTML page with curves
+    /// Also write the evaluation to FILE, an HTML page with ROC curves
     #[arg(long, value_name = "FILE", requires = "truth", value_hint = ValueHint::FilePath)]
     pub(crate) report: Option<PathBuf>,
 
-    /// No progress bar, no summary, no warnings
+    /// Print no progress bar, summary or warnings
     #[arg(short, long)]
     pub(crate) quiet: bool,
 

@@ -1,5 +1,5 @@
-//! The command line; no logic. A doc comment is the flag's help: a sentence, without a full stop
-//! unless there are two, naming the default only where clap does not.
+//! The command line, without logic. The doc comment of a flag is its help text: it names what the flag sets, in the
+//! terms of the field, without a full stop unless there are two sentences, and names the default only where clap does not.
 
 mod bench;
 mod classify;
@@ -27,15 +27,15 @@ use self::values::whole;
 pub(crate) use self::values::{Target, duration};
 use crate::process::terminal::ColorChoice;
 
-/// What is printed below the help; lines fit a terminal of 80 columns, since clap does not indent what it breaks.
+/// Printed below the help. Lines fit a terminal of 80 columns, because clap does not indent the lines that it wraps.
 const EXIT_STATUS: &str = "\
 Exit status:
-  0    all done, or the reader of the output has left
-  1    some image or request failed; the rest was done and printed
-  2    wrong usage
-  3    a threshold of --fail-if was missed, or its figure is not known
+  0    success, also if the reader closes the output pipe early
+  1    some images or requests failed; the others were processed
+  2    invalid command line
+  3    a condition of --fail-if holds or cannot be evaluated
   4    nothing could be done: unusable model, unwritable output, no images
-  130  interrupted; what was finished is printed";
+  130  interrupted; the results so far were printed";
 
 static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
     let model = skinclf::Model::embedded();
@@ -43,22 +43,21 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
     format!("{}\nmodel {name} {version}", env!("CARGO_PKG_VERSION"))
 });
 
-/// Classify dermoscopic images of skin lesions, on a CPU, offline
-///
-/// Research software, not a medical device: its output is not a diagnosis.
+/// Classify dermoscopic images of skin lesions on a CPU, offline. Research software, not a medical device: the output is
+/// not a diagnosis.
 #[derive(Debug, Parser)]
 #[command(version, long_version = LONG_VERSION.as_str(), max_term_width = 100, after_help = EXIT_STATUS)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 
-    /// When to use colour
-    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
+    /// When to print in colour
+    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN", display_order = 900)]
     pub(crate) color: ColorChoice,
 }
 
 impl Cli {
-    /// The command line, or the end of the process with what is wrong with it.
+    /// Ends the process with an error message if the command line is invalid.
     pub(crate) fn parse_or_exit() -> Self {
         Self::try_parse().unwrap_or_else(|mut error| {
             tips::add_to(&mut error);
@@ -78,37 +77,44 @@ pub(crate) fn wrong_usage(command: &str, message: &str) -> ! {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Classify images: files, directories, or standard input
+    /// Classify images: files, directories or standard input
+    ///
+    /// Research software, not a medical device: the output is not a diagnosis.
     #[command(after_long_help = EXIT_STATUS)]
     Classify(ClassifyArgs),
-    /// Measure how long classifying takes, stage by stage; or, with --url, put load on a server
+    /// Measure classification speed stage by stage or, with --url, run a load test against a server
     #[command(after_long_help = EXIT_STATUS)]
     Bench(Box<BenchArgs>),
     /// Serve predictions over HTTP
+    ///
+    /// Research software, not a medical device: the output is not a diagnosis.
     Serve(ServeArgs),
-    /// Ask a server's /health; exit status 0 if it is healthy (a container's probe)
+    /// Check a server's /health: exit status 0 if it is healthy, otherwise 1 (a probe for containers)
     Health {
-        /// Server to ask, for example http://localhost:8000 [default: 127.0.0.1 at --port]
+        /// Server to check, e.g. http://localhost:8000 [default: 127.0.0.1 and --port]
         #[arg(value_hint = ValueHint::Url)]
         url: Option<Target>,
 
-        /// Port to ask on this machine, without a URL
+        /// Port of the server on this machine, if no URL is given
         #[arg(short, long, default_value_t = 8000, value_parser = whole::<u16>(1..=65535, 8000), env = "SKINCLF_PORT")]
         port: u16,
     },
-    /// Print a completion script for a shell
-    Completions { shell: clap_complete::Shell },
+    /// Print a shell completion script
+    Completions {
+        /// Shell that will load the script
+        shell: clap_complete::Shell,
+    },
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ModelArgs {
-    /// ONNX model to use instead of the embedded one, its spec beside it as NAME.json
+    /// ONNX model to use instead of the embedded one; its spec must be in the same directory, as NAME.json
     #[arg(long, value_name = "FILE", env = "SKINCLF_MODEL", value_hint = ValueHint::FilePath)]
     pub(crate) model: Option<PathBuf>,
 }
 
 impl ModelArgs {
-    /// The files that are read.
+    /// Files that must not be overwritten: the model and its spec.
     pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> {
         self.model.iter().flat_map(|onnx| [onnx.clone(), onnx.with_extension("json")])
     }

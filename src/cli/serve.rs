@@ -11,55 +11,55 @@ use super::values::{body_size, count, duration, listening_host, origin, positive
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Address or host name to listen on; 0.0.0.0 listens on all addresses
+    /// IP address or host name to listen on; 0.0.0.0 means all addresses
     #[arg(long, default_value = "127.0.0.1", value_parser = listening_host, env = "SKINCLF_HOST")]
     pub(crate) host: IpAddr,
 
-    /// Port to listen on; 0 picks a free one
+    /// Port to listen on; 0 picks a free port
     #[arg(short, long, default_value_t = 8000, value_parser = whole::<u16>(0..=65535, 8000), env = "SKINCLF_PORT")]
     pub(crate) port: u16,
 
-    /// How many predictions to work on at once [default: SKINCLF_THREADS, or all cores]
+    /// Number of predictions to run in parallel [default: SKINCLF_THREADS, or all cores]
     #[arg(short, long, value_name = "N", value_parser = threads, env = "SKINCLF_WORKERS")]
     pub(crate) workers: Option<NonZeroUsize>,
 
-    /// For the variable, which is the number of threads to every command; only bench takes a list
+    /// Never given as a flag: it lets clap read SKINCLF_THREADS, the default of `workers`
     #[arg(long, hide = true, value_parser = threads, env = "SKINCLF_THREADS")]
     pub(crate) threads: Option<NonZeroUsize>,
 
-    /// Largest request body, for example 16MiB
+    /// Maximum size of a request body; larger requests get 413
     #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = body_size, env = "SKINCLF_MAX_BODY")]
     pub(crate) max_body: bytesize::ByteSize,
 
-    /// How many predictions may wait for a worker; more are refused with 503 and Retry-After
+    /// Maximum number of predictions waiting for a worker; more get 503 with Retry-After
     #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN.saturating_add(255), value_parser = count, env = "SKINCLF_QUEUE")]
     pub(crate) queue: NonZeroUsize,
 
-    /// How many connections may be open; idle ones give way to new ones
+    /// Maximum number of open connections; at the limit, idle ones are closed to admit new ones
     #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN.saturating_add(2047), value_parser = count, env = "SKINCLF_MAX_CONNECTIONS")]
     pub(crate) max_connections: NonZeroUsize,
 
-    /// Time for a request's head to arrive whole
+    /// Time limit for receiving all headers of a request
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive_duration, env = "SKINCLF_HEADER_TIMEOUT")]
     pub(crate) header_timeout: Duration,
 
-    /// Time for a request's body to arrive whole
+    /// Time limit for receiving the whole body of a request
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_duration, env = "SKINCLF_BODY_TIMEOUT")]
     pub(crate) body_timeout: Duration,
 
-    /// Time to finish what has begun when told to stop
+    /// How long in-flight requests may take to finish after SIGTERM or SIGINT
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration, env = "SKINCLF_SHUTDOWN_TIMEOUT")]
     pub(crate) shutdown_timeout: Duration,
 
-    /// Key that /predict and /metrics ask for, as Authorization: Bearer KEY or X-API-Key: KEY
+    /// Require this API key for /predict, /predict/batch and /metrics, sent as Authorization: Bearer KEY or X-API-Key: KEY
     #[arg(long, value_name = "KEY", env = "SKINCLF_API_KEY", hide_env_values = true)]
     pub(crate) api_key: Option<String>,
 
-    /// Origin whose pages may call the service from a browser, for example https://example.com, or * for any
+    /// Origin whose web pages may call the API from a browser, e.g. https://example.com; * allows any
     #[arg(long, value_name = "ORIGIN", value_parser = origin, env = "SKINCLF_CORS_ORIGIN")]
     pub(crate) cors_origin: Option<String>,
 
-    /// How to log requests on standard error
+    /// Format of the request log on standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT", env = "SKINCLF_LOG")]
     pub(crate) log: LogFormat,
 
@@ -69,8 +69,10 @@ pub(crate) struct ServeArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
+    /// One line per request
     Text,
-    /// One object a line
+    /// One JSON object per request
     Json,
+    /// No request log
     Off,
 }

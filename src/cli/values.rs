@@ -1,4 +1,4 @@
-//! Values that flags of several commands take. An error says what is wanted, with an example.
+//! Parsers for the values of flags. An error message says what is expected and gives an example.
 
 use std::fmt::Display;
 use std::net::{IpAddr, ToSocketAddrs as _};
@@ -9,34 +9,33 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-/// Beyond it, points in time could overflow.
+/// Longer times could overflow an `Instant`.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// More threads than this are a mistake.
+/// More threads are a typing mistake.
 const MOST_THREADS: usize = 1024;
 
-/// The same of what is only counted.
+/// Limit of all other counts, e.g. users or connections.
 const MOST: usize = 1_000_000;
 
-/// What a request may hold at most: sizes beyond it are mistakes.
+/// Larger sizes are a typing mistake.
 const LARGEST_BODY: ByteSize = ByteSize::gib(1);
 
-/// A server: where to connect, and what to call it.
+/// The URL of a server, in parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
     /// Without a slash at the end.
     pub(crate) url: String,
-    /// `localhost:8000`, for the Host field.
+    /// For the `Host` header: `localhost:8000`.
     pub(crate) authority: String,
-    /// For the resolver, without the brackets of IPv6.
+    /// For the name resolver: an IPv6 address without brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
-    /// What stands before each path, empty or `/api`.
+    /// Prepended to each path: empty, or e.g. `/api`.
     pub(crate) prefix: String,
 }
 
 impl Target {
-    /// This machine's server.
     pub(crate) fn local(port: u16) -> Self {
         let (host, authority) = ("127.0.0.1".to_owned(), format!("127.0.0.1:{port}"));
         Self { url: format!("http://{authority}"), authority, host, port, prefix: String::new() }
@@ -48,11 +47,11 @@ impl FromStr for Target {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let wanted = "must be a host, and perhaps a port and a path; try http://localhost:8000";
+        let wanted = "must be the URL of a server, for example http://localhost:8000";
         let uri: hyper::Uri = with_scheme.parse().map_err(|_| wanted)?;
         if uri.scheme_str() != Some("http") {
             return Err(
-                "only http:// is supported; name the server behind the TLS proxy, for example http://localhost:8000"
+                "only http:// is supported; use the address of the server behind the TLS proxy, for example http://localhost:8000"
                     .into(),
             );
         }
@@ -71,7 +70,6 @@ impl FromStr for Target {
     }
 }
 
-/// Parses whole numbers within a range.
 pub(super) fn whole<T>(
     range: RangeInclusive<T>,
     example: T,
@@ -86,12 +84,10 @@ where
     }
 }
 
-/// A number of threads.
 pub(super) fn threads(text: &str) -> Result<NonZeroUsize, String> {
     count_to(MOST_THREADS, text)
 }
 
-/// A number of anything that there must be one of at least.
 pub(super) fn count(text: &str) -> Result<NonZeroUsize, String> {
     count_to(MOST, text)
 }
@@ -101,7 +97,6 @@ fn count_to(most: usize, text: &str) -> Result<NonZeroUsize, String> {
     whole(one..=one.saturating_add(most - 1), one.saturating_add(3))(text)
 }
 
-/// A time above zero.
 pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
     duration(text)
         .and_then(|d| if d.is_zero() { Err("must be above 0, for example 10s".into()) } else { Ok(d) })
@@ -116,15 +111,15 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     parsed.ok_or("must be a time with its unit, at most 30 days, for example 500ms, 30s or 2m".into())
 }
 
-/// An address of this machine, or a name of one; of several addresses an IPv4 one, which most clients try.
+/// Resolves an IP address or a host name. Of several addresses it takes an IPv4 one, which most clients try first.
 pub(super) fn listening_host(text: &str) -> Result<IpAddr, String> {
     let name = text.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(text);
     let named = (name, 0).to_socket_addrs().map_err(|e| format!("{e}; try 127.0.0.1, localhost or [::1]"))?;
     let address = named.map(|address| address.ip()).min_by_key(IpAddr::is_ipv6);
-    address.ok_or_else(|| "the name has no address; try 127.0.0.1, localhost or [::1]".to_owned())
+    address.ok_or_else(|| "this host name has no IP address; try 127.0.0.1, localhost or [::1]".to_owned())
 }
 
-/// An origin as browsers send it, which compare it letter by letter, or `*`.
+/// An origin exactly as browsers send it, because they compare it character by character; or `*`.
 pub(super) fn origin(text: &str) -> Result<String, String> {
     const FORM: &str = "must be scheme://host or scheme://host:port, without a path, or * for any origin";
     if text == "*" {
@@ -143,7 +138,6 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
     if text == wanted { Ok(wanted) } else { Err(format!("{FORM}; try {wanted}")) }
 }
 
-/// A size above zero.
 pub(super) fn body_size(text: &str) -> Result<ByteSize, String> {
     let size =
         text.trim().parse::<ByteSize>().ok().filter(|size| *size > ByteSize(0) && *size <= LARGEST_BODY);

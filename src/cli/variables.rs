@@ -1,4 +1,4 @@
-//! The environment variables that stand for flags: mistakes in them are told by their names.
+//! The environment variables that set flags. Error messages name the variable where its value is wrong.
 
 use std::ffi::OsString;
 
@@ -7,20 +7,19 @@ use clap::{Arg, Command, CommandFactory as _};
 
 use super::Cli;
 
-/// What ours begin with.
 const PREFIX: &str = "SKINCLF_";
 
-/// Read by the library: which kernels to use.
+/// Not a flag: the library reads it to choose its kernels.
 const ISA: &str = "SKINCLF_ISA";
 
-/// Names the variable that a wrong value came from, if it came from one, in an error about the flag.
+/// In an error about a flag, names the environment variable if the wrong value came from one.
 pub(crate) fn blame(error: &mut clap::Error) {
     let flag = error.get(ContextKind::InvalidArg).map(ToString::to_string);
     let variable = flag.and_then(|flag| {
         let mut cli = Cli::command();
         cli.build();
         let named = arguments(&cli).find(|argument| argument.to_string() == flag)?.get_env()?;
-        // Where the command line alone is wrong as well, the variable is not to blame.
+        // If the command line is wrong without the variable as well, the variable is not the cause.
         let still = without_variables(cli.clone()).try_get_matches().err();
         let still = still.and_then(|error| error.get(ContextKind::InvalidArg).map(ToString::to_string));
         (still.as_deref() != Some(&flag))
@@ -31,7 +30,7 @@ pub(crate) fn blame(error: &mut clap::Error) {
     }
 }
 
-/// Variables with our prefix that nothing reads.
+/// Variables that begin with `SKINCLF_` and set nothing: probably misspelt.
 pub(crate) fn unknown() -> Vec<OsString> {
     let cli = Cli::command();
     let known =
@@ -41,7 +40,6 @@ pub(crate) fn unknown() -> Vec<OsString> {
     ours.filter(|name| !known(name)).collect()
 }
 
-/// Of all commands.
 fn arguments(cli: &Command) -> impl Iterator<Item = &Arg> {
     cli.get_subcommands().chain([cli]).flat_map(Command::get_arguments)
 }

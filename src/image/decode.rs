@@ -104,7 +104,16 @@ impl DecodeError {
 /// # Errors
 /// See [`DecodeError`]. An image beyond the limits is refused before its pixels are read.
 pub fn decode(encoded: &[u8], side: usize) -> Result<Pixels, DecodeError> {
-    guarded(encoded, || Picture::open(encoded)?.decode(encoded, side))
+    guarded(encoded, || decode_unguarded(encoded, side))
+}
+
+/// [`decode`] without the guard that turns a panic into an error, so that tests with damaged files find panics.
+///
+/// # Errors
+/// As [`decode`].
+#[doc(hidden)]
+pub fn decode_unguarded(encoded: &[u8], side: usize) -> Result<Pixels, DecodeError> {
+    Picture::open(encoded)?.decode(encoded, side)
 }
 
 /// About how many bytes [`decode`] holds at once for an image, from its headers: no pixel is decoded. At most

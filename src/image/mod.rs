@@ -10,6 +10,8 @@ mod texture;
 mod tiff;
 mod webp;
 
+#[doc(hidden)]
+pub use decode::decode_unguarded;
 pub use decode::{
     DecodeError, EXTENSIONS, MAX_MEMORY, MAX_PIXELS, Pixels, decode, has_image_extension, peak_memory,
 };

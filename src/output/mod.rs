@@ -24,15 +24,15 @@ pub(crate) use table::{NOTICE, percent};
 /// How results are printed. The comments are the help of `--format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// A table for people; its look may change
+    /// For reading; the layout may change
     Table,
-    /// One array of objects
+    /// One array of results
     Json,
-    /// One object per line, in input order, each printed as soon as the image is classified
+    /// One object per line, streamed in input order
     Jsonl,
-    /// One row per image and one column per class
+    /// One row per image, one column per class
     Csv,
-    /// Submission file of the ISIC 2018 challenge, task 3
+    /// Submission file for ISIC 2018 Task 3
     Isic,
 }
 

@@ -1,4 +1,4 @@
-//! What the command line says of itself, and of what it does not understand.
+//! Help, version, and error messages about flags and paths.
 
 use std::os::unix::fs::symlink;
 
@@ -58,10 +58,7 @@ fn an_error_of_a_value_says_what_is_wanted_with_an_example() {
             "a whole number from 1 to 1000000; try predict=4,health=1",
         ),
         (&[&load[..], &["--seed", "x"]].concat(), "must be a whole number from 0"),
-        (
-            &["health", "http://[::1"],
-            "must be a host, and perhaps a port and a path; try http://localhost:8000",
-        ),
+        (&["health", "http://[::1"], "must be the URL of a server, for example http://localhost:8000"),
     ] {
         let ran = run(args);
         assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
@@ -74,14 +71,14 @@ fn an_error_of_a_value_says_what_is_wanted_with_an_example() {
 #[test]
 fn a_flag_of_other_programs_gets_a_tip() {
     for (args, tip) in [
-        (&["classify", "-r", "samples"][..], "tip: folders are always searched"),
-        (&["classify", "samples", "--recursive"], "tip: folders are always searched"),
+        (&["classify", "-r", "samples"][..], "tip: directories are always searched recursively"),
+        (&["classify", "samples", "--recursive"], "tip: directories are always searched recursively"),
         (&["classify", LESION, "--json"], "tip: use --format json"),
         (&["bench", "--json"], "tip: use --format json"),
         (&["serve", "--json"], "--log json"),
         (&["classify", "-v", LESION], "--version prints the version"),
         (&["-v"], "--version prints the version"),
-        (&["serve", "--verbose"], "tip: leave it out"),
+        (&["serve", "--verbose"], "tip: omit it"),
     ] {
         let ran = run(args);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{args:?}: {}", ran.stderr);

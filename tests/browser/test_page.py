@@ -118,7 +118,7 @@ def the_heatmap_is_laid_over_the_square_and_taken_away(page, options):
     choose(page, LESION)
     card = done(page)
     heat = card.locator("img.heat")
-    button = card.get_by_role("button", name="Where it looked")
+    button = card.get_by_role("button", name="Show heatmap")
     assert heat.is_hidden() and button.get_attribute("aria-pressed") == "false"
     button.click()
     assert heat.is_visible() and button.get_attribute("aria-pressed") == "true"
@@ -126,8 +126,8 @@ def the_heatmap_is_laid_over_the_square_and_taken_away(page, options):
     shown, square = heat.bounding_box(), card.locator(".seen").bounding_box()
     for edge in ("x", "y", "width", "height"):
         assert abs(shown[edge] - square[edge]) < 1.5, (shown, square)
-    assert "Coloured is what spoke" in text(card.locator("figcaption"))
-    legend = card.get_by_role("img", name="Scale of colours")
+    assert "Coloured regions support" in text(card.locator("figcaption"))
+    legend = card.get_by_role("img", name="Colour scale")
     assert legend.is_visible() and text(legend).split() == ["average", "most"]
     ramp = legend.locator(".ramp").evaluate("e => getComputedStyle(e).backgroundImage")
     assert "rgba(68, 1, 84, 0)" in ramp and "rgba(253, 231, 37, 0.5)" in ramp, ramp
@@ -140,7 +140,7 @@ def a_picture_that_the_browser_cannot_show_has_its_heatmap_in_place(page, option
     choose(page, {"name": "a.tif", "mimeType": "image/tiff", "buffer": tiff.read_bytes()})
     card = done(page)
     assert "No preview" in text(card.locator(".frame"))
-    card.get_by_role("button", name="Where it looked").click()
+    card.get_by_role("button", name="Show heatmap").click()
     assert card.locator("img.heat").bounding_box()["width"] > 100
     assert card.locator(".no-preview").is_hidden()
 
@@ -189,7 +189,7 @@ def it_says_that_it_is_not_a_diagnosis(page, options):
     footer = text(page.locator("footer"))
     assert version in footer and classify(options, LESION)["model"]["name"] in footer, footer
     assert "{{" not in page.content(), "a token was not filled in"
-    page.get_by_text("The classes it knows").click()
+    page.get_by_text("Classes of the model").click()
     assert page.locator(".known li").count() == len(classify(options, LESION)["probabilities"])
 
 
@@ -324,7 +324,7 @@ def the_overview_can_be_narrowed_to_what_matters(page, options):
     for name in ["blurred.jpg", "flagged blurred.jpg"]:
         assert names(page)[0] == name
         page.get_by_role("button", name=f"Remove {name}", exact=True).click()
-    assert names(page) == [] and page.get_by_text("There is no such picture.").is_visible()
+    assert names(page) == [] and page.get_by_text("No picture matches this filter.").is_visible()
     # What is added is seen, whatever was asked for before.
     choose(page, upload("new.jpg"))
     assert names(page) == ["new.jpg", "plain.jpg", "flagged.jpg", "broken.jpg"]
@@ -472,7 +472,7 @@ def a_key_is_asked_for_and_sent(page, options):
 
     page.route(PREDICT, guarded)
     choose(page, LESION)
-    field = page.get_by_label("This server asks for a key")
+    field = page.get_by_label("This server requires an API key")
     field.fill("wrong")
     field.press("Enter")
     page.locator("#key-hint", has_text="did not accept").wait_for()
@@ -532,11 +532,11 @@ def a_narrow_phone_needs_no_sideways_scrolling(page, options):
     choose(page, upload("a_name_without_a_place_to_break_" * 4), upload("b", ROOT / "samples/broken/truncated.jpg"))
     done(page)
     done(page, "failed")
-    page.get_by_text("The classes it knows").click()
+    page.get_by_text("Classes of the model").click()
     assert fits(page)
     choose(page, *[upload(f"{n}.jpg") for n in range(18)])
     done(page).nth(18).wait_for()
-    page.get_by_role("button", name="Where it looked").first.click()
+    page.get_by_role("button", name="Show heatmap").first.click()
     for width in (320, 390):
         page.set_viewport_size({"width": width, "height": 740})
         assert fits(page), width
@@ -549,7 +549,7 @@ def screenshot(page, options):
     choose(page, LESION, *[ROOT / "samples" / name for name in others])
     done(page).nth(len(others) - 1).wait_for()
     done(page, "failed")
-    page.get_by_role("button", name="Where it looked").first.click()
+    page.get_by_role("button", name="Show heatmap").first.click()
     page.mouse.move(0, 0)
     page.evaluate("scrollTo(0, 0)")
     first = page.locator(".card").first.bounding_box()

@@ -6,6 +6,7 @@
 Pillow decodes, turns, crops and resizes; ONNX Runtime runs models/mobilenetv2.onnx. The pictures are
 drawn by samples/generate.py. Everything in inputs/ and squares/ and expected.json is replaced.
 """
+import hashlib
 import io
 import json
 import struct
@@ -24,6 +25,7 @@ sys.path.insert(0, str(SAMPLES))  # before this folder, which has a generate.py 
 from generate import lesion  # noqa: E402
 
 SPEC = json.loads((ROOT / "models/mobilenetv2.json").read_text())
+MODEL = ROOT / "models" / SPEC["file"]
 SIDE = SPEC["input"]["shape"][2]
 ORIENTATION = 0x0112
 # A class map is compared for these; the others would add nothing.
@@ -227,7 +229,7 @@ def center_square(rgb):
 
 class Network:
     def __init__(self):
-        self.session = onnxruntime.InferenceSession(ROOT / "models" / SPEC["file"], providers=["CPUExecutionProvider"])
+        self.session = onnxruntime.InferenceSession(MODEL, providers=["CPUExecutionProvider"])
 
     def run(self, square, output):
         mean, std = (np.array(SPEC["input"][key], np.float32) for key in ("mean", "std"))
@@ -311,6 +313,7 @@ def main():
         return lines(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in rows.items())
 
     text = f"""{{
+  "model_sha256": {json.dumps(hashlib.sha256(MODEL.read_bytes()).hexdigest())},
   "cases": [
     {lines(map(json.dumps, cases))}
   ],

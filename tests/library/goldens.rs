@@ -48,6 +48,17 @@ fn squares_agree_with_pillow() {
     report(&failures);
 }
 
+/// Without the lesions that the accuracy was measured on, what can be tested is that the embedded weights are the ones
+/// that were measured. New weights need new goldens and new figures in the model card.
+#[test]
+fn the_embedded_weights_are_those_of_the_goldens_and_of_the_model_card() {
+    let embedded = Model::embedded().spec().sha256.clone();
+    assert_eq!(embedded, expected().model_sha256, "run tests/goldens/generate.py");
+    let card = String::from_utf8(read("models/README.md")).expect("UTF-8");
+    let named = format!("`{}…`", &embedded[..16]);
+    assert!(card.contains(&named), "the model card, models/README.md, is about other weights than {named}");
+}
+
 #[test]
 fn probabilities_agree_with_onnx_runtime() {
     let classifier = classifier();
@@ -137,6 +148,8 @@ fn pixel_tolerance(input: &str) -> u8 {
 
 #[derive(Deserialize)]
 struct Expected {
+    /// Of the ONNX file that ONNX Runtime ran.
+    model_sha256: String,
     cases: Vec<Case>,
     /// Probabilities for each file in `goldens/squares/`.
     squares: BTreeMap<String, Vec<f32>>,
