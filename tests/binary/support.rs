@@ -254,12 +254,9 @@ fn reply(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Reply
 /// Status and body of the next answer, from a connection that may stay open; `None` at its end.
 pub(crate) fn read_answer(stream: &mut TcpStream) -> Option<(u16, String)> {
     // Byte by byte, so that nothing of a further answer is taken.
-    let mut head = Vec::new();
-    for byte in (&*stream).bytes() {
-        head.push(byte.expect("a byte of the head"));
-        if head.ends_with(b"\r\n\r\n") {
-            break;
-        }
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).expect("a byte of the head") > 0 {
+        head.extend(byte);
     }
     let head = String::from_utf8(head).expect("UTF-8").to_lowercase();
     let status = head.strip_prefix("http/1.1 ")?.get(..3)?.parse().expect("a status");
