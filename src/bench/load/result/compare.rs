@@ -36,7 +36,7 @@ pub(crate) struct Row {
     pub(crate) efficiency: Option<f64>,
 }
 
-pub(crate) fn compare(runs: &[Side<'_>]) -> Comparison {
+pub(super) fn compare(runs: &[Side<'_>]) -> Comparison {
     let mut rows: Vec<_> = runs.iter().map(row).collect();
     if let Some(first) = rows.first().cloned() {
         for row in rows.iter_mut().skip(1) {
