@@ -25,10 +25,10 @@ impl Unauthorized {
     }
 }
 
-pub(crate) struct ApiKeys(RefCell<Vec<Server>>);
+pub(crate) struct ApiKeys(RefCell<Vec<Known>>);
 
 #[derive(Clone, Default)]
-struct Server {
+struct Known {
     /// Whether a prediction ended in another way than 401.
     has_predicted: bool,
     has_warned: bool,
@@ -36,7 +36,7 @@ struct Server {
 
 impl ApiKeys {
     pub(crate) fn new(servers: usize) -> Self {
-        Self(RefCell::new(vec![Server::default(); servers]))
+        Self(RefCell::new(vec![Known::default(); servers]))
     }
 
     pub(super) fn note(

@@ -15,7 +15,7 @@ const BINS: f64 = 40.0;
 
 /// Mean and extremes are exact, percentiles are nearest ranks to three digits.
 #[derive(Clone)]
-pub(crate) struct Latencies {
+pub(super) struct Latencies {
     histogram: Histogram<u64>,
     sum_us: u64,
     min_us: u64,
@@ -23,12 +23,12 @@ pub(crate) struct Latencies {
 }
 
 impl Latencies {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         let histogram = Histogram::new_with_bounds(1, LARGEST_US, 3).expect("valid bounds");
         Self { histogram, sum_us: 0, min_us: u64::MAX, max_us: 0 }
     }
 
-    pub(crate) fn record(&mut self, latency: Duration) {
+    pub(super) fn record(&mut self, latency: Duration) {
         let us = u64::try_from(latency.as_micros()).unwrap_or(LARGEST_US).clamp(1, LARGEST_US);
         self.histogram.saturating_record(us);
         self.sum_us += us;
@@ -36,35 +36,35 @@ impl Latencies {
         self.max_us = self.max_us.max(us);
     }
 
-    pub(crate) fn add(&mut self, other: &Self) {
+    pub(super) fn add(&mut self, other: &Self) {
         self.histogram.add(&other.histogram).expect("equal bounds");
         self.sum_us += other.sum_us;
         self.min_us = self.min_us.min(other.min_us);
         self.max_us = self.max_us.max(other.max_us);
     }
 
-    pub(crate) fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.histogram.reset();
         (self.sum_us, self.min_us, self.max_us) = (0, u64::MAX, 0);
     }
 
-    pub(crate) fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.histogram.len() as usize
     }
 
-    pub(crate) fn average_ms(&self) -> Option<f64> {
+    pub(super) fn average_ms(&self) -> Option<f64> {
         (self.count() > 0).then(|| self.sum_us as f64 / self.count() as f64 / 1e3)
     }
 
-    pub(crate) fn min_ms(&self) -> Option<f64> {
+    pub(super) fn min_ms(&self) -> Option<f64> {
         (self.count() > 0).then(|| self.min_us as f64 / 1e3)
     }
 
-    pub(crate) fn max_ms(&self) -> Option<f64> {
+    pub(super) fn max_ms(&self) -> Option<f64> {
         (self.count() > 0).then(|| self.max_us as f64 / 1e3)
     }
 
-    pub(crate) fn percentile_ms(&self, percent: f64) -> Option<f64> {
+    pub(super) fn percentile_ms(&self, percent: f64) -> Option<f64> {
         if percent >= 100.0 {
             return self.max_ms();
         }
@@ -81,17 +81,17 @@ impl Latencies {
     }
 
     /// How many are larger, as far as three digits tell.
-    pub(crate) fn beyond(&self, ms: f64) -> usize {
+    pub(super) fn beyond(&self, ms: f64) -> usize {
         let us = (ms * 1e3).round() as u64;
         self.count() - self.histogram.count_between(0, us) as usize
     }
 
-    pub(crate) fn percentiles_ms(&self) -> Vec<Option<f64>> {
+    pub(super) fn percentiles_ms(&self) -> Vec<Option<f64>> {
         PERCENTILES.map(|p| self.percentile_ms(p)).to_vec()
     }
 
     /// Bins that hold something, ascending.
-    pub(crate) fn bins(&self) -> Vec<Bin> {
+    pub(super) fn bins(&self) -> Vec<Bin> {
         let edge_ms = |bin: i32| 10_f64.powf(f64::from(bin) / BINS) / 1e3;
         let mut bins: Vec<(i32, u64)> = Vec::new();
         for recorded in self.histogram.iter_recorded() {
@@ -110,14 +110,14 @@ impl Latencies {
 
 /// Latencies of the first and of the last third of a steady state, filled second by second. An interrupted run has what
 /// it reached of the last third, maybe nothing: then there is no p95 to compare.
-pub(crate) struct Thirds {
+pub(super) struct Thirds {
     seconds: [Range<usize>; 2],
     latencies: [Latencies; 2],
 }
 
 impl Thirds {
     /// Of the whole seconds from the end of the ramp-up to the planned end; times are since the start.
-    pub(crate) fn of(ramp_s: f64, end_s: f64) -> Self {
+    pub(super) fn of(ramp_s: f64, end_s: f64) -> Self {
         // A hundredth late is no other second: `Run::steady_seconds` counts so, too.
         let from = (ramp_s - 0.01).ceil().max(0.0) as usize;
         let to = (end_s.floor() as usize).max(from);
@@ -128,13 +128,13 @@ impl Thirds {
         }
     }
 
-    pub(crate) fn add(&mut self, n: usize, latencies: &Latencies) {
+    pub(super) fn add(&mut self, n: usize, latencies: &Latencies) {
         let thirds = self.seconds.iter().zip(&mut self.latencies);
         thirds.filter(|(seconds, _)| seconds.contains(&n)).for_each(|(_, third)| third.add(latencies));
     }
 
     /// `None` where there are too few latencies for a p95.
-    pub(crate) fn tails(&self) -> Option<Tails> {
+    pub(super) fn tails(&self) -> Option<Tails> {
         let [first, last] = self.latencies.each_ref().map(|third| third.percentile_ms(95.0));
         let p95_ms = [first?, last?];
         let lower = p95_ms[0].min(p95_ms[1]);

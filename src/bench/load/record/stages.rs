@@ -26,20 +26,20 @@ impl Parts {
 }
 
 /// Predictions of the steady state.
-pub(crate) struct Stages {
+pub(super) struct Stages {
     samples: Vec<Parts>,
     seen: usize,
     random: fastrand::Rng,
 }
 
 impl Stages {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Self { samples: Vec::new(), seen: 0, random: fastrand::Rng::with_seed(seed) }
     }
 
     /// Takes the time from sending a request to the end of its answer, and its `Server-Timing` field
     /// (<https://www.w3.org/TR/server-timing/>); one without the known names is passed over.
-    pub(crate) fn record(&mut self, whole: std::time::Duration, server_timing: &str) {
+    pub(super) fn record(&mut self, whole: std::time::Duration, server_timing: &str) {
         let Some(parts) = parse(server_timing) else { return };
         let sample = Parts { whole: whole.as_secs_f32() * 1e3, parts };
         self.seen += 1;
@@ -50,7 +50,7 @@ impl Stages {
         }
     }
 
-    pub(crate) fn summary(mut self) -> Vec<Stage> {
+    pub(super) fn summary(mut self) -> Vec<Stage> {
         if self.samples.is_empty() {
             return Vec::new();
         }

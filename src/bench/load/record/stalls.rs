@@ -13,7 +13,7 @@ const LONG: Duration = Duration::from_secs(1);
 const FACTOR: u32 = 20;
 
 /// Gaps between answers while something was in flight.
-pub(crate) struct Gaps {
+pub(super) struct Gaps {
     /// Start of the present gap, if something is in flight.
     since: Option<Instant>,
     count: u32,
@@ -23,25 +23,25 @@ pub(crate) struct Gaps {
 }
 
 impl Gaps {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { since: None, count: 0, sum: Duration::ZERO, long: Vec::new() }
     }
 
-    pub(crate) fn sent(&mut self, now: Instant) {
+    pub(super) fn sent(&mut self, now: Instant) {
         self.since.get_or_insert(now);
     }
 
     /// An answer has come; `left` more requests are in flight.
-    pub(crate) fn answered(&mut self, now: Instant, left: usize) {
+    pub(super) fn answered(&mut self, now: Instant, left: usize) {
         self.close(now);
         self.since = (left > 0).then_some(now);
     }
 
-    pub(crate) fn restart(&mut self, now: Instant) {
+    pub(super) fn restart(&mut self, now: Instant) {
         *self = Self { since: self.since.map(|_| now), ..Self::new() };
     }
 
-    pub(crate) fn close(&mut self, now: Instant) {
+    pub(super) fn close(&mut self, now: Instant) {
         let Some(since) = self.since.take() else { return };
         let gap = now.saturating_duration_since(since);
         self.count += 1;
@@ -51,7 +51,7 @@ impl Gaps {
         }
     }
 
-    pub(crate) fn stalls(&self, start: Instant) -> Vec<Stall> {
+    pub(super) fn stalls(&self, start: Instant) -> Vec<Stall> {
         let stands_out = |(_, gap): &&(Instant, Duration)| {
             let mean_of_others = (self.sum - *gap).checked_div(self.count - 1);
             *gap >= mean_of_others.map_or(LONG, |mean| mean * FACTOR)

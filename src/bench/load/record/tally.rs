@@ -15,16 +15,16 @@ pub(crate) struct Ended {
 }
 
 #[derive(Clone)]
-pub(crate) struct Tally {
-    pub(crate) requests: u64,
-    pub(crate) kinds: BTreeMap<FailureKind, u64>,
-    pub(crate) latencies: Latencies,
-    pub(crate) bytes_sent: u64,
-    pub(crate) bytes_received: u64,
+pub(super) struct Tally {
+    pub(super) requests: u64,
+    pub(super) kinds: BTreeMap<FailureKind, u64>,
+    pub(super) latencies: Latencies,
+    pub(super) bytes_sent: u64,
+    pub(super) bytes_received: u64,
 }
 
 impl Tally {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             requests: 0,
             kinds: BTreeMap::new(),
@@ -34,7 +34,7 @@ impl Tally {
         }
     }
 
-    pub(crate) fn record(&mut self, ended: &Ended) {
+    pub(super) fn record(&mut self, ended: &Ended) {
         self.requests += 1;
         self.bytes_sent += ended.bytes_sent;
         self.bytes_received += ended.bytes_received;
@@ -47,7 +47,7 @@ impl Tally {
         }
     }
 
-    pub(crate) fn add(&mut self, other: &Self) {
+    pub(super) fn add(&mut self, other: &Self) {
         self.requests += other.requests;
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
@@ -57,18 +57,18 @@ impl Tally {
         }
     }
 
-    pub(crate) fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.requests = 0;
         self.kinds.clear();
         self.latencies.clear();
         (self.bytes_sent, self.bytes_received) = (0, 0);
     }
 
-    pub(crate) fn failures(&self) -> u64 {
+    pub(super) fn failures(&self) -> u64 {
         self.kinds.values().sum()
     }
 
-    pub(crate) fn figures(&self, name: &str, method: &str, seconds: f64) -> Endpoint {
+    pub(super) fn figures(&self, name: &str, method: &str, seconds: f64) -> Endpoint {
         let per_second = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
         let latencies = &self.latencies;
         Endpoint {

@@ -36,7 +36,7 @@ pub(crate) struct Row {
     pub(crate) efficiency: Option<f64>,
 }
 
-pub(crate) fn compare(runs: &[Side<'_>]) -> Comparison {
+pub(super) fn compare(runs: &[Side<'_>]) -> Comparison {
     let mut rows: Vec<_> = runs.iter().map(row).collect();
     if let Some(first) = rows.first().cloned() {
         for row in rows.iter_mut().skip(1) {
@@ -126,9 +126,12 @@ mod tests {
     use crate::bench::load::result::fixture::{self, steady_total};
     use crate::bench::load::result::run::Scenario;
 
-    fn compared(runs: &[(&str, usize, fn(&mut Run))]) -> Comparison {
+    /// Name, containers, and a change of the run of the fixture.
+    type Compared = (&'static str, usize, fn(&mut Run));
+
+    fn compared(runs: &[Compared]) -> Comparison {
         let environment = fixture::load_test().environment;
-        let changed = |(name, _, change): &(&str, usize, fn(&mut Run))| {
+        let changed = |(name, _, change): &Compared| {
             let mut run = Run { scenario: Scenario::Named((*name).to_owned()), ..fixture::run() };
             change(&mut run);
             run

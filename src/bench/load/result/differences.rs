@@ -4,10 +4,10 @@ use super::notation;
 use super::run::{Load, Run, ServerFigures};
 use crate::bench::environment::Environment;
 
-pub(crate) struct Side<'a> {
-    pub(crate) containers: usize,
-    pub(crate) run: &'a Run,
-    pub(crate) environment: &'a Environment,
+pub(super) struct Side<'a> {
+    pub(super) containers: usize,
+    pub(super) run: &'a Run,
+    pub(super) environment: &'a Environment,
 }
 
 /// Longer values are not shown.
@@ -32,7 +32,7 @@ const ASPECTS: [Aspect; 12] = [
 ];
 
 /// `users (20, not 10)` each.
-pub(crate) fn differences(own: &Side<'_>, first: &Side<'_>) -> Vec<String> {
+pub(super) fn differences(own: &Side<'_>, first: &Side<'_>) -> Vec<String> {
     let differs = |(name, of): Aspect| {
         let (own, first) = (of(own), of(first));
         let is_shown = own.len().max(first.len()) <= LONGEST;
