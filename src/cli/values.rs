@@ -47,7 +47,7 @@ impl FromStr for Target {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let wanted = "must be the URL of a server, for example http://localhost:8000";
+        let wanted = "must be a host with an optional port and path; try http://localhost:8000";
         let uri: hyper::Uri = with_scheme.parse().map_err(|_| wanted)?;
         if uri.scheme_str() != Some("http") {
             return Err(

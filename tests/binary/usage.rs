@@ -58,7 +58,10 @@ fn an_error_of_a_value_says_what_is_wanted_with_an_example() {
             "a whole number from 1 to 1000000; try predict=4,health=1",
         ),
         (&[&load[..], &["--seed", "x"]].concat(), "must be a whole number from 0"),
-        (&["health", "http://[::1"], "must be the URL of a server, for example http://localhost:8000"),
+        (
+            &["health", "http://[::1"],
+            "must be a host with an optional port and path; try http://localhost:8000",
+        ),
     ] {
         let ran = run(args);
         assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
