@@ -32,7 +32,6 @@ pub(crate) enum Figure {
     Max,
     /// In per cent.
     Failures,
-    /// Good answers only.
     Rps,
 }
 
@@ -91,7 +90,6 @@ impl FromStr for Condition {
 }
 
 impl Condition {
-    /// As typed.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
@@ -113,7 +111,7 @@ impl Condition {
         }
     }
 
-    /// Whether it says how many requests to an endpoint may fail.
+    /// Whether it limits how many requests to an endpoint may fail.
     pub(crate) fn decides_failures_of(&self, endpoint: &str) -> bool {
         self.figure == Figure::Failures
             && self.direction == Direction::Above

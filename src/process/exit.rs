@@ -1,4 +1,4 @@
-//! What the process tells its caller.
+//! The exit status.
 
 use std::io;
 use std::process::ExitCode;
@@ -8,11 +8,9 @@ use super::terminal::note;
 /// How a command ended, when it did not end in an error of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// All was done.
     Done,
     /// Some input or request failed; the rest was done and printed.
     SomeFailed,
-    /// A threshold (`--fail-if`) was missed.
     ThresholdMissed,
     /// Interrupted; what was finished is printed.
     Interrupted,

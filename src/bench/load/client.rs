@@ -30,7 +30,6 @@ pub(crate) fn get(
     request.with_context(|| format!("cannot ask {} for {path}", target.url))
 }
 
-/// A request without its body.
 pub(crate) fn head(method: Method, target: &Target, path: &str, api_key: Option<&str>) -> Builder {
     let builder = Request::builder()
         .method(method)
@@ -44,7 +43,6 @@ pub(crate) fn head(method: Method, target: &Target, path: &str, api_key: Option<
     }
 }
 
-/// A whole answer.
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
@@ -90,11 +88,9 @@ type Driver = http1::Connection<TokioIo<TcpStream>, Full<Bytes>>;
 
 struct Connection {
     sender: SendRequest<Full<Bytes>>,
-    /// Until the connection ends.
     driver: Option<Pin<Box<Driver>>>,
 }
 
-/// What became of a request without an answer.
 enum Lost {
     /// The connection had ended before anything of it was written.
     Unsent(Box<Request<Full<Bytes>>>),

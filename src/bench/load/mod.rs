@@ -75,7 +75,7 @@ fn measure(args: &BenchArgs) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
     let local = tokio::task::LocalSet::new();
     let (runs, outputs) = local.block_on(&runtime.context("cannot start the event loop")?, async {
-        let servers = meet_all(load).await?;
+        let servers = probe_all(load).await?;
         // Before the load, which may take minutes, but only once the servers are there: older results are overwritten.
         let outputs = Outputs::open(args, &planned.iter().map(Planned::name).collect::<Vec<_>>())?;
         let api_keys = Rc::new(ApiKeys::new(servers.len()));
@@ -102,10 +102,10 @@ fn refuse_contradictions(load: &LoadArgs) {
     }
 }
 
-async fn meet_all(load: &LoadArgs) -> anyhow::Result<Vec<Server>> {
+async fn probe_all(load: &LoadArgs) -> anyhow::Result<Vec<Server>> {
     let mut servers = Vec::new();
     for target in &load.urls {
-        servers.push(Server::meet(target, load.api_key.as_deref()).await?);
+        servers.push(Server::probe(target, load.api_key.as_deref()).await?);
     }
     Ok(servers)
 }

@@ -5,14 +5,12 @@ use std::time::Duration;
 use super::result::{Arrival, Load, Plan, Scenario, Weight};
 use crate::cli::{self, LoadArgs};
 
-/// One run to do.
 pub(crate) struct Planned {
     pub(crate) scenario: Scenario,
     pub(crate) plan: Plan,
 }
 
 impl Planned {
-    /// That of the run.
     pub(crate) fn name(&self) -> String {
         self.scenario.run_name(&self.plan.load)
     }
@@ -80,5 +78,59 @@ impl From<cli::Arrival> for Arrival {
             cli::Arrival::Constant => Self::Constant,
             cli::Arrival::Poisson => Self::Poisson,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    /// What flags plan: scenario, load, seconds.
+    fn planned(flags: &[&str]) -> Vec<(String, String, f64)> {
+        let typed = ["skinclf", "bench", "--url", "localhost"];
+        let cli = Cli::try_parse_from(typed.iter().chain(flags)).expect("flags");
+        let Command::Bench(args) = cli.command else { panic!("another command") };
+        let runs = runs(&args.load, &["a.jpg".to_owned()]);
+        let shown = |run: &Planned| {
+            (run.scenario.as_str().to_owned(), format!("{:?}", run.plan.load), run.plan.duration_s)
+        };
+        runs.iter().map(shown).collect()
+    }
+
+    #[test]
+    fn flags_become_runs() {
+        let closed = |users: usize, rate: f64, think: &str| {
+            format!("Closed {{ users: {users}, spawn_rate: {rate:?}, think_s: {think} }}")
+        };
+        let custom = |load: String, seconds: f64| ("custom".to_owned(), load, seconds);
+        let think = "[1.0, 3.0]";
+        assert_eq!(planned(&[]), [custom(closed(10, 10.0, think), 30.0)]);
+        assert_eq!(
+            planned(&["-u", "3", "-r", "2.5", "-t", "2m", "--think", "0"]),
+            [custom(closed(3, 2.5, "[0.0, 0.0]"), 120.0)]
+        );
+        assert_eq!(
+            planned(&["--sweep", "users=4,1"]),
+            [custom(closed(1, 1.0, think), 30.0), custom(closed(4, 4.0, think), 30.0)]
+        );
+        let open = |rest: &str| custom(format!("Open {{ rate: 50.0, {rest} }}"), 30.0);
+        assert_eq!(planned(&["--rate", "50"]), [open("arrival: Constant, connections: 1000")]);
+        assert_eq!(
+            planned(&["--rate", "50/s", "--arrival", "poisson", "-u", "5"]),
+            [open("arrival: Poisson, connections: 5")]
+        );
+        let written =
+            |name: &str, users, rate, seconds| (name.to_owned(), closed(users, rate, think), seconds);
+        let all = [
+            written("light", 10, 2.0, 120.0),
+            written("medium", 50, 5.0, 180.0),
+            written("heavy", 100, 10.0, 180.0),
+        ];
+        assert_eq!(planned(&["--scenario", "all"]), all);
+        assert_eq!(planned(&["--scenario", "heavy"]), all[2..]);
+        assert_eq!(planned(&["--scenario", "light", "-t", "1s"]), [written("light", 10, 2.0, 1.0)]);
     }
 }

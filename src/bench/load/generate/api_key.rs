@@ -5,7 +5,6 @@ use std::cell::RefCell;
 
 use crate::bench::load::result::FailureKind;
 
-/// A 401 that is worth a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unauthorized {
     pub(super) server: usize,
@@ -26,11 +25,10 @@ impl Unauthorized {
     }
 }
 
-/// What is known of each server, in all runs.
-pub(crate) struct ApiKeys(RefCell<Vec<Server>>);
+pub(crate) struct ApiKeys(RefCell<Vec<Known>>);
 
 #[derive(Clone, Default)]
-struct Server {
+struct Known {
     /// Whether a prediction ended in another way than 401.
     has_predicted: bool,
     has_warned: bool,
@@ -38,10 +36,9 @@ struct Server {
 
 impl ApiKeys {
     pub(crate) fn new(servers: usize) -> Self {
-        Self(RefCell::new(vec![Server::default(); servers]))
+        Self(RefCell::new(vec![Known::default(); servers]))
     }
 
-    /// Takes note of how a request ended.
     pub(super) fn note(
         &self,
         server: usize,
@@ -66,9 +63,7 @@ mod tests {
 
     #[test]
     fn only_a_server_that_refuses_every_prediction_is_hopeless() {
-        /// Server, endpoint and whether that predicts, outcome.
         type Ended = (usize, (usize, bool), Option<FailureKind>);
-        /// Server, endpoint, hopeless.
         type Said = (usize, usize, bool);
         let refused = Some(FailureKind::Status(401));
         let (health, predict) = ((0, false), (1, true));

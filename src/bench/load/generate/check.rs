@@ -40,7 +40,6 @@ struct Model<'a> {
 }
 
 impl Check {
-    /// Classifies each image once.
     pub(crate) fn prepare(classifier: &Classifier, uploads: &[Upload]) -> anyhow::Result<Self> {
         let classify = |upload: &Upload| {
             let hint =

@@ -21,7 +21,6 @@ use crate::bench::load::client::{Client, Reply};
 use crate::bench::load::record::{Ended, Recorder};
 use crate::bench::load::result::{Arrival, FailureKind};
 
-/// What all users of a run have in common.
 pub(super) struct Shared {
     pub(super) requests: Requests,
     pub(super) check: Option<Rc<Check>>,

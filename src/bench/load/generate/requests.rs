@@ -22,7 +22,6 @@ const SAMPLES: [(&str, &[u8]); 3] = [
     ("lesion-3.jpg (embedded)", include_bytes!("../../../../samples/lesion-3.jpg")),
 ];
 
-/// An encoded image.
 pub(crate) struct Upload {
     name: String,
     bytes: Vec<u8>,
@@ -75,7 +74,6 @@ const BOUNDARY: &str = "skinclf-7e3f0a5d-image-boundary";
 
 pub(super) struct Requests {
     mix: Vec<Weight>,
-    /// By server, endpoint and image.
     prepared: Vec<Vec<Vec<Request<Full<Bytes>>>>>,
 }
 
@@ -98,7 +96,6 @@ impl Requests {
         Ok(Self { mix: mix.to_vec(), prepared })
     }
 
-    /// An endpoint, as often as its weight says.
     pub(super) fn draw(&self, random: &mut fastrand::Rng) -> usize {
         let mut at = random.u32(0..self.mix.iter().map(|w| w.weight).sum());
         let fits = |w: &Weight| match at.checked_sub(w.weight) {

@@ -19,7 +19,6 @@ use crate::bench::load::record::{Ending, Recorded, Recorder, Scraper, Server, Ti
 use crate::bench::load::result::{Load, Plan, Second};
 use crate::procfs::CpuTime;
 
-/// What all runs of an invocation have in common.
 pub(crate) struct Setting {
     pub(crate) servers: Vec<Server>,
     pub(crate) uploads: Vec<Upload>,

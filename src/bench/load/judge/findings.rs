@@ -207,3 +207,149 @@ fn unfinished(run: &Run) -> Option<Finding> {
 fn ms(value: Option<f64>) -> String {
     value.map_or("not known".to_owned(), |ms| format!("{ms:.0} ms"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::load::result::fixture::{self, steady_total};
+    use crate::bench::load::result::{Arrival, Starts};
+
+    /// What is found in the run of the fixture after a change, on two cores.
+    fn found(change: fn(&mut Run)) -> Vec<Finding> {
+        let mut run = fixture::run();
+        change(&mut run);
+        findings(&run, &Circumstances { cores: Some(2), has_whole_machine: true, ..Circumstances::default() })
+    }
+
+    fn text(change: fn(&mut Run), code: &str) -> Option<String> {
+        found(change).into_iter().find(|finding| finding.code == code).map(|finding| finding.text)
+    }
+
+    fn cpu(run: &mut Run, server: f64, generator: f64, machine: f64) {
+        run.targets[0].usage.as_mut().expect("usage").cpu_mean = Some(server);
+        run.generator.cpu_share = Some(generator);
+        run.series.iter_mut().for_each(|second| second.machine_cpu = Some(machine));
+    }
+
+    #[test]
+    fn a_good_run_has_the_findings_of_every_run() {
+        let codes: Vec<_> = found(|_| {}).into_iter().map(|finding| finding.code).collect();
+        assert_eq!(codes, ["capacity", "cpu_cost", "littles_law", "stage_shares"]);
+    }
+
+    #[test]
+    fn capacity_is_what_the_verdict_allows() {
+        for (change, wanted) in [
+            (
+                (|run| run.targets[0].usage.as_mut().expect("usage").queue_mean = Some(2.0)) as fn(&mut Run),
+                "capacity: 41.0 good answers/s under this mix, p95 23 ms, in the steady state",
+            ),
+            (|_| {}, "capacity is at least the 41.0 good answers/s"),
+            (|run| run.verdict = Verdict::NotSaturated, "capacity is at least the 41.0 good answers/s"),
+            (
+                |run| run.verdict = Verdict::Unstable,
+                "41.0 good answers/s: not a capacity figure; see the verdict",
+            ),
+            (|run| steady_total(run).failures_per_s = 1.0, "at least the 40.0 good answers/s"),
+            (|run| run.steady_state = None, "at least the 40.8 good answers/s"),
+        ] {
+            let text = text(change, "capacity").expect("a capacity");
+            assert!(text.contains(wanted), "{text}");
+        }
+    }
+
+    #[test]
+    fn cpu_per_request_bounds_the_throughput() {
+        let found = found(|run| run.verdict = Verdict::Valid);
+        let cost = found.iter().find(|finding| finding.code == "cpu_cost").expect("a cost");
+        // 1.2 cores / 41 per second = 29.3 ms each; 2 cores / 29.3 ms = 68 per second.
+        assert!(cost.text.contains("used 1.20 of 2 cores, 29.3 ms of CPU per request"), "{}", cost.text);
+        assert!(cost.text.contains("at most about 68/s"), "{}", cost.text);
+        assert_eq!(text(|run| run.targets[0].shares_machine = false, "cpu_cost"), None);
+        assert_eq!(text(|run| steady_total(run).rps = 0.0, "cpu_cost"), None);
+        assert_eq!(text(|run| cpu(run, 0.0, 0.0, 0.0), "cpu_cost"), None);
+    }
+
+    #[test]
+    fn littles_law_counts_users_or_requests_in_flight() {
+        assert_eq!(
+            text(|_| {}, "littles_law").as_deref(),
+            Some("Little's law: X (R + Z) = 41.0/s (0.018 s + 2.000 s) = 82.7 for 50 users")
+        );
+        fn open(run: &mut Run) {
+            run.plan.load = Load::Open { rate: 41.0, arrival: Arrival::Constant, connections: 9 };
+        }
+        let text_of_open = text(open, "littles_law").expect("Little's law");
+        assert!(text_of_open.contains("= 0.7 requests in flight on average"), "{text_of_open}");
+        assert_eq!(text(|run| steady_total(run).average_ms = None, "littles_law"), None);
+    }
+
+    #[test]
+    fn stages_are_shares_of_typical_and_of_the_slowest() {
+        let shares = text(|_| {}, "stage_shares").expect("stages");
+        assert_eq!(
+            shares,
+            "of a typical /predict, 5 % is waiting for a worker, 80 % inference, 3 % network and HTTP; of the slowest 1 %, 52 %, 40 % and 2 %"
+        );
+        let few =
+            text(|run| run.stages.iter_mut().for_each(|stage| stage.share_at_p99 = None), "stage_shares");
+        assert!(few.is_some_and(|text| text.ends_with("network and HTTP")));
+        assert_eq!(text(|run| run.stages.clear(), "stage_shares"), None);
+    }
+
+    #[test]
+    fn others_and_contention_are_found_above_a_tenth_of_the_cores() {
+        assert_eq!(text(|run| cpu(run, 1.5, 0.29, 2.0), "shared_cores"), None);
+        let contended = text(|run| cpu(run, 1.5, 0.32, 2.0), "shared_cores").expect("contention");
+        assert!(
+            contended.contains("server (1.50) and generator (0.32) together used 91 % of 2 cores"),
+            "{contended}"
+        );
+        assert_eq!(text(|run| cpu(run, 1.0, 0.1, 1.29), "other_processes"), None);
+        let others = text(|run| cpu(run, 1.0, 0.1, 1.32), "other_processes").expect("others");
+        assert!(others.contains("took 0.22 of 2 cores"), "{others}");
+        let mut run = fixture::run();
+        cpu(&mut run, 1.0, 0.1, 1.9);
+        let of_part = findings(&run, &Circumstances { cores: Some(2), ..Circumstances::default() });
+        assert!(of_part.iter().all(|finding| finding.code != "other_processes"), "a part of a machine");
+    }
+
+    #[test]
+    fn failures_are_named_by_kind() {
+        fn fail(run: &mut Run) {
+            let total = &mut run.endpoints.total;
+            total.failures = 4;
+            total.failures_by_kind = [("status_503".to_owned(), 3), ("timeout".to_owned(), 1)].into();
+        }
+        let found = text(fail, "failures").expect("failures");
+        assert!(found.starts_with("4 of 204 requests failed (1.96 %): 3 status_503, 1 timeout; "), "{found}");
+    }
+
+    #[test]
+    fn requests_cut_off_are_found_if_they_waited_longer_than_any_answer_took() {
+        assert_eq!(text(|run| run.unfinished.oldest_ms = Some(46.0), "unfinished"), None);
+        let found = text(|run| run.unfinished.oldest_ms = Some(47.0), "unfinished").expect("a long wait");
+        assert!(
+            found.starts_with(
+                "1 request was in flight at the end and not counted; the oldest had waited 47 ms"
+            ),
+            "{found}"
+        );
+        assert_eq!(text(|run| run.unfinished.oldest_ms = None, "unfinished"), None);
+    }
+
+    #[test]
+    fn dropped_starts_and_another_model_are_found() {
+        fn starts(run: &mut Run, dropped: u64) {
+            let made = 100 - dropped;
+            run.starts =
+                Some(Starts { planned: 100, made, dropped, late: 0, late_p99_ms: None, late_max_ms: None });
+        }
+        assert_eq!(text(|run| starts(run, 0), "dropped_starts"), None);
+        let dropped = text(|run| starts(run, 2), "dropped_starts").expect("dropped starts");
+        assert!(dropped.starts_with("2 of 100 starts were dropped with 50 requests in flight"), "{dropped}");
+        let circumstances = Circumstances { met_other_model: true, ..Circumstances::default() };
+        let found = findings(&fixture::run(), &circumstances);
+        assert!(found.last().is_some_and(|finding| finding.code == "other_model"));
+    }
+}

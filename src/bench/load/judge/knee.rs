@@ -62,4 +62,27 @@ mod tests {
             "one run has nothing to compare with"
         );
     }
+
+    #[test]
+    fn a_knee_is_reached_where_more_users_were_tried() {
+        let of = |throughputs: &[f64]| {
+            let runs: Vec<_> =
+                throughputs.iter().enumerate().map(|(n, rps)| run(1 << n, *rps, Verdict::Valid)).collect();
+            super::knee(&runs).map(|knee| (knee.users, knee.reached))
+        };
+        assert_eq!(of(&[10.0, 20.0, 21.0]), Some((2, true)), "20 are 95 % of 21");
+        assert_eq!(of(&[10.0, 20.0, 21.1]), Some((4, false)));
+        assert_eq!(of(&[20.0, 20.0, 10.0]), Some((1, true)));
+        assert_eq!(of(&[0.0, 0.0]), None);
+        assert_eq!(of(&[10.0]), None);
+        assert_eq!(of(&[]), None);
+    }
+
+    /// N* = (R_min + Z) X_max, with R of 17.9 ms and Z of 2 s.
+    #[test]
+    fn the_asymptotes_cross_at_the_predicted_users() {
+        let knee =
+            super::knee(&[run(1, 10.0, Verdict::Valid), run(2, 20.0, Verdict::Valid)]).expect("two runs");
+        assert!((knee.predicted_users.expect("a number") - 2.0179 * 20.0).abs() < 1e-9, "{knee:?}");
+    }
 }

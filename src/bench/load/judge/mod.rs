@@ -15,7 +15,6 @@ use crate::cli::Condition;
 /// What is known of a run beside its figures.
 #[derive(Default)]
 pub(crate) struct Circumstances {
-    /// `None` where there are too few latencies to compare.
     pub(crate) tails: Option<Tails>,
     /// Of this machine, that this process may use.
     pub(crate) cores: Option<usize>,
@@ -29,4 +28,20 @@ pub(crate) fn judge(run: &mut Run, circumstances: &Circumstances, conditions: &[
     (run.verdict, run.verdict_reasons) = verdict::verdict(run, circumstances.tails, circumstances.cores);
     run.findings = findings::findings(run, circumstances);
     run.thresholds = conditions.iter().map(|condition| threshold::threshold(condition, run)).collect();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::load::result::{Verdict, fixture};
+
+    #[test]
+    fn findings_depend_on_the_verdict_of_the_same_run() {
+        let mut run = fixture::run();
+        (run.verdict, run.generator.cpu_share) = (Verdict::Valid, Some(0.95));
+        judge(&mut run, &Circumstances::default(), &["p95>20ms".parse().expect("a condition")]);
+        assert_eq!(run.verdict, Verdict::ClientSaturated);
+        assert!(run.findings[0].text.contains("not a capacity figure"), "{:?}", run.findings);
+        assert_eq!(run.thresholds.iter().map(|t| t.missed).collect::<Vec<_>>(), [true]);
+    }
 }

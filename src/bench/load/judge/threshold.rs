@@ -76,4 +76,17 @@ mod tests {
         let said = "not known: 200 answers in the whole run, which has no steady state, a p99.9 needs 1000; give a longer --duration";
         assert_eq!(unknown.outcome(&run), said);
     }
+
+    #[test]
+    fn a_condition_on_an_endpoint_judges_that_alone() {
+        let mut run = fixture::run();
+        assert_eq!(judged("predict:p95>23.4ms", &run), (Some(23.5), true));
+        assert_eq!(judged("health:rps<8", &run), (Some(8.0), false));
+        assert_eq!(judged("docs:rps<8", &run), (None, true));
+        // Without requests it is not known how many fail.
+        fixture::steady_total(&mut run).requests = 0;
+        assert_eq!(judged("failures>1%", &run), (None, true));
+        let unknown = threshold(&"failures>1%".parse().expect("a condition"), &run);
+        assert_eq!(unknown.outcome(&run), "not known: there were no answers in the steady state");
+    }
 }

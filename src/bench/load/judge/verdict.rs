@@ -222,16 +222,230 @@ fn valid(run: &Run, cores: Option<usize>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::load::result::fixture;
+    use crate::bench::load::result::fixture::{self, steady_total};
+    use crate::bench::load::result::{Arrival, Stall, Starts};
+
+    /// A change of the run of the fixture, the verdict on it, and a part of the reasons.
+    type Case = (fn(&mut Run), Verdict, &'static str);
+
+    fn check(cases: &[Case]) {
+        for (change, wanted, reason) in cases {
+            let mut run = fixture::run();
+            change(&mut run);
+            let (verdict, reasons) = super::verdict(&run, None, Some(2));
+            assert_eq!(verdict, *wanted, "{reason}: {reasons:?}");
+            assert!(reasons.concat().contains(reason), "{reason}: {reasons:?}");
+        }
+    }
+
+    fn fail(run: &mut Run, failures: u64) {
+        steady_total(run).failures = failures;
+    }
+
+    fn answer_nothing(run: &mut Run) {
+        let total = steady_total(run);
+        (total.requests, total.failures, total.average_ms) = (0, 0, None);
+    }
+
+    fn stall(run: &mut Run, lengths_s: &[f64]) {
+        run.stalls = lengths_s.iter().map(|length_s| Stall { at_s: 3.0, length_s: *length_s }).collect();
+    }
+
+    fn open_loop(run: &mut Run, dropped: u64, late: u64) {
+        run.plan.load = Load::Open { rate: 50.0, arrival: Arrival::Constant, connections: 1 };
+        let made = 1000 - dropped;
+        run.starts =
+            Some(Starts { planned: 1000, made, dropped, late, late_p99_ms: None, late_max_ms: None });
+    }
+
+    /// Seconds of the steady state with so many requests each.
+    fn seconds(run: &mut Run, requests: &[u64]) {
+        let first = run.series[0].clone();
+        let steady = requests.iter().enumerate().map(|(n, requests)| Second {
+            at_s: n as f64 + 2.0,
+            requests: *requests,
+            failures: 0,
+            ..first.clone()
+        });
+        run.series = std::iter::once(first.clone()).chain(steady).collect();
+    }
+
+    /// N/(Z+R) = 50/(2 s + 0.0179 s) = 24.8/s.
+    fn cap(run: &mut Run, rps: f64, queue: Option<f64>, cores: Option<f64>) {
+        steady_total(run).rps = rps;
+        let usage = run.targets[0].usage.as_mut().expect("usage");
+        (usage.queue_mean, usage.cpu_mean) = (queue, cores);
+    }
+
+    #[test]
+    fn failed_runs_lost_more_than_one_request_in_a_hundred() {
+        check(&[
+            (|_| {}, Verdict::Valid, "not known"),
+            (|run| fail(run, 1), Verdict::Valid, "not known"),
+            (|run| fail(run, 2), Verdict::Failed, "2 of 164 requests failed (1.2 %)"),
+            (
+                |run| (steady_total(run).requests, steady_total(run).failures) = (200, 2),
+                Verdict::Valid,
+                "not known",
+            ),
+            (|run| fail(run, 5), Verdict::Failed, "5 of 164 requests failed (3.0 %)"),
+            (answer_nothing, Verdict::Failed, "nothing was answered in the 4.0 s of the steady state"),
+            (
+                |run| {
+                    answer_nothing(run);
+                    (run.steady_state, run.endpoints.total.requests) = (None, 0);
+                },
+                Verdict::Failed,
+                "nothing was answered in 5.0 s",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn short_runs_have_fewer_than_three_whole_seconds_with_all_users() {
+        check(&[
+            (|run| run.series.truncate(4), Verdict::Valid, "not known"),
+            (
+                |run| run.series.truncate(3),
+                Verdict::TooShort,
+                "2 whole seconds with all users; give --duration 5s or more",
+            ),
+            (|run| run.series[3].at_s = 3.5, Verdict::Valid, "not known"),
+            (
+                |run| {
+                    run.series.truncate(4);
+                    run.series[3].at_s = 3.5;
+                },
+                Verdict::TooShort,
+                "2 whole seconds",
+            ),
+            (|run| run.steady_state = None, Verdict::TooShort, "before all users had started"),
+        ]);
+    }
+
+    #[test]
+    fn a_saturated_generator_used_its_core_or_started_late() {
+        check(&[
+            (|run| run.generator.cpu_share = Some(0.9), Verdict::Valid, "used 90 %"),
+            (|run| run.generator.cpu_share = Some(0.95), Verdict::ClientSaturated, "used 95 %"),
+            (|run| run.generator.cpu_share = None, Verdict::Valid, "used 0 %"),
+            (|run| open_loop(run, 0, 10), Verdict::Valid, "all starts but a few were on time"),
+            (
+                |run| open_loop(run, 0, 11),
+                Verdict::ClientSaturated,
+                "11 of 1000 starts were more than 10 ms late",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn unstable_runs_stalled_dropped_or_drifted() {
+        check(&[
+            (|run| stall(run, &[0.08]), Verdict::Valid, "not known"),
+            (
+                |run| stall(run, &[0.03, 0.06]),
+                Verdict::Unstable,
+                "stalled 2 times with requests in flight: 0.1 s of 4.0 s (2 %), the longest 0.06 s",
+            ),
+            (
+                |run| {
+                    run.steady_state.as_mut().expect("a steady state").to_s = 1000.0;
+                    stall(run, &[0.99]);
+                },
+                Verdict::Valid,
+                "not known",
+            ),
+            (
+                |run| {
+                    run.steady_state.as_mut().expect("a steady state").to_s = 1000.0;
+                    stall(run, &[1.0]);
+                },
+                Verdict::Unstable,
+                "stalled 1 time ",
+            ),
+            (|run| open_loop(run, 10, 0), Verdict::Valid, "on time"),
+            (
+                |run| open_loop(run, 11, 0),
+                Verdict::Unstable,
+                "11 of 1000 starts were dropped because all of 1 connection",
+            ),
+            (|run| seconds(run, &[100, 100, 76]), Verdict::Valid, "not known"),
+            // Large, but of so few requests it may be chance.
+            (|run| seconds(run, &[20, 20, 10]), Verdict::Valid, "not known"),
+            (
+                |run| seconds(run, &[100, 100, 40]),
+                Verdict::Unstable,
+                "throughput went from 100.0/s in the first third to 40.0/s in the last",
+            ),
+            (|run| seconds(run, &[400, 400, 1000]), Verdict::Unstable, "from 400.0/s"),
+        ]);
+    }
+
+    #[test]
+    fn a_drift_of_p95_makes_a_run_unstable() {
+        let run = fixture::run();
+        let tails = |beyond| Tails { p95_ms: [10.0, 600.0], counts: [20, 20], beyond: [1, beyond] };
+        let (verdict, reasons) = super::verdict(&run, Some(tails(20)), Some(2));
+        assert_eq!(
+            (verdict, &*reasons.concat()),
+            (Verdict::Unstable, "p95 went from 10 ms in the first third to 600 ms in the last")
+        );
+        assert_eq!(super::verdict(&run, Some(tails(3)), Some(2)).0, Verdict::Valid);
+    }
+
+    #[test]
+    fn users_cap_the_load_where_the_server_has_room() {
+        check(&[
+            (
+                |run| cap(run, 24.8, Some(0.4), Some(1.2)),
+                Verdict::NotSaturated,
+                "N/(Z+R) = 50/(2.000 s + 0.018 s) = 24.8/s",
+            ),
+            (
+                |run| cap(run, 24.8, Some(0.4), Some(1.2)),
+                Verdict::NotSaturated,
+                "0.4 requests queued on average, 60 % of the cores",
+            ),
+            (|run| cap(run, 22.4, Some(0.4), Some(1.2)), Verdict::NotSaturated, "--think 0"),
+            (|run| cap(run, 22.2, Some(0.4), Some(1.2)), Verdict::Valid, "not known"),
+            (|run| cap(run, 24.8, Some(0.99), Some(1.69)), Verdict::NotSaturated, "room"),
+            (|run| cap(run, 24.8, Some(1.0), Some(1.2)), Verdict::Valid, "the server was the bottleneck"),
+            (|run| cap(run, 24.8, Some(0.4), Some(1.71)), Verdict::Valid, "the server was the bottleneck"),
+            (|run| cap(run, 24.8, None, None), Verdict::NotSaturated, "within a tenth of the think time"),
+            (
+                |run| {
+                    steady_total(run).average_ms = Some(250.0);
+                    cap(run, 22.2, None, Some(1.2));
+                },
+                Verdict::Valid,
+                "not known",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn without_think_time_any_queue_shows_a_full_worker() {
+        fn without_think(run: &mut Run, queue: Option<f64>) {
+            run.plan.load = Load::Closed { users: 2, spawn_rate: 2.0, think_s: [0.0, 0.0] };
+            run.think_mean_s = Some(0.0);
+            cap(run, 2.0 / 0.0179, queue, Some(1.0));
+        }
+        check(&[
+            (
+                |run| without_think(run, Some(0.0)),
+                Verdict::NotSaturated,
+                "the number of users caps the load: N/R = 2/0.0179 s",
+            ),
+            (|run| without_think(run, Some(0.09)), Verdict::NotSaturated, "more --users"),
+            (|run| without_think(run, Some(0.1)), Verdict::Valid, "could do more is not known"),
+            (|run| without_think(run, None), Verdict::Valid, "could do more is not known"),
+            (|run| without_think(run, Some(3.0)), Verdict::Valid, "the server was the bottleneck"),
+        ]);
+    }
 
     #[test]
     fn the_first_that_holds_is_the_verdict() {
-        type Change = fn(&mut Run);
-        let cases: [(Change, Verdict, &str); 9] = [
-            (|_| {}, Verdict::Valid, "not known"),
-            (|run| run.generator.cpu_share = Some(0.95), Verdict::ClientSaturated, "used 95 %"),
-            (|run| fail(run, 5), Verdict::Failed, "5 of 164 requests failed (3.0 %)"),
-            (|run| fail(run, 1), Verdict::Valid, "not known"),
+        check(&[
             (
                 |run| {
                     fail(run, 164);
@@ -249,7 +463,6 @@ mod tests {
                 Verdict::TooShort,
                 "1 whole second with all users; give --duration 5s or more",
             ),
-            (|run| run.steady_state = None, Verdict::TooShort, "before all users had started"),
             (
                 |run| {
                     answer_nothing(run);
@@ -259,24 +472,23 @@ mod tests {
                 Verdict::TooShort,
                 "1 whole second",
             ),
-            (answer_nothing, Verdict::Failed, "nothing was answered"),
-        ];
-        for (change, wanted, said) in cases {
-            let mut run = fixture::run();
-            change(&mut run);
-            let (verdict, reasons) = super::verdict(&run, None, Some(2));
-            assert_eq!(verdict, wanted, "{reasons:?}");
-            assert!(reasons.concat().contains(said), "{reasons:?}");
-        }
-    }
-
-    fn fail(run: &mut Run, failures: u64) {
-        run.steady_state.as_mut().expect("a steady state").endpoints.total.failures = failures;
-    }
-
-    fn answer_nothing(run: &mut Run) {
-        let total = &mut run.steady_state.as_mut().expect("a steady state").endpoints.total;
-        (total.requests, total.failures, total.average_ms) = (0, 0, None);
+            (
+                |run| {
+                    stall(run, &[2.0]);
+                    run.generator.cpu_share = Some(0.95);
+                },
+                Verdict::ClientSaturated,
+                "used 95 %",
+            ),
+            (
+                |run| {
+                    stall(run, &[2.0]);
+                    cap(run, 24.8, Some(0.4), Some(1.2));
+                },
+                Verdict::Unstable,
+                "stalled",
+            ),
+        ]);
     }
 
     #[test]

@@ -10,7 +10,6 @@ use super::tally::{Ended, Tally};
 use crate::bench::load::result::{FailureKind, Recent, Second, SoFar};
 use crate::procfs::CpuTime;
 
-/// A start after its time by more than this is late.
 const LATE: Duration = Duration::from_millis(10);
 
 /// The last second of a run may be a short one.
@@ -19,13 +18,11 @@ const WHOLE_S: f64 = 0.99;
 /// Seconds that [`Recent`] covers: Locust's window.
 const RECENT: usize = 10;
 
-/// The requests of one endpoint, by when they ended.
 pub(super) struct ByPhase {
     pub(super) ramp_up: Tally,
     pub(super) steady: Tally,
 }
 
-/// As planned.
 #[derive(Clone, Copy)]
 pub(crate) struct Times {
     pub(crate) start: Instant,
@@ -58,14 +55,12 @@ pub(crate) struct Recorder {
     begun: u64,
     is_steady: bool,
     this_second: Tally,
-    /// Of the last seconds, the latest last.
     recent: VecDeque<Latencies>,
     so_far: Tally,
     second_began: Instant,
     cpu: CpuTime,
 }
 
-/// How an open loop kept its clock.
 pub(super) struct Starts {
     pub(super) dropped: u64,
     pub(super) late: u64,
@@ -73,10 +68,8 @@ pub(super) struct Starts {
     pub(super) made: u64,
 }
 
-/// A request in flight.
 #[derive(Clone, Copy)]
 pub(crate) struct Ticket {
-    /// From when its latency counts.
     since: Instant,
     sent: Instant,
     number: u64,
@@ -113,7 +106,6 @@ impl Recorder {
         (self.in_flight.len(), self.in_flight.first().map(|(since, _)| *since))
     }
 
-    /// One more user has started.
     pub(crate) fn user_started(&mut self) {
         self.users += 1;
     }
@@ -132,7 +124,6 @@ impl Recorder {
         ticket
     }
 
-    /// A start of the open loop, made at `now` instead of `intended`.
     pub(crate) fn started(&mut self, intended: Instant, now: Instant) {
         let lateness = now.saturating_duration_since(intended);
         self.starts.made += 1;
@@ -140,7 +131,6 @@ impl Recorder {
         self.starts.lateness.record(lateness);
     }
 
-    /// A user will think for so long.
     pub(crate) fn paused(&mut self, pause: Duration) {
         self.think.0 += pause;
         self.think.1 += 1;
@@ -176,7 +166,6 @@ impl Recorder {
         }
     }
 
-    /// Closes a second, or what there is of the last one.
     pub(crate) fn close_second(&mut self, now: Instant) {
         let length = now.saturating_duration_since(self.second_began).as_secs_f64();
         let cpu = CpuTime::now();
@@ -218,7 +207,6 @@ impl Recorder {
         self.cpu = cpu;
     }
 
-    /// With this second.
     fn recent(&mut self) -> Recent {
         self.recent.push_back(self.this_second.latencies.clone());
         if self.recent.len() > RECENT {
@@ -230,7 +218,6 @@ impl Recorder {
         Recent { p50_ms, p95_ms, p99_ms }
     }
 
-    /// The last second that was closed.
     pub(crate) fn last_second(&self) -> Option<&Second> {
         self.seconds.last()
     }

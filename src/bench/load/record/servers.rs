@@ -1,4 +1,4 @@
-//! The servers under test: met once before the load begins, and asked for `/metrics` while it goes on.
+//! The servers under test: probed once before the load begins, and asked for `/metrics` while it goes on.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -18,9 +18,8 @@ use crate::bench::load::result::{ServerModel, Usage, UsageSample};
 use crate::cli::Target;
 
 /// Longer than any server takes that could be tested.
-const MEETING_TIMEOUT: Duration = Duration::from_secs(5);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A target that accepts connections.
 pub(crate) struct Server {
     pub(crate) target: Target,
     /// All that accept connections; users are spread over them.
@@ -39,13 +38,13 @@ struct Health {
 impl Server {
     /// # Errors
     /// When none of its addresses accepts a connection: a whole run of refused connections would show no more.
-    pub(crate) async fn meet(target: &Target, api_key: Option<&str>) -> anyhow::Result<Self> {
+    pub(crate) async fn probe(target: &Target, api_key: Option<&str>) -> anyhow::Result<Self> {
         let url = &target.url;
         let named = tokio::net::lookup_host((target.host.as_str(), target.port)).await;
         let mut addresses = Vec::new();
         let mut refused = None;
         for address in named.with_context(|| format!("--url {url}: its host name cannot be resolved"))? {
-            match timeout(MEETING_TIMEOUT, TcpStream::connect(address)).await {
+            match timeout(PROBE_TIMEOUT, TcpStream::connect(address)).await {
                 Ok(Ok(_)) => addresses.push(address),
                 Ok(Err(e)) => refused = Some(anyhow!(e)),
                 Err(_) => refused = Some(anyhow!("{address} does not answer")),
@@ -59,7 +58,6 @@ impl Server {
         Ok(Self { target: target.clone(), addresses, version: health.version, model: health.model })
     }
 
-    /// Whether it runs beside the generator.
     pub(crate) fn shares_machine(&self) -> bool {
         self.addresses.iter().all(|a| a.ip().is_loopback())
     }
@@ -67,7 +65,7 @@ impl Server {
 
 async fn health(target: &Target, address: SocketAddr, api_key: Option<&str>) -> Option<Health> {
     let request = get(target, "/health", api_key).ok()?;
-    let reply = timeout(MEETING_TIMEOUT, Client::new(address).ask(request)).await.ok()?.ok()?;
+    let reply = timeout(PROBE_TIMEOUT, Client::new(address).ask(request)).await.ok()?.ok()?;
     serde_json::from_slice(&reply.body).ok()
 }
 
@@ -83,7 +81,6 @@ pub(crate) struct Scrape {
     in_flight: Option<f64>,
 }
 
-/// Scrapes `/metrics` of one server.
 #[derive(Clone)]
 pub(crate) struct Scraper {
     address: SocketAddr,
@@ -131,7 +128,6 @@ impl Scraper {
     }
 }
 
-/// Reads the gauges that matter from Prometheus's text format.
 fn parse(text: &[u8]) -> Scrape {
     let text = String::from_utf8_lossy(text);
     let value = |name: &str| {

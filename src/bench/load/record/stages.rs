@@ -4,7 +4,6 @@ use skinclf::stats::percentile;
 
 use crate::bench::load::result::Stage;
 
-/// The parts that `skinclf serve` reports.
 const NAMES: [&str; 4] = ["queue", "decode", "preprocess", "inference"];
 
 /// Above this many, a random choice of predictions stands for all.
@@ -51,7 +50,6 @@ impl Stages {
         }
     }
 
-    /// Empty if no answer had a `Server-Timing`.
     pub(crate) fn summary(mut self) -> Vec<Stage> {
         if self.samples.is_empty() {
             return Vec::new();

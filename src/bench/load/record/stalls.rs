@@ -37,12 +37,10 @@ impl Gaps {
         self.since = (left > 0).then_some(now);
     }
 
-    /// Forgets what lies before `now`.
     pub(crate) fn restart(&mut self, now: Instant) {
         *self = Self { since: self.since.map(|_| now), ..Self::new() };
     }
 
-    /// Ends the present gap.
     pub(crate) fn close(&mut self, now: Instant) {
         let Some(since) = self.since.take() else { return };
         let gap = now.saturating_duration_since(since);

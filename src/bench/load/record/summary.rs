@@ -10,23 +10,18 @@ use crate::bench::load::result::{
     TOTAL, Tails, Unfinished, Verdict, Weight,
 };
 
-/// How a run came to its end.
 pub(crate) struct Ending {
     pub(crate) at: Instant,
     pub(crate) started_at: SystemTime,
     pub(crate) interrupted: bool,
-    /// Of the generator, during the run.
     pub(crate) cpu_seconds: f64,
-    /// Requests that were cut off, and since when the oldest was in flight.
     pub(crate) unfinished: (usize, Option<Instant>),
-    /// By server.
     pub(crate) scrapes: Vec<Vec<Scrape>>,
 }
 
 /// A run without its verdict, findings and thresholds.
 pub(crate) struct Recorded {
     pub(crate) run: Run,
-    /// `None` where there are too few latencies to compare.
     pub(crate) tails: Option<Tails>,
 }
 

@@ -6,12 +6,10 @@ use std::time::Duration;
 use super::latencies::Latencies;
 use crate::bench::load::result::{Endpoint, FailureKind};
 
-/// How a request ended.
 #[derive(Clone, Copy)]
 pub(crate) struct Ended {
     pub(crate) latency: Duration,
     pub(crate) failure: Option<FailureKind>,
-    /// Of the bodies.
     pub(crate) bytes_sent: u64,
     pub(crate) bytes_received: u64,
 }
@@ -70,7 +68,6 @@ impl Tally {
         self.kinds.values().sum()
     }
 
-    /// The figures of `seconds`.
     pub(crate) fn figures(&self, name: &str, method: &str, seconds: f64) -> Endpoint {
         let per_second = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
         let latencies = &self.latencies;

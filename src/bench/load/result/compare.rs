@@ -6,11 +6,10 @@ use super::derived::TOLERATED_FAILURES;
 use super::differences::{Side, differences};
 use super::run::{Run, Verdict};
 
-/// Runs beside the first of them.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Comparison {
     pub(crate) rows: Vec<Row>,
-    /// Why the rows cannot be compared as they stand; empty if they can.
+    /// why the rows cannot be compared; empty if they can.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -84,7 +83,7 @@ fn warnings(runs: &[Side<'_>]) -> Vec<String> {
     warnings
 }
 
-/// Runs whose figures say less than they seem to.
+/// Runs whose figures mean less than they seem to.
 fn doubts(runs: &[Side<'_>]) -> Vec<String> {
     let named = |these: &dyn Fn(&Run) -> bool| {
         let names: Vec<_> = runs.iter().filter(|side| these(side.run)).map(|side| side.run.name()).collect();
@@ -94,7 +93,7 @@ fn doubts(runs: &[Side<'_>]) -> Vec<String> {
     let because = [
         (
             named(&|run| run.verdict == Verdict::NotSaturated),
-            "NOT-SATURATED: the users limit requests/s, so compare response times; improvement and efficiency say nothing about the servers' limit.",
+            "NOT-SATURATED: the users limit requests/s, so compare response times; improvement and efficiency do not show the servers' limit.",
         ),
         (
             named(&|run| run.verdict == Verdict::ClientSaturated),
@@ -119,4 +118,76 @@ fn doubts(runs: &[Side<'_>]) -> Vec<String> {
         (named(&|run| run.interrupted), "Interrupted before its time."),
     ];
     because.into_iter().filter_map(|(names, why)| Some(format!("{}: {why}", names?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::load::result::fixture::{self, steady_total};
+    use crate::bench::load::result::run::Scenario;
+
+    /// Name, containers, and a change of the run of the fixture.
+    type Compared = (&'static str, usize, fn(&mut Run));
+
+    fn compared(runs: &[Compared]) -> Comparison {
+        let environment = fixture::load_test().environment;
+        let changed = |(name, _, change): &Compared| {
+            let mut run = Run { scenario: Scenario::Named((*name).to_owned()), ..fixture::run() };
+            change(&mut run);
+            run
+        };
+        let changed: Vec<_> = runs.iter().map(changed).collect();
+        let sides: Vec<_> = (changed.iter().zip(runs))
+            .map(|(run, (_, containers, _))| Side { containers: *containers, run, environment: &environment })
+            .collect();
+        compare(&sides)
+    }
+
+    fn figures(run: &mut Run, rps: f64, average_ms: f64) {
+        (steady_total(run).rps, steady_total(run).average_ms) = (rps, Some(average_ms));
+    }
+
+    #[test]
+    fn figures_are_shares_of_the_first() {
+        let comparison = compared(&[
+            ("one", 1, |run| figures(run, 100.0, 40.0)),
+            ("two", 2, |run| figures(run, 180.0, 20.0)),
+            ("four", 4, |run| figures(run, 240.0, 50.0)),
+        ]);
+        let shares = |row: &Row| (row.improvement, row.average_reduction, row.efficiency);
+        let shares: Vec<_> = comparison.rows.iter().map(shares).collect();
+        assert_eq!(shares[0], (None, None, None));
+        let near = |value: Option<f64>, wanted: f64| (value.expect("a share") - wanted).abs() < 1e-12;
+        assert!(near(shares[1].0, 0.8) && near(shares[1].1, 0.5) && near(shares[1].2, 0.9), "{shares:?}");
+        assert!(near(shares[2].0, 1.4) && near(shares[2].1, -0.25) && near(shares[2].2, 0.6), "{shares:?}");
+        assert_eq!(comparison.warnings, Vec::<String>::new());
+    }
+
+    #[test]
+    fn nothing_is_compared_with_a_run_without_answers() {
+        let comparison = compared(&[("none", 1, |run| steady_total(run).rps = 0.0), ("some", 2, |_| {})]);
+        let row = &comparison.rows[1];
+        assert_eq!((row.improvement, row.efficiency), (None, None));
+        assert!(compared(&[]).rows.is_empty());
+    }
+
+    #[test]
+    fn doubts_about_a_run_are_warnings() {
+        for (change, wanted) in [
+            ((|run| run.verdict = Verdict::NotSaturated) as fn(&mut Run), "NOT-SATURATED: the users limit"),
+            (|run| run.verdict = Verdict::ClientSaturated, "CLIENT-SATURATED: "),
+            (|run| run.verdict = Verdict::Unstable, "UNSTABLE: "),
+            (|run| run.verdict = Verdict::TooShort, "TOO-SHORT: "),
+            (|run| run.verdict = Verdict::Failed, "FAILED: nothing was answered."),
+            (
+                |run| (run.verdict, steady_total(run).failures) = (Verdict::Failed, 100),
+                "more than 1 % of the requests failed",
+            ),
+            (|run| run.interrupted = true, "Interrupted before"),
+        ] {
+            let warnings = compared(&[("one", 1, |_| {}), ("two", 2, change)]).warnings;
+            let [warning] = &warnings[..] else { panic!("{wanted}: {warnings:?}") };
+            assert!(warning.starts_with(&format!("two: {wanted}")), "{warning}");
+        }
+    }
 }

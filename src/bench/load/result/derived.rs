@@ -32,7 +32,7 @@ impl Scenario {
         }
     }
 
-    /// What it is called in a comparison: as the file is, whatever other scenario that may remind of.
+    /// The scenario of a compared run, which has the name of its file, even if that is the name of another scenario.
     pub(crate) fn in_file(&self, stem: &str) -> Self {
         if *self != Self::Custom && self.as_str() == stem {
             self.clone()
@@ -91,7 +91,6 @@ impl Run {
         &self.steady_endpoints().total
     }
 
-    /// Without a path, the total.
     pub(crate) fn steady_endpoint(&self, path: Option<&str>) -> Option<&Endpoint> {
         let endpoints = self.steady_endpoints();
         path.map_or(Some(&endpoints.total), |path| endpoints.each.iter().find(|e| e.name == path))
@@ -107,13 +106,11 @@ impl Run {
         self.series.iter().enumerate().filter(whole).map(|(_, second)| second)
     }
 
-    /// Mean over the seconds of the steady state that have a value.
     pub(crate) fn mean_of_steady(&self, value: impl Fn(&Second) -> Option<f64>) -> Option<f64> {
         let values: Vec<f64> = self.steady_seconds().filter_map(value).collect();
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     }
 
-    /// Cores that the servers on this machine used in the steady state.
     pub(crate) fn local_server_cpu(&self) -> Option<f64> {
         let local = self.targets.iter().filter(|t| t.shares_machine);
         local.filter_map(|t| t.usage.as_ref()?.cpu_mean).reduce(|a, b| a + b)
@@ -124,12 +121,11 @@ impl Run {
         self.targets.iter().filter_map(|t| t.usage.as_ref()?.queue_mean).reduce(f64::max)
     }
 
-    /// Share (0 to 1) of this machine's cores that the servers on it used in the steady state.
     pub(crate) fn busy(&self, cores: Option<usize>) -> Option<f64> {
         self.local_server_cpu().zip(cores).map(|(used, cores)| used / cores as f64)
     }
 
-    /// Whether a server could do no more, as its queue or its CPU time shows: then this was its capacity.
+    /// Whether the queue or CPU time of a server shows that it could do no more: then this was its capacity.
     pub(crate) fn server_was_full(&self, cores: Option<usize>) -> bool {
         self.queue_mean().is_some_and(|queue| queue >= 1.0)
             || self.busy(cores).is_some_and(|busy| busy >= BUSY_SERVER)
@@ -141,5 +137,80 @@ impl Run {
             Load::Closed { think_s: [min, max], .. } => Some(self.think_mean_s.unwrap_or((min + max) / 2.0)),
             Load::Open { .. } => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::load::result::fixture;
+    use crate::bench::load::result::run::Arrival;
+
+    #[test]
+    fn good_answers_and_failures_are_parts_of_all_requests() {
+        let mut endpoint = fixture::run().endpoints.total;
+        (endpoint.requests, endpoint.failures, endpoint.rps, endpoint.failures_per_s) = (200, 50, 40.0, 10.0);
+        assert_eq!((endpoint.good_per_s(), endpoint.failure_share()), (30.0, 0.25));
+        endpoint.requests = 0;
+        assert_eq!(endpoint.failure_share(), 0.0);
+    }
+
+    #[test]
+    fn a_run_is_called_by_its_scenario_or_its_load() {
+        let closed = |users| Load::Closed { users, spawn_rate: 1.0, think_s: [0.0, 0.0] };
+        let open = Load::Open { rate: 9.5, arrival: Arrival::Constant, connections: 3 };
+        for (scenario, load, name) in [
+            (Scenario::Light, closed(10), "light"),
+            (Scenario::Custom, closed(10), "10 users"),
+            (Scenario::Custom, closed(1), "1 user"),
+            (Scenario::Custom, open, "9.5 starts/s"),
+            (Scenario::Named("three".to_owned()), closed(10), "three"),
+        ] {
+            assert_eq!(scenario.run_name(&load), name);
+        }
+        assert_eq!(Scenario::Medium.in_file("medium"), Scenario::Medium);
+        assert_eq!(Scenario::Medium.in_file("light"), Scenario::Named("light".to_owned()));
+    }
+
+    #[test]
+    fn the_steady_state_has_whole_seconds_with_all_users() {
+        let ends = |run: &Run| run.steady_seconds().map(|second| second.at_s).collect::<Vec<_>>();
+        let mut run = fixture::run();
+        assert_eq!(ends(&run), [2.0, 3.0, 4.0, 5.0]);
+        run.series[4].at_s = 4.5;
+        assert_eq!(ends(&run), [2.0, 3.0, 4.0]);
+        run.steady_state.as_mut().expect("a steady state").from_s = 1.5;
+        assert_eq!(ends(&run), [3.0, 4.0]);
+        run.series[2].generator_cpu = None;
+        run.series[3].generator_cpu = Some(0.5);
+        assert_eq!(run.mean_of_steady(|second| second.generator_cpu), Some(0.5));
+        run.steady_state = None;
+        assert!(ends(&run).is_empty() && run.mean_of_steady(|second| second.generator_cpu).is_none());
+        assert_eq!(run.steady_total().requests, 204, "the whole run");
+    }
+
+    #[test]
+    fn servers_on_this_machine_share_its_cores() {
+        let mut run = fixture::run();
+        let mut second = run.targets[0].clone();
+        second.usage.as_mut().expect("usage").queue_mean = Some(0.9);
+        run.targets.push(second);
+        assert_eq!((run.local_server_cpu(), run.queue_mean()), (Some(2.4), Some(0.9)));
+        assert!(run.server_was_full(Some(2)) && !run.server_was_full(Some(3)) && !run.server_was_full(None));
+        run.targets[1].shares_machine = false;
+        assert_eq!((run.local_server_cpu(), run.busy(Some(2))), (Some(1.2), Some(0.6)));
+        run.targets[1].usage.as_mut().expect("usage").queue_mean = Some(1.0);
+        assert!(run.server_was_full(None));
+    }
+
+    #[test]
+    fn think_time_is_as_drawn_or_as_planned() {
+        let mut run = fixture::run();
+        run.think_mean_s = Some(1.9);
+        assert_eq!(run.think_s(), Some(1.9));
+        run.think_mean_s = None;
+        assert_eq!(run.think_s(), Some(2.0));
+        run.plan.load = Load::Open { rate: 1.0, arrival: Arrival::Constant, connections: 3 };
+        assert_eq!((run.think_s(), run.plan.users()), (None, 3));
     }
 }

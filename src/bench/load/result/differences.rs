@@ -4,7 +4,6 @@ use super::notation;
 use super::run::{Load, Run, ServerFigures};
 use crate::bench::environment::Environment;
 
-/// A run that is compared.
 pub(crate) struct Side<'a> {
     pub(crate) containers: usize,
     pub(crate) run: &'a Run,
@@ -72,11 +71,81 @@ fn place(target: &ServerFigures) -> &'static str {
     if target.shares_machine { "the generator's machine" } else { "elsewhere" }
 }
 
-/// What is said of the servers, once.
 fn each(run: &Run, of: fn(&ServerFigures) -> Option<String>) -> String {
     let mut all: Vec<_> =
         run.targets.iter().map(|target| of(target).unwrap_or("unknown".to_owned())).collect();
     all.sort();
     all.dedup();
     all.join(" and ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::load::result::fixture;
+    use crate::bench::load::result::run::{Arrival, Verdict};
+
+    type Change = fn(&mut Run, &mut Environment);
+
+    fn differing(change: Change) -> Vec<String> {
+        let (run, environment) = (fixture::run(), fixture::load_test().environment);
+        let (mut other, mut other_environment) = (run.clone(), environment.clone());
+        change(&mut other, &mut other_environment);
+        let first = Side { containers: 1, run: &run, environment: &environment };
+        differences(&Side { run: &other, environment: &other_environment, ..first }, &first)
+    }
+
+    #[test]
+    fn each_aspect_of_a_test_is_compared() {
+        assert_eq!(differing(|run, _| run.verdict = Verdict::Failed), Vec::<String>::new());
+        let cases: [(Change, &str); 9] = [
+            (
+                |_, environment| environment.logical_cores = Some(1),
+                "machine of the generator (Test CPU, 1 core, 8 GiB,",
+            ),
+            (
+                |_, environment| environment.build = "debug".to_owned(),
+                "generator (skinclf 0.1.0, debug build, not ",
+            ),
+            (|run, _| run.targets[0].version = None, "server version (unknown, not 0.1.0)"),
+            (|run, _| run.targets[0].model = None, "model (unknown, not mobilenetv2-ham10000 0.1.0 "),
+            (
+                |run, _| run.targets[0].shares_machine = false,
+                "place of the servers (elsewhere, not the generator's machine)",
+            ),
+            (|run, _| run.plan.duration_s = 60.0, "duration (1m, not 5s)"),
+            (|run, _| run.plan.mix[0].weight = 1, "mix (predict=1,health=1, not predict=4,health=1)"),
+            (|run, _| run.plan.images = vec!["a.jpg".to_owned()], "images (a.jpg, not lesion-1.jpg)"),
+            (|run, _| run.plan.images = vec!["a".repeat(100)], "images"),
+        ];
+        for (change, wanted) in cases {
+            let differences = differing(change);
+            let [difference] = &differences[..] else { panic!("{wanted}: {differences:?}") };
+            assert!(difference.starts_with(wanted), "{wanted}: {difference}");
+        }
+    }
+
+    #[test]
+    fn loops_differ_in_what_starts_requests() {
+        let closed = |users, spawn_rate| Load::Closed { users, spawn_rate, think_s: [0.0, 0.0] };
+        let mut run = fixture::run();
+        run.plan.load = closed(50, 5.0);
+        assert_eq!(
+            (spawn_rate(&run), think(&run), arrival(&run)),
+            ("5/s".into(), "0".into(), "closed".into())
+        );
+        run.plan.load = closed(50, 50.0);
+        assert_eq!(spawn_rate(&run), "all at once");
+        run.plan.load = Load::Open { rate: 9.0, arrival: Arrival::Poisson, connections: 50 };
+        assert_eq!((think(&run), arrival(&run)), ("none".into(), "9 starts/s, poisson".into()));
+    }
+
+    #[test]
+    fn servers_that_are_alike_are_named_once() {
+        let mut run = fixture::run();
+        run.targets.push(run.targets[0].clone());
+        assert_eq!(each(&run, |server| server.version.clone()), "0.1.0");
+        run.targets[1].version = Some("0.2.0".to_owned());
+        assert_eq!(each(&run, |server| server.version.clone()), "0.1.0 and 0.2.0");
+    }
 }

@@ -5,7 +5,6 @@ use std::fmt;
 /// Why a request counts as failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum FailureKind {
-    /// No connection could be opened.
     Connect,
     /// No whole answer within `--timeout`.
     Timeout,
@@ -13,7 +12,7 @@ pub(crate) enum FailureKind {
     Reset,
     /// An answer with a status other than 2xx.
     Status(u16),
-    /// An answer that is not what the same model says of the same image here.
+    /// An answer that differs from the prediction of the same model for the same image here.
     WrongAnswer,
     /// Not HTTP, or not the JSON of a prediction.
     BadResponse,
@@ -35,5 +34,17 @@ impl fmt::Display for FailureKind {
             Self::WrongAnswer => f.write_str("wrong_answer"),
             Self::BadResponse => f.write_str("bad_response"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FailureKind::{self, BadResponse, Connect, Reset, Status, Timeout, WrongAnswer};
+
+    #[test]
+    fn kinds_have_the_names_of_the_saved_file() {
+        let kinds = [Connect, Timeout, Reset, Status(503), WrongAnswer, BadResponse];
+        let names = ["connect", "timeout", "reset", "status_503", "wrong_answer", "bad_response"];
+        assert_eq!(kinds.map(|kind: FailureKind| kind.to_string()), names);
     }
 }

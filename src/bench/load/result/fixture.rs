@@ -1,13 +1,17 @@
-//! The saved run of `tests/load/fixtures`, for tests that build theirs from it.
+//! The saved run of `tests/load/fixtures`, for tests that change it.
 
-use super::run::Run;
+use super::run::{Endpoint, Run};
 use super::saved::LoadTest;
+
+pub(crate) const JSON: &str = include_str!("../../../../tests/load/fixtures/run.json");
+
+pub(crate) fn load_test() -> LoadTest {
+    serde_json::from_str(JSON).expect("a saved run")
+}
 
 /// Fifty users for five seconds, judged VALID, had all its requests been answered well.
 pub(crate) fn run() -> Run {
-    let text = include_str!("../../../../tests/load/fixtures/run.json");
-    let test: LoadTest = serde_json::from_str(text).expect("a saved run");
-    let mut run = test.runs.into_iter().next().expect("one run");
+    let mut run = load_test().runs.into_iter().next().expect("one run");
     let steady = run.steady_state.iter_mut().map(|steady| &mut steady.endpoints);
     let endpoints = [&mut run.endpoints].into_iter().chain(steady);
     for endpoint in endpoints.flat_map(|e| e.each.iter_mut().chain([&mut e.total])) {
@@ -16,4 +20,8 @@ pub(crate) fn run() -> Run {
     }
     run.stalls.clear();
     run
+}
+
+pub(crate) fn steady_total(run: &mut Run) -> &mut Endpoint {
+    &mut run.steady_state.as_mut().expect("a steady state").endpoints.total
 }

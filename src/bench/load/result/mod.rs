@@ -1,6 +1,6 @@
 //! The result of a load test: what is saved, what follows from it, and reading it back.
 //!
-//! Imports nothing else of the load test. `saved` and `compare` stand on `run`, and a figure that follows from saved
+//! Imports nothing else of the load test. `saved` and `compare` build on `run`; a figure that follows from saved
 //! ones is in `derived`. Read [`Run`] first.
 
 mod compare;

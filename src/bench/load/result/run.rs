@@ -1,7 +1,7 @@
 //! One run of a load test: plain figures between what measures and what prints.
 //!
-//! These are the fields of `--format json` (`docs/load-schema.json`), which `--from` and `--compare` read back. A figure
-//! is `None` where it has too few samples (the rule of `skinclf::stats`).
+//! `docs/load-schema.json` describes each field: this is what `--format json` writes, and `--from` and `--compare` read
+//! back. A figure is `None` where it has too few samples (the rule of `skinclf::stats`).
 
 use std::collections::BTreeMap;
 
@@ -15,46 +15,33 @@ pub(crate) const PREDICT: &str = "/predict";
 /// The name of [`Endpoints::total`].
 pub(crate) const TOTAL: &str = "Total";
 
-/// One load, kept up for a while.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Run {
     pub(crate) scenario: Scenario,
-    /// What the scenario is for, `Baseline performance` for example.
     pub(crate) purpose: Option<String>,
     pub(crate) plan: Plan,
-    /// RFC 3339, UTC.
     pub(crate) started_at: String,
-    /// From the first start to the end of the run.
     pub(crate) elapsed_s: f64,
-    /// Whether the user stopped it before its time.
     pub(crate) interrupted: bool,
-    /// Of the whole run.
     pub(crate) endpoints: Endpoints,
     /// While users were being started; absent where all began at once (open loop).
     pub(crate) ramp_up: Option<Phase>,
     /// From the last user's start to the planned end; absent where the run ended before.
     pub(crate) steady_state: Option<Phase>,
     pub(crate) verdict: Verdict,
-    /// With the arithmetic.
     pub(crate) verdict_reasons: Vec<String>,
     pub(crate) findings: Vec<Finding>,
-    /// When each kind of failure was seen.
     pub(crate) failure_times: Vec<FailureTimes>,
-    /// One entry a second, from second 1.
     pub(crate) series: Vec<Second>,
     /// Where the time of `/predict` goes in the steady state; empty without `Server-Timing`.
     pub(crate) stages: Vec<Stage>,
-    /// Drawn think times, on average.
     pub(crate) think_mean_s: Option<f64>,
-    /// In the steady state.
     pub(crate) stalls: Vec<Stall>,
-    /// In flight at the end; they are in no other figure.
     pub(crate) unfinished: Unfinished,
     pub(crate) targets: Vec<ServerFigures>,
     pub(crate) generator: Generator,
     /// Open loop only.
     pub(crate) starts: Option<Starts>,
-    /// Each `--fail-if`.
     pub(crate) thresholds: Vec<Threshold>,
 }
 
@@ -65,7 +52,7 @@ pub(crate) enum Scenario {
     Light,
     Medium,
     Heavy,
-    /// None: load and duration are those of the flags.
+    /// No written test: load and duration are those of the flags.
     Custom,
     /// The name of the file that a compared run is from, or a scenario of another version.
     Named(String),
@@ -101,44 +88,26 @@ impl Scenario {
     }
 }
 
-/// What was to be done.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Plan {
     pub(crate) load: Load,
     pub(crate) duration_s: f64,
     pub(crate) mix: Vec<Weight>,
-    /// Names of the pictures sent to `/predict`.
     pub(crate) images: Vec<String>,
-    /// Of one request.
     pub(crate) timeout_s: f64,
     pub(crate) seed: u64,
-    /// Whether answers were compared with the same pictures classified here.
     pub(crate) answers_checked: bool,
 }
 
-/// Who decides when the next request starts.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub(crate) enum Load {
     /// Users, each of whom waits for an answer, thinks, and asks again.
-    Closed {
-        users: usize,
-        /// Users started per second.
-        spawn_rate: f64,
-        /// Uniform between these two.
-        think_s: [f64; 2],
-    },
+    Closed { users: usize, spawn_rate: f64, think_s: [f64; 2] },
     /// A clock; latency counts from the intended start.
-    Open {
-        /// Starts per second.
-        rate: f64,
-        arrival: Arrival,
-        /// Most requests in flight.
-        connections: usize,
-    },
+    Open { rate: f64, arrival: Arrival, connections: usize },
 }
 
-/// How the starts of an open loop follow each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Arrival {
@@ -146,15 +115,12 @@ pub(crate) enum Arrival {
     Poisson,
 }
 
-/// How often an endpoint is asked, relative to the others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Weight {
-    /// `/predict`
     pub(crate) endpoint: String,
     pub(crate) weight: u32,
 }
 
-/// A part of a run; times are seconds since its start.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Phase {
     pub(crate) from_s: f64,
@@ -168,11 +134,9 @@ pub(crate) struct Phase {
 /// other failures have none, for a refusal at once would flatter the figures.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Endpoint {
-    /// `/predict`
     pub(crate) name: String,
     /// Empty for the total.
     pub(crate) method: String,
-    /// Ended, well or not.
     pub(crate) requests: u64,
     pub(crate) failures: u64,
     /// `connect`, `timeout`, `reset`, `status_503` …, `wrong_answer`, `bad_response`.
@@ -185,10 +149,8 @@ pub(crate) struct Endpoint {
     pub(crate) average_ms: Option<f64>,
     pub(crate) min_ms: Option<f64>,
     pub(crate) max_ms: Option<f64>,
-    /// Requests per second, failures included.
     pub(crate) rps: f64,
     pub(crate) failures_per_s: f64,
-    /// Bodies only.
     pub(crate) bytes_sent: u64,
     pub(crate) bytes_received: u64,
     /// At [`PERCENTILES`], in their order.
@@ -236,7 +198,6 @@ impl Serialize for Endpoints {
     }
 }
 
-/// When requests of one endpoint failed in one way; seconds since the start of the run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct FailureTimes {
     pub(crate) endpoint: String,
@@ -249,7 +210,6 @@ pub(crate) struct FailureTimes {
 pub(crate) const PERCENTILES: [f64; 11] =
     [50.0, 66.0, 75.0, 80.0, 90.0, 95.0, 98.0, 99.0, 99.9, 99.99, 100.0];
 
-/// Latencies from `from_ms`, below `to_ms`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Bin {
     pub(crate) from_ms: f64,
@@ -257,25 +217,17 @@ pub(crate) struct Bin {
     pub(crate) count: u64,
 }
 
-/// Whether the figures mean what they seem to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING-KEBAB-CASE")]
 pub(crate) enum Verdict {
-    /// They are those of the server under this load.
     Valid,
-    /// The generator was the bottleneck: they are its own.
     ClientSaturated,
-    /// The users cap the load below what the server can do: no measure of capacity.
     NotSaturated,
-    /// They changed while they were measured.
     Unstable,
-    /// They may be chance: too little was measured.
     TooShort,
-    /// Requests failed, too many for the others to stand for all.
     Failed,
 }
 
-/// What a run shows about the server, and the numbers behind it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Finding {
     /// For programs: `capacity`, `littles_law`, `stage_shares` …
@@ -287,7 +239,6 @@ pub(crate) struct Finding {
 /// One second of a run, by when requests ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Second {
-    /// The end of this second, since the start of the run.
     pub(crate) at_s: f64,
     pub(crate) users: usize,
     pub(crate) in_flight: usize,
@@ -307,7 +258,6 @@ pub(crate) struct Second {
     pub(crate) so_far: SoFar,
 }
 
-/// Latencies of ten seconds.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Recent {
     pub(crate) p50_ms: Option<f64>,
@@ -315,7 +265,6 @@ pub(crate) struct Recent {
     pub(crate) p99_ms: Option<f64>,
 }
 
-/// From the start of the run to the end of a second.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct SoFar {
     pub(crate) requests: u64,
@@ -325,11 +274,9 @@ pub(crate) struct SoFar {
     pub(crate) min_ms: Option<f64>,
     pub(crate) max_ms: Option<f64>,
     pub(crate) bytes_received: u64,
-    /// At [`PERCENTILES`].
     pub(crate) percentiles_ms: Vec<Option<f64>>,
 }
 
-/// A part of a request's time, from `Server-Timing`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Stage {
     /// `queue`, `decode`, `preprocess`, `inference`; `other` is the rest of the time from sending a request
@@ -364,25 +311,21 @@ pub(crate) struct Tails {
     pub(crate) beyond: [usize; 2],
 }
 
-/// Requests that the end of the run cut off.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Unfinished {
     pub(crate) requests: u64,
     pub(crate) oldest_ms: Option<f64>,
 }
 
-/// A server under test.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ServerFigures {
     pub(crate) url: String,
-    /// From `/health`.
     pub(crate) version: Option<String>,
     pub(crate) model: Option<ServerModel>,
     /// Whether it competes with the generator for one machine's cores.
     pub(crate) shares_machine: bool,
     pub(crate) requests: u64,
     pub(crate) failures: u64,
-    /// Of all requests, 0 to 1.
     pub(crate) share: Option<f64>,
     pub(crate) rps: f64,
     pub(crate) median_ms: Option<f64>,
@@ -392,7 +335,6 @@ pub(crate) struct ServerFigures {
     pub(crate) usage: Option<Usage>,
 }
 
-/// The weights that a server says it answers with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ServerModel {
     pub(crate) name: String,
@@ -403,7 +345,6 @@ pub(crate) struct ServerModel {
 /// What a server used; means over the steady state.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Usage {
-    /// In cores.
     pub(crate) cpu_mean: Option<f64>,
     pub(crate) rss_max_bytes: Option<f64>,
     pub(crate) queue_mean: Option<f64>,
@@ -411,10 +352,8 @@ pub(crate) struct Usage {
     pub(crate) series: Vec<UsageSample>,
 }
 
-/// One look at `/metrics`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct UsageSample {
-    /// Since the start of the run.
     pub(crate) at_s: f64,
     /// In cores, since the sample before.
     pub(crate) cpu: Option<f64>,
@@ -423,7 +362,6 @@ pub(crate) struct UsageSample {
     pub(crate) in_flight: Option<f64>,
 }
 
-/// What the generator itself used.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Generator {
     pub(crate) cpu_seconds: Option<f64>,
@@ -432,12 +370,10 @@ pub(crate) struct Generator {
     pub(crate) requests_per_cpu_second: Option<f64>,
 }
 
-/// How well an open loop kept its clock.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Starts {
     pub(crate) planned: u64,
     pub(crate) made: u64,
-    /// Not made, because all connections were busy.
     pub(crate) dropped: u64,
     /// Made more than 10 ms after their time.
     pub(crate) late: u64,
@@ -449,11 +385,9 @@ pub(crate) struct Starts {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(from = "SavedThreshold")]
 pub(crate) struct Threshold {
-    /// As given: `p95>500ms`.
     pub(crate) condition: String,
     /// In the condition's unit; absent where it has too few samples.
     pub(crate) measured: Option<f64>,
-    /// Also where nothing was measured.
     pub(crate) missed: bool,
     /// `None` where the condition is one of another version.
     #[serde(skip_serializing)]
@@ -477,7 +411,6 @@ impl From<SavedThreshold> for Threshold {
 /// Where more users stop giving more throughput, among runs whose verdict is VALID or NOT-SATURATED.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Knee {
-    /// The users of the other runs.
     #[serde(default)]
     pub(crate) left_out: Vec<usize>,
     /// The fewest users that give 95 % of the largest throughput.

@@ -12,7 +12,6 @@ use crate::bench::environment::Environment;
 use crate::bench::words::counted;
 use crate::cli::SavedFile;
 
-/// All runs of one invocation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(from = "Wire", into = "Wire")]
 pub(crate) struct LoadTest {
@@ -21,7 +20,6 @@ pub(crate) struct LoadTest {
     pub(crate) runs: Vec<Run>,
     /// Of a sweep.
     pub(crate) knee: Option<Knee>,
-    /// The machine of the generator.
     pub(crate) environment: Environment,
 }
 
@@ -130,7 +128,7 @@ fn read_one(file: &SavedFile) -> anyhow::Result<LoadTest> {
     if let (Some(stem), Some(run)) = (file.path.file_stem(), test.runs.first_mut()) {
         run.scenario = run.scenario.in_file(&stem.to_string_lossy());
     }
-    // That of a sweep with one run, which says nothing about these.
+    // That of a sweep with one run, which is not about these runs.
     test.knee = None;
     Ok(test)
 }
@@ -184,4 +182,163 @@ fn quoted(word: &str) -> String {
         return word.to_owned();
     }
     format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::bench::load::result::fixture;
+    use crate::bench::load::result::run::Scenario;
+
+    fn fixture_json() -> Value {
+        serde_json::from_str(fixture::JSON).expect("JSON")
+    }
+
+    fn parsed(value: &Value) -> anyhow::Result<LoadTest> {
+        parse(value.to_string().as_bytes())
+    }
+
+    fn run_json() -> Value {
+        let mut run = fixture_json();
+        let fields = run.as_object_mut().expect("an object");
+        fields.retain(|name, _| !["command", "environment"].contains(&&**name));
+        run
+    }
+
+    fn sweep(knee: &Value) -> Value {
+        let environment = &fixture_json()["environment"];
+        json!({"runs": [run_json(), run_json()], "knee": knee, "command": "skinclf", "environment": environment})
+    }
+
+    fn knee() -> Value {
+        json!({"left_out": [4], "users": 2, "rps": 1.0, "max_rps": 1.0, "reached": true, "predicted_users": 2.5})
+    }
+
+    #[test]
+    fn one_run_is_saved_as_one_object_and_several_as_a_list() {
+        for saved in [fixture_json(), sweep(&Value::Null), sweep(&knee())] {
+            let test = parsed(&saved).expect("a load test");
+            assert_eq!(serde_json::to_value(&test).expect("JSON"), saved);
+        }
+    }
+
+    #[test]
+    fn fields_are_saved_in_the_order_of_the_schema() {
+        let schema = include_str!("../../../../docs/load-schema.json");
+        let schema: Value = serde_json::from_str(schema).expect("JSON");
+        let text = serde_json::to_string(&fixture::run()).expect("JSON");
+        let names = schema["$defs"]["run"]["required"].as_array().expect("names");
+        let places: Vec<_> = names.iter().map(|name| text.find(&format!("{name}:"))).collect();
+        assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}");
+    }
+
+    #[test]
+    fn an_old_sweep_has_no_runs_left_out() {
+        let mut old = knee();
+        old.as_object_mut().expect("an object").remove("left_out");
+        let knee = parsed(&sweep(&old)).expect("a load test").knee.expect("a knee");
+        assert_eq!((knee.users, knee.left_out), (2, Vec::new()));
+    }
+
+    #[test]
+    fn a_broken_file_is_refused_with_what_is_wrong() {
+        type Change = fn(&mut Value);
+        let cases: [(Change, &str); 6] = [
+            (|file| _ = file.as_object_mut().expect("an object").remove("series"), "missing field `series`"),
+            (|file| file["endpoints"] = json!([]), "the last of the endpoints is not Total"),
+            (
+                |file| _ = file["endpoints"].as_array_mut().expect("endpoints").pop(),
+                "the last of the endpoints is not Total",
+            ),
+            (|file| file["verdict"] = json!("GOOD"), "unknown variant `GOOD`"),
+            (
+                |file| _ = file.as_object_mut().expect("an object").remove("environment"),
+                "not their command and environment",
+            ),
+            (|file| *file = json!([1]), "invalid"),
+        ];
+        for (change, wanted) in cases {
+            let mut file = fixture_json();
+            change(&mut file);
+            let refused = parsed(&file).expect_err(wanted).to_string();
+            assert!(refused.contains(wanted), "{wanted}: {refused}");
+        }
+        assert!(parse(b"{").is_err());
+    }
+
+    #[test]
+    fn what_another_version_names_stays_text() {
+        let mut file = fixture_json();
+        file["scenario"] = json!("night");
+        file["thresholds"] = json!([{"condition": "p96>1s", "measured": 3.0, "missed": false},
+                                    {"condition": "p96>1s", "measured": null, "missed": true}]);
+        let test = parsed(&file).expect("a load test");
+        let run = &test.runs[0];
+        assert_eq!(run.name(), "night");
+        let outcomes: Vec<_> = run.thresholds.iter().map(|threshold| threshold.outcome(run)).collect();
+        assert_eq!(outcomes, ["measured 3 in the steady state", "not known"]);
+        assert_eq!(serde_json::to_value(&test).expect("JSON"), file);
+    }
+
+    fn files(contents: &[(&str, Value)]) -> (tempfile::TempDir, Vec<PathBuf>) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |(name, value): &(&str, Value)| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, value.to_string()).expect("a file");
+            path
+        };
+        let paths = contents.iter().map(write).collect();
+        (folder, paths)
+    }
+
+    #[test]
+    fn runs_of_all_files_follow_each_other() {
+        let (_folder, paths) = files(&[("one.json", fixture_json()), ("sweep.json", sweep(&knee()))]);
+        let all = read_all(&paths).expect("a load test");
+        assert_eq!((all.runs.len(), all.knee.is_some()), (3, true));
+        assert!(all.command.contains("--users 50 --duration 5s\nskinclf\n"), "{}", all.command);
+        let twice = [&paths[..], &paths[1..]].concat();
+        let refused = read_all(&twice).expect_err("two sweeps").to_string();
+        assert!(refused.contains("sweep.json: a second sweep"), "{refused}");
+    }
+
+    #[test]
+    fn a_compared_run_has_the_name_of_its_file() {
+        let mut custom = fixture_json();
+        custom["scenario"] = json!("custom");
+        let (_folder, paths) = files(&[
+            ("medium.json", fixture_json()),
+            ("light.json", custom.clone()),
+            ("custom.json", custom),
+        ]);
+        let saved = |(path, containers): (&PathBuf, _)| SavedFile { path: path.clone(), containers };
+        let saved: Vec<_> = paths.iter().zip([None, Some(4), None]).map(saved).collect();
+        let (test, comparison) = read_compared(&saved).expect("runs").expect("files");
+        // The second is not the written test that its file is named like.
+        let named = |name: &str| Scenario::Named(name.to_owned());
+        let scenarios: Vec<_> = test.runs.iter().map(|run| run.scenario.clone()).collect();
+        assert_eq!(scenarios, [Scenario::Medium, named("light"), named("custom")]);
+        let rows: Vec<_> = comparison.rows.iter().map(|row| (&*row.name, row.containers)).collect();
+        assert_eq!(rows, [("medium", 1), ("light", 4), ("custom", 3)]);
+        assert!(read_compared(&[]).expect("nothing").is_none());
+    }
+
+    #[test]
+    fn only_files_with_one_run_are_compared() {
+        let (_folder, paths) = files(&[("sweep.json", sweep(&Value::Null))]);
+        let saved = SavedFile { path: paths[0].clone(), containers: None };
+        let refused = read_compared(&[saved]).expect_err("two runs").to_string();
+        assert!(refused.ends_with("sweep.json: 2 runs; compare files with one run each"), "{refused}");
+    }
+
+    #[test]
+    fn the_command_line_is_fit_for_a_shell_and_without_keys() {
+        let line = |words: &[&str]| without_keys(words.iter().map(|word| (*word).to_owned()));
+        assert_eq!(line(&["bench", "--api-key", "sesame", "-u", "3"]), "skinclf bench --api-key KEY -u 3");
+        assert_eq!(line(&["bench", "--api-key=sesame"]), "skinclf bench --api-key=KEY");
+        assert_eq!(line(&["--api-key", "--api-key", "x"]), "skinclf --api-key KEY x");
+        assert_eq!(line(&["--fail-if", "p95>1s", "it's", ""]), r"skinclf --fail-if 'p95>1s' 'it'\''s' ''");
+    }
 }
