@@ -14,7 +14,7 @@ pub enum ClassifyError {
     Unusable(Vec<Reason>),
     /// The network failed, which is never the image's fault.
     #[error("inference failed: {0}")]
-    Inference(#[from] InferenceError),
+    Inference(InferenceError),
 }
 
 /// Why the network gave no answer.

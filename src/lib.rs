@@ -15,7 +15,8 @@
 //!
 //! let classifier = Classifier::load(Model::embedded())?;
 //! let prediction = classifier.classify(include_bytes!("../samples/lesion-1.jpg"))?;
-//! assert_eq!(prediction.probabilities.len(), classifier.spec().labels.len());
+//! assert_eq!(classifier.spec().labels[prediction.class].name, "Melanocytic nevus");
+//! assert!(prediction.confidence() > 0.9 && prediction.malignant_probability < 0.1);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

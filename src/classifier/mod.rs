@@ -152,7 +152,7 @@ impl Classifier {
         let tensor = image::normalise(&square, &self.spec.input);
         let Texture { contrast, sharpness } = image::texture(&square);
         let preprocessed = Instant::now();
-        let mean = self.infer(tensor, options.tta)?;
+        let mean = self.infer(tensor, options.tta).map_err(ClassifyError::Inference)?;
         let inferred = Instant::now();
 
         let (width, height) = pixels.upright_size();

@@ -157,3 +157,65 @@ fn rounded(value: f64, parts: f64) -> f64 {
 fn map<S: Serializer>(pairs: &[(&str, f32)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(pairs.iter().copied())
 }
+
+#[cfg(test)]
+mod tests {
+    use skinclf::{Model, Reason};
+
+    use super::*;
+
+    fn prediction() -> Prediction {
+        let ms = Duration::from_micros;
+        Prediction {
+            class: 4,
+            probabilities: vec![0.0, 0.0, 0.0, 0.0, 0.25, 0.75, 0.0],
+            scores: vec![0.0, 0.0, 0.0, 0.0, 0.875, 0.125, 0.0],
+            decision: Decision::BalancedArgmax,
+            most_probable: 5,
+            malignant_probability: 0.25,
+            flagged: Some(true),
+            reasons: vec![Reason::Blurred],
+            quality: Quality { side: 450, contrast: 29.5, sharpness: 0.5, dermoscopy: None },
+            width: 600,
+            height: 450,
+            timings: Timings { decode: ms(1500), preprocess: ms(250), inference: ms(4250) },
+            explanation: None,
+        }
+    }
+
+    fn json(subject: Subject<'_>, outcome: Result<Prediction, Failure>, heatmap: Option<Heatmap>) -> String {
+        let mut spec = Model::embedded().spec().clone();
+        (spec.version, spec.sha256) = ("1".to_owned(), "ab".to_owned());
+        let top_k = heatmap.as_ref().map(|_| 2);
+        serde_json::to_string(&Record { subject, outcome, spec: &spec, top_k, heatmap }).expect("JSON")
+    }
+
+    #[test]
+    fn a_result_has_these_keys_in_this_order() {
+        let start =
+            r#"{"path":"a.jpg","predicted_class":4,"class_name":"mel","label":"Melanoma","confidence":0.25,"#;
+        let probabilities =
+            r#""probabilities":{"akiec":0.0,"bcc":0.0,"bkl":0.0,"df":0.0,"mel":0.25,"nv":0.75,"vasc":0.0},"#;
+        let decision = r#""decision":"balanced-argmax","most_probable":"nv","#;
+        let top_k =
+            r#""top_k":[{"class_name":"mel","probability":0.25},{"class_name":"nv","probability":0.75}],"#;
+        let rest = r#""malignant_probability":0.25,"flagged":true,"usable":false,"reasons":["blurred"],"quality":{"side":450,"contrast":29.5,"sharpness":0.5},"width":600,"height":450,"inference_time":0.006,"timings_ms":{"decode":1.5,"preprocess":0.25,"inference":4.25},"model":{"name":"mobilenetv2-ham10000","version":"1","sha256":"ab"}"#;
+        let plain = json(Subject::Path("a.jpg"), Ok(prediction()), None);
+        assert_eq!(plain, [start, probabilities, decision, rest, "}"].concat());
+        let drawn = json(Subject::Path("a.jpg"), Ok(prediction()), Some(Heatmap::Png(vec![1, 2, 3])));
+        assert_eq!(drawn, [start, probabilities, decision, top_k, rest, r#","heatmap":"AQID"}"#].concat());
+    }
+
+    #[test]
+    fn a_failure_has_a_name_and_an_error() {
+        let failure = || Err(Failure::new("timeout", "too late"));
+        let error = r#""error":{"code":"timeout","message":"too late"}}"#;
+        for (subject, start) in [
+            (Subject::Path("a.jpg"), r#"{"path":"a.jpg","#),
+            (Subject::Filename(""), r#"{"filename":"","#),
+            (Subject::Unnamed, "{"),
+        ] {
+            assert_eq!(json(subject, failure(), None), [start, error].concat());
+        }
+    }
+}

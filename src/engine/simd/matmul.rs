@@ -286,16 +286,14 @@ macro_rules! unrolled {
 
 impl<const ROWS: usize, const VECTORS: usize> Kernel for Tiles<'_, '_, ROWS, VECTORS> {
     #[inline(always)]
-    fn run<S: Simd>(self, isa: S) {
+    fn run<S: Simd>(mut self, isa: S) {
         if ROWS > S::TILE_ROWS[VECTORS - 1] {
             unreachable!(); // leaves an empty function of the shapes that `S` does not use
         }
-        let Column { left, panel, next, ahead, tiles, vector, vectors, residual, clamp, steps, .. } = *self.0;
+        let Column { left, panel, next, ahead, tiles, .. } = *self.0;
         let Left { data, step, starts, run } = left;
         let depth = panel.len() / (VECTORS * S::LANES) - 1;
-        let out = &mut *self.0.out;
         let width = VECTORS * S::LANES;
-        let (lo, hi) = (isa.splat(clamp.lo), isa.splat(clamp.hi));
         let end = self.0.row + tiles * ROWS;
         let mut row = self.0.row;
         let mut soon = row / ROWS * ahead * depth;
@@ -335,22 +333,33 @@ impl<const ROWS: usize, const VECTORS: usize> Kernel for Tiles<'_, '_, ROWS, VEC
                     at += width;
                 }
             }
-            unrolled!(for J in 0..VECTORS {
-                let n = if vector + J + 1 == vectors { steps.last_lanes } else { S::LANES };
-                unrolled!(for I in 0..ROWS {
-                    let to = (row + I) * steps.row + (vector + J) * steps.vector;
-                    let mut sum = sums[I][J];
-                    if let Some(residual) = residual {
-                        // SAFETY: as below, and `multiply` has checked `residual` like `out`.
-                        sum = isa.add(sum, unsafe { isa.load_at(residual, to, n) });
-                    }
-                    // SAFETY: `row + I` is one of the rows and `vector + J` one of the vectors;
-                    // `multiply` has checked that `out` has the last value of the last of both.
-                    unsafe { isa.store_at(isa.clamp(sum, lo, hi), out, to, n) };
-                });
-            });
+            self.store(isa, row, &sums);
             row += ROWS;
         }
         self.0.row = row;
+    }
+}
+
+impl<const ROWS: usize, const VECTORS: usize> Tiles<'_, '_, ROWS, VECTORS> {
+    /// Writes the sums of the tile that starts at `row`.
+    #[inline(always)]
+    fn store<S: Simd>(&mut self, isa: S, row: usize, sums: &[[S::V; MAX_VECTORS]; MAX_ROWS]) {
+        let Column { vector, vectors, residual, clamp, steps, .. } = *self.0;
+        let out = &mut *self.0.out;
+        let (lo, hi) = (isa.splat(clamp.lo), isa.splat(clamp.hi));
+        unrolled!(for J in 0..VECTORS {
+            let n = if vector + J + 1 == vectors { steps.last_lanes } else { S::LANES };
+            unrolled!(for I in 0..ROWS {
+                let to = (row + I) * steps.row + (vector + J) * steps.vector;
+                let mut sum = sums[I][J];
+                if let Some(residual) = residual {
+                    // SAFETY: as below, and `multiply` has checked `residual` like `out`.
+                    sum = isa.add(sum, unsafe { isa.load_at(residual, to, n) });
+                }
+                // SAFETY: `row + I` is one of the rows and `vector + J` one of the vectors;
+                // `multiply` has checked that `out` has the last value of the last of both.
+                unsafe { isa.store_at(isa.clamp(sum, lo, hi), out, to, n) };
+            });
+        });
     }
 }
