@@ -76,7 +76,7 @@ fn overall(evaluation: &Evaluation<'_>) -> Markup {
             @if let Some(flagged) = evaluation.flagged() { p { (flagged) } }
             p.note {
                 "Balanced accuracy is the mean recall of the classes that occur. AUROC is how often an image of the class gets a "
-                "larger probability of that class than an image of any other. The calibration error is the average difference "
+                "larger probability of that class than an image of another class. The calibration error is the average difference "
                 "between the largest probability and how often it is right."
             }
         }
