@@ -62,7 +62,7 @@ impl<'s> Results<'s> {
                 let (spec, top_k) = (self.spec, self.top_k);
                 let record = Record { subject: Subject::Path(image), outcome, spec, top_k, heatmap };
                 let written =
-                    if self.on_terminal { bar.suspend(|| sink.push(&record)) } else { sink.push(&record) };
+                    if self.on_terminal { bar.suspend(|| sink.push(record)) } else { sink.push(record) };
                 written.with_context(|| self.name.clone())?;
             }
         }

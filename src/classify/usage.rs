@@ -15,10 +15,11 @@ pub(super) fn refuse_contradictions(args: &ClassifyArgs) {
 }
 
 fn contradiction(args: &ClassifyArgs) -> Option<String> {
-    if args.top_k.is_some() && matches!(args.format, Format::Csv | Format::Isic) {
-        return Some(
-            "--top-k cannot be used with --format csv or isic, which have one column per class".into(),
-        );
+    if args.top_k.is_some() && !args.format.ranks_classes() {
+        return Some(format!(
+            "--top-k cannot be used with --format {}, which has one column per class",
+            args.format.name()
+        ));
     }
     if args.truth.is_some() && !matches!(args.format, Format::Table | Format::Json) {
         return Some("--truth needs --format table or json: it prints scores, not one row per image".into());
