@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::ModelArgs;
+use super::model::ModelArgs;
 use super::values::{body_size, count, threads};
 use crate::output::Format;
 

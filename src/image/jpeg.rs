@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use image::RgbImage;
 use jpeg_decoder::{Decoder, PixelFormat};
 
-use super::MAX_MEMORY;
+use super::limits::MAX_MEMORY;
 
 const START_OF_IMAGE: [u8; 2] = [0xFF, 0xD8];
 const END_OF_IMAGE: u8 = 0xD9;

@@ -2,7 +2,7 @@
 
 use image::ImageFormat;
 
-use super::DecodeError;
+use super::error::DecodeError;
 use super::rgb::PixelType;
 use super::{jpeg, webp};
 

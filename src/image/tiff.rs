@@ -9,7 +9,7 @@ use ::tiff::{ColorType, TiffError};
 use image::RgbImage;
 use image::metadata::Orientation;
 
-use super::DecodeError;
+use super::error::DecodeError;
 use super::jpeg;
 use super::rgb::{Channels, Depth, PixelType};
 

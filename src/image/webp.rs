@@ -1,7 +1,7 @@
 //! How much memory a WebP takes to decode, from its chunks.
 //! <https://developers.google.com/speed/webp/docs/riff_container>
 
-use super::DecodeError;
+use super::error::DecodeError;
 
 /// Bytes that the decoder holds beside the pixels that it returns.
 ///
