@@ -44,7 +44,6 @@ impl Pixels {
         if self.is_transposed() { (height, width) } else { (width, height) }
     }
 
-    /// Whether turning the image upright swaps its width and height.
     pub(super) fn is_transposed(&self) -> bool {
         use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
         matches!(self.orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH)
