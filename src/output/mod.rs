@@ -1,8 +1,4 @@
 //! The results of `classify` as text: the formats, and one small file for each.
-//!
-//! A new format is a file with its [`Sink`], and in this file a variant of [`Format`], what its methods say of it, and a
-//! line of [`sink`]. A format for people ends with the [`NOTICE`]. `README.md` lists the formats; the snapshots of the
-//! help change by themselves.
 
 mod answer;
 mod csv;
@@ -25,6 +21,9 @@ pub(crate) use record::{Failure, Heatmap, Outcome, Record, Subject};
 pub(crate) use table::{NOTICE, percent};
 
 /// How results are printed. The comments are the help of `--format`.
+///
+/// A new format is a file with its [`Sink`], and in this file a variant, what the methods below say of it, and a line of
+/// [`sink`]. A format for people ends with the [`NOTICE`]. The snapshots of the help follow, and the list in `README.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// For reading; the layout may change
