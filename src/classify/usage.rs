@@ -26,7 +26,7 @@ fn contradiction(args: &ClassifyArgs) -> Option<String> {
     }
     let is_page = |path: &Path| !is_stdin(path) && (path.extension().is_none() || destination::is_page(path));
     if args.report.as_deref().is_some_and(|path| !is_page(path)) {
-        return Some("--report writes an HTML page; its file name must end in .html".into());
+        return Some("--report writes an HTML page; use a name such as FILE.html".into());
     }
     let read = || args.paths.iter().chain(&args.files_from).chain(&args.truth).map(AsRef::as_ref);
     if read().filter(|path| is_stdin(path)).count() > 1 {
