@@ -30,7 +30,7 @@ impl Heatmaps {
         if spec.outputs.class_maps.is_none() {
             let name = &spec.name;
             bail!(
-                "--heatmap: the model {name} has no class maps (outputs.class_maps of its spec); leave out --heatmap"
+                "--heatmap: the model {name} has no class maps (outputs.class_maps of its spec); use another model or remove --heatmap"
             );
         }
         let shown = folder.display();
@@ -39,10 +39,10 @@ impl Heatmaps {
         let entries =
             fs::read_dir(&resolved).with_context(|| format!("--heatmap {shown}: cannot be read"))?;
         let mut files = entries.filter_map(|entry| Some(entry.ok()?.path()));
-        if let Some(picture) = files.find(|file| has_image_extension(file) && is_foreign(file)) {
-            let name = picture.file_name().unwrap_or_default().to_string_lossy();
+        if let Some(image) = files.find(|file| has_image_extension(file) && is_foreign(file)) {
+            let name = image.file_name().unwrap_or_default().to_string_lossy();
             bail!(
-                "--heatmap {shown}: refusing to overwrite images; {name} in this folder is not a heatmap; name another folder"
+                "--heatmap {shown}: refusing to overwrite images; {name} in this folder is not a heatmap; choose another folder"
             );
         }
         Ok(Self { folder: folder.to_owned(), resolved, taken: HashSet::new(), full: false })
@@ -54,8 +54,8 @@ impl Heatmaps {
 
     /// Writes the heatmap of an image and returns the path of the file. `complain` gets the reason if it cannot be
     /// written; a full disk is reported only once.
-    pub(super) fn write(&mut self, picture: &str, png: &[u8], complain: impl FnOnce(&str)) -> Option<String> {
-        let written = self.try_write(picture, png);
+    pub(super) fn write(&mut self, image: &str, png: &[u8], complain: impl FnOnce(&str)) -> Option<String> {
+        let written = self.try_write(image, png);
         let full = written.as_ref().err().is_some_and(lacks_room);
         let was_full = std::mem::replace(&mut self.full, full);
         match &written {
@@ -68,14 +68,14 @@ impl Heatmaps {
         written.ok()
     }
 
-    fn try_write(&mut self, picture: &str, png: &[u8]) -> anyhow::Result<String> {
-        let name = self.name(picture);
+    fn try_write(&mut self, image: &str, png: &[u8]) -> anyhow::Result<String> {
+        let name = self.name(image);
         let path = self.folder.join(name);
         let shown = path.display();
         // An image can have been created since the folder was read.
         ensure!(
             !is_foreign(&path),
-            "--heatmap: refusing to overwrite {shown}, which is not a heatmap; name another folder"
+            "--heatmap: refusing to overwrite {shown}, which is not a heatmap; choose another folder"
         );
         crate::destination::write_file(&path, png)
             .with_context(|| format!("--heatmap: {shown} cannot be written"))?;
@@ -83,10 +83,10 @@ impl Heatmaps {
     }
 
     /// `lesion.png` for `a/lesion.jpg`, then `lesion-2.png` for `b/lesion.jpg`; `stdin.png` for `-`.
-    fn name(&mut self, picture: &str) -> String {
-        let stem = match picture {
+    fn name(&mut self, image: &str) -> String {
+        let stem = match image {
             "-" => "stdin".to_owned(),
-            _ => Path::new(picture).file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            _ => Path::new(image).file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         };
         let names = (1_u64..).map(|n| if n == 1 { format!("{stem}.png") } else { format!("{stem}-{n}.png") });
         let free = names.into_iter().find(|name| self.taken.insert(name.to_lowercase()));

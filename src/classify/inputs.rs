@@ -49,7 +49,7 @@ fn unread(error: &ReadError) -> Failure {
         }
         ReadError::NotAFile => Failure::new(
             "read_failed",
-            format_args!("cannot be read: {error}; pipe it to standard input and name -"),
+            format_args!("cannot be read: {error}; pipe it to standard input and use - as the path"),
         ),
         ReadError::Io(_) => Failure::new("read_failed", format_args!("cannot be read: {error}")),
     }
@@ -131,7 +131,10 @@ impl Iterator for Inputs {
                 Err(e) => {
                     self.list = None;
                     let source = self.list_source.clone().unwrap_or_default();
-                    return Some(Input::Unreadable(source, format!("the list cannot be read further: {e}")));
+                    return Some(Input::Unreadable(
+                        source,
+                        format!("the rest of this list of paths cannot be read: {e}"),
+                    ));
                 }
             };
             if is_stdin(&path) {

@@ -30,6 +30,7 @@ use crate::process::{Exit, interrupt, terminal};
 
 pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
     usage::refuse_contradictions(args);
+    let threads = threads(args)?;
     let classifier = Arc::new(args.model.load()?);
     let spec = classifier.spec();
     let scoring = args
@@ -37,7 +38,7 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
         .as_deref()
         .map(|labels| Scoring::open(labels, args.report.as_deref(), spec, args.quiet))
         .transpose()?;
-    let mut heatmaps = args.heatmap.as_deref().map(|folder| Heatmaps::open(folder, spec)).transpose()?;
+    let heatmaps = args.heatmap.as_deref().map(|folder| Heatmaps::open(folder, spec)).transpose()?;
     let mut out = destination(args)?;
     let to_file = out.is_file();
     let mut results = Results::new(args.format, args.top_k.map(usize::from), scoring, spec, &mut out)?;
@@ -50,9 +51,34 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
     let options = Options { tta: args.tta, explain: heatmaps.is_some(), strict: args.strict };
     let (worker, max_file) = (classifier.clone(), args.max_file);
     let classify = move |input| worker::classify(&worker, options, max_file, input);
+    let counts = collect(ordered::map(threads, inputs, classify)?, heatmaps, &mut results, &bar)?;
 
+    let elapsed = bar.elapsed();
+    bar.finish_and_clear();
+    let found_none = counts.is_empty() && !interrupt::requested();
+    if found_none || to_file && !counts.is_worth_a_file(args.format) {
+        drop(results);
+        out.discard();
+    } else {
+        results.finish(threads)?;
+        out.finish()?;
+    }
+    ensure!(!found_none, "no images found; directories are searched for {}", EXTENSIONS.join(", "));
+    if !args.quiet && io::stderr().is_terminal() {
+        terminal::note(counts.summary(elapsed));
+    }
+    Ok(counts.exit())
+}
+
+/// Takes the images as they are classified: writes their heatmaps, adds them to the results, and counts them.
+fn collect(
+    images: impl Iterator<Item = Classified>,
+    mut heatmaps: Option<Heatmaps>,
+    results: &mut Results<'_>,
+    bar: &ProgressBar,
+) -> anyhow::Result<Counts> {
     let mut counts = Counts::default();
-    for Classified { name, outcome, png } in ordered::map(threads(args)?, inputs, classify)? {
+    for Classified { name, outcome, png } in images {
         counts.count(&outcome);
         let heatmap = heatmaps.as_mut().zip(png).and_then(|(heatmaps, png)| {
             let written = heatmaps.write(&name, &png, |why| bar.suspend(|| terminal::complain(&name, why)));
@@ -62,24 +88,10 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
             }
             written.map(Heatmap::File)
         });
-        results.add(&name, outcome, heatmap, &bar)?;
+        results.add(&name, outcome, heatmap, bar)?;
         bar.inc(1);
     }
-    let elapsed = bar.elapsed();
-    bar.finish_and_clear();
-    let found_none = counts.is_empty() && !interrupt::requested();
-    if to_file && !counts.is_worth_a_file(args.format) {
-        drop(results);
-        out.discard();
-    } else if !found_none {
-        results.finish(threads(args)?)?;
-        out.finish()?;
-    }
-    ensure!(!found_none, "no images found; directories are searched for {}", EXTENSIONS.join(", "));
-    if !args.quiet && io::stderr().is_terminal() {
-        terminal::note(counts.summary(elapsed));
-    }
-    Ok(counts.exit())
+    Ok(counts)
 }
 
 fn destination(args: &ClassifyArgs) -> anyhow::Result<Destination> {
@@ -91,7 +103,7 @@ fn threads(args: &ClassifyArgs) -> anyhow::Result<usize> {
     match args.threads {
         Some(n) => Ok(n.get()),
         None => Ok(std::thread::available_parallelism()
-            .context("cannot find out how many cores there are; give --threads")?
+            .context("the number of CPU cores cannot be determined; set --threads")?
             .get()),
     }
 }

@@ -43,7 +43,7 @@ impl<'s> Results<'s> {
         Ok(Self { spec, format, look, top_k, name, on_terminal, kind })
     }
 
-    /// `bar` makes way for what is written to the terminal.
+    /// `bar` is hidden while something is written to the terminal.
     pub(super) fn add(
         &mut self,
         image: &str,
@@ -62,14 +62,14 @@ impl<'s> Results<'s> {
                 let (spec, top_k) = (self.spec, self.top_k);
                 let record = Record { subject: Subject::Path(image), outcome, spec, top_k, heatmap };
                 let written =
-                    if self.on_terminal { bar.suspend(|| sink.push(&record)) } else { sink.push(&record) };
+                    if self.on_terminal { bar.suspend(|| sink.push(record)) } else { sink.push(record) };
                 written.with_context(|| self.name.clone())?;
             }
         }
         Ok(())
     }
 
-    /// Writes what is left to write.
+    /// Writes the end of the rows, or the scores.
     pub(super) fn finish(self, threads: usize) -> anyhow::Result<()> {
         match self.kind {
             Kind::Rows(mut sink) => sink.finish().context(self.name),

@@ -15,17 +15,18 @@ pub(super) fn refuse_contradictions(args: &ClassifyArgs) {
 }
 
 fn contradiction(args: &ClassifyArgs) -> Option<String> {
-    if args.top_k.is_some() && matches!(args.format, Format::Csv | Format::Isic) {
-        return Some(
-            "--top-k cannot be used with --format csv or isic, which have one column per class".into(),
-        );
+    if args.top_k.is_some() && !args.format.ranks_classes() {
+        return Some(format!(
+            "--top-k cannot be used with --format {}, which has one column per class",
+            args.format.name()
+        ));
     }
     if args.truth.is_some() && !matches!(args.format, Format::Table | Format::Json) {
         return Some("--truth needs --format table or json: it prints scores, not one row per image".into());
     }
     let is_page = |path: &Path| !is_stdin(path) && (path.extension().is_none() || destination::is_page(path));
     if args.report.as_deref().is_some_and(|path| !is_page(path)) {
-        return Some("--report writes an HTML page; name it FILE.html".into());
+        return Some("--report writes an HTML page; use a name such as FILE.html".into());
     }
     let read = || args.paths.iter().chain(&args.files_from).chain(&args.truth).map(AsRef::as_ref);
     if read().filter(|path| is_stdin(path)).count() > 1 {

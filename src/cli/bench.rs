@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
 
+use super::load::LoadArgs;
+use super::model::ModelArgs;
 use super::values::whole;
-use super::{LoadArgs, ModelArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::ModelArgs;
+use super::model::ModelArgs;
 use super::values::{body_size, count, threads};
 use crate::output::Format;
 
@@ -23,7 +23,7 @@ pub(crate) struct ClassifyArgs {
     #[arg(short, long, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
     pub(crate) format: Format,
 
-    /// Also list the N best classes, ranked by the model's decision rule (formats table, json and jsonl)
+    /// Also list the N best classes, ranked by the model's decision rule (not in formats csv and isic)
     #[arg(short = 'k', long, value_name = "N", value_parser = count)]
     pub(crate) top_k: Option<NonZeroUsize>,
 

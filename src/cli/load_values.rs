@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::duration;
+use super::values::duration;
 
 /// A think time is drawn between these two: `1s-3s`, `500ms`, `0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,16 +6,16 @@ mod classify;
 mod condition;
 mod load;
 mod load_values;
+mod model;
 mod serve;
 mod tips;
 mod values;
 pub(crate) mod variables;
 
-use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
+use clap::{CommandFactory as _, Parser, Subcommand, ValueHint};
 
 pub(crate) use self::bench::{BenchArgs, BenchFormat};
 pub(crate) use self::classify::ClassifyArgs;
@@ -23,8 +23,8 @@ pub(crate) use self::condition::{Condition, Figure};
 pub(crate) use self::load::{LoadArgs, Scenario};
 pub(crate) use self::load_values::{Arrival, SavedFile};
 pub(crate) use self::serve::{LogFormat, ServeArgs};
+pub(crate) use self::values::Target;
 use self::values::whole;
-pub(crate) use self::values::{Target, duration};
 use crate::process::terminal::ColorChoice;
 
 /// Printed below the help. Lines fit a terminal of 80 columns, because clap does not indent the lines that it wraps.
@@ -104,28 +104,6 @@ pub(crate) enum Command {
         /// Shell that will load the script
         shell: clap_complete::Shell,
     },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ModelArgs {
-    /// ONNX model to use instead of the embedded one; its spec must be in the same directory, as NAME.json
-    #[arg(long, value_name = "FILE", env = "SKINCLF_MODEL", value_hint = ValueHint::FilePath)]
-    pub(crate) model: Option<PathBuf>,
-}
-
-impl ModelArgs {
-    /// Files that must not be overwritten: the model and its spec.
-    pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> {
-        self.model.iter().flat_map(|onnx| [onnx.clone(), onnx.with_extension("json")])
-    }
-
-    pub(crate) fn load(&self) -> anyhow::Result<skinclf::Classifier> {
-        let model = match &self.model {
-            Some(path) => skinclf::Model::open(path)?,
-            None => skinclf::Model::embedded(),
-        };
-        Ok(skinclf::Classifier::load(model)?)
-    }
 }
 
 #[cfg(test)]

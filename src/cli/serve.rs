@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::ModelArgs;
+use super::model::ModelArgs;
 use super::values::{body_size, count, duration, listening_host, origin, positive_duration, threads, whole};
 
 #[derive(Debug, Args)]

@@ -117,13 +117,13 @@ pub(crate) fn loss<'p>(written: &[(&str, &Path)], read: impl Iterator<Item = &'p
         }
         if has_image_extension(path) {
             return Some(format!(
-                "{flag} {}: refusing to overwrite a file with an image extension; name another file",
+                "{flag} {}: refusing to overwrite a file with an image extension; choose another file",
                 path.display()
             ));
         }
         let lost = read.iter().any(|other| is_same_file(path, other));
         lost.then(|| {
-            format!("{flag} {} is also read and would be overwritten; name another file", path.display())
+            format!("{flag} {} is also read and would be overwritten; choose another file", path.display())
         })
     })
 }

@@ -18,9 +18,9 @@ pub(crate) struct Block {
     strip_rows: usize,
     /// Rows of the depthwise convolution's input that are kept, row `y` in slot `y % slots`.
     slots: usize,
-    /// Values from one plane to the next: of the depthwise convolution's input, of its output.
+    /// Values from one plane to the next, in the depthwise convolution's input and in its output.
     planes: [usize; 2],
-    /// Where the planes of the latter start.
+    /// Where the planes of the depthwise convolution's output start.
     starts: Vec<usize>,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Layers {
     pub(crate) depthwise: Depthwise,
     /// Rows of zeros above the depthwise convolution's input.
     pub(crate) top: usize,
-    /// Rows and columns of the depthwise convolution's input, then of its output.
+    /// Rows and columns, as for `output`, of the depthwise convolution.
     pub(crate) input: [usize; 2],
     pub(crate) output: [usize; 2],
     pub(crate) project: Weights,
@@ -38,12 +38,11 @@ pub(crate) struct Layers {
     pub(crate) residual: bool,
 }
 
-/// The input of the depthwise convolution.
+/// How the depthwise convolution's input is made of the block's input.
 #[derive(Debug)]
 pub(crate) enum Source {
-    /// The block's input itself.
     Input,
-    /// A 1x1 convolution of it.
+    /// A 1x1 convolution.
     Expand(Weights, Clamp),
     /// A dense convolution of an NCHW tensor: a network's first layer.
     Stem(Stem),
@@ -54,11 +53,11 @@ pub(crate) enum Source {
 pub(crate) struct Stem {
     pub(crate) weights: Weights,
     pub(crate) clamp: Clamp,
-    /// Channels, rows and columns of the input.
+    /// Channels, rows and columns.
     pub(crate) input: [usize; 3],
     /// Height and width.
     pub(crate) kernel: [usize; 2],
-    /// Down and right.
+    /// Down, then right.
     pub(crate) stride: [usize; 2],
     /// Zeros above and to the left.
     pub(crate) before: [usize; 2],
@@ -69,7 +68,7 @@ pub(crate) struct Stem {
 pub(crate) struct Scratch {
     /// The depthwise convolution's last rows of input, in planes.
     ring: Aligned,
-    /// Its output, in planes.
+    /// The depthwise convolution's output, in planes.
     strip: Aligned,
     /// A row of padding, never written to.
     zeros: Aligned,

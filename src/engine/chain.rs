@@ -14,7 +14,7 @@ use super::simd::{Clamp, Layout, Left, Weights};
 #[derive(Debug)]
 pub(crate) enum Stage {
     Block(Box<Block>),
-    /// A 1x1 convolution of `pixels`.
+    /// A 1x1 convolution.
     Pointwise {
         weights: Weights,
         clamp: Clamp,
@@ -72,7 +72,7 @@ pub(crate) struct Chain(Arc<[Stage]>);
 /// Kept by a thread between runs, so that a run allocates only its result.
 #[derive(Default)]
 struct Memory {
-    /// A stage reads one and writes the other.
+    /// Each stage reads one buffer and writes the other.
     activations: [Aligned; 2],
     scratch: Scratch,
 }
@@ -87,7 +87,7 @@ impl Chain {
         Self(stages.into())
     }
 
-    /// Then the input is NCHW.
+    /// A chain with a stem reads NCHW.
     pub(crate) fn starts_with_stem(&self) -> bool {
         matches!(&self.0[0], Stage::Block(block) if block.starts_with_stem())
     }

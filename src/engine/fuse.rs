@@ -240,7 +240,7 @@ struct Convolution {
     input_shape: [usize; 3],
     output_channels: usize,
     group: usize,
-    /// All as down, right.
+    /// These four are down, then right.
     kernel: [usize; 2],
     stride: [usize; 2],
     before: [usize; 2],

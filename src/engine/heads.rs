@@ -5,7 +5,6 @@ use tract_onnx::prelude::*;
 use super::error::LoadError;
 use crate::spec::ModelSpec;
 
-/// The network's outputs for one tensor.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Heads {
     pub(crate) logits: Vec<f32>,
@@ -15,7 +14,6 @@ pub(crate) struct Heads {
     pub(crate) dermoscopy: Option<f32>,
 }
 
-/// An output that a spec can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Head {
     Logits,
@@ -24,7 +22,6 @@ pub(super) enum Head {
 }
 
 impl Head {
-    /// The outputs that a spec names, with their names.
     pub(super) fn named(spec: &ModelSpec) -> Vec<(Self, &str)> {
         let outputs = &spec.outputs;
         let optional = [(Self::ClassMaps, &outputs.class_maps), (Self::Dermoscopy, &outputs.dermoscopy)];
@@ -32,8 +29,7 @@ impl Head {
         [(Self::Logits, outputs.logits.as_str())].into_iter().chain(optional).collect()
     }
 
-    /// The field of the spec that names the output.
-    pub(super) fn field(self) -> &'static str {
+    pub(super) fn spec_field(self) -> &'static str {
         match self {
             Self::Logits => "outputs.logits",
             Self::ClassMaps => "outputs.class_maps",
@@ -41,7 +37,6 @@ impl Head {
         }
     }
 
-    /// Checks the compiled graph's output called `name` against the spec.
     pub(super) fn check(self, fact: &TypedFact, name: &str, spec: &ModelSpec) -> Result<(), LoadError> {
         let labels = spec.labels.len();
         let dims = fact.shape.as_concrete().unwrap_or_default();
@@ -54,7 +49,7 @@ impl Head {
             }
             Self::Dermoscopy => (dims == [1, 1], "[1, 1]".to_owned()),
         };
-        let (name, field) = (name.to_owned(), self.field());
+        let (name, field) = (name.to_owned(), self.spec_field());
         if !fits {
             let found: Vec<String> = fact.shape.iter().map(ToString::to_string).collect();
             let found = found.join(", ");

@@ -143,7 +143,7 @@ fn compile(
     for (head, name) in Head::named(spec) {
         let Some(position) = known.iter().position(|label| *label == name) else {
             let known = known.join(", ");
-            return Err(LoadError::NoOutput { name: name.to_owned(), field: head.field(), known });
+            return Err(LoadError::NoOutput { name: name.to_owned(), field: head.spec_field(), known });
         };
         selected.push(graph.outputs[position]);
     }

@@ -3,22 +3,14 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use image::error::ImageError;
 use image::metadata::Orientation;
 use image::{ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
+use super::error::DecodeError;
 use super::rgb::PixelType;
 use super::tiff::Tiff;
-use super::{jpeg, memory};
+use super::{jpeg, limits, memory};
 use crate::panics;
-
-/// Images with more pixels are refused by their header alone: 64 megapixels.
-pub const MAX_PIXELS: u64 = 64_000_000;
-
-/// Images that need more memory to decode, including their RGB pixels, are refused by their headers: 400 MiB.
-///
-/// Nearly all images of [`MAX_PIXELS`] need less with 8 bits per sample; with 16 bits, those up to 35 megapixels do.
-pub const MAX_MEMORY: u64 = 400 << 20;
 
 /// Bytes that a header may take beside the pixels, as for colour profiles.
 const MAX_METADATA: u64 = 32 << 20;
@@ -52,46 +44,9 @@ impl Pixels {
         if self.is_transposed() { (height, width) } else { (width, height) }
     }
 
-    /// Whether turning the image upright swaps its width and height.
     pub(super) fn is_transposed(&self) -> bool {
         use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
         matches!(self.orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH)
-    }
-}
-
-/// Why bytes cannot be decoded.
-#[derive(Debug, thiserror::Error)]
-pub enum DecodeError {
-    /// There are no bytes.
-    #[error("empty file")]
-    Empty,
-    /// The content is in no known image format. The file's name does not matter.
-    #[error("not an image (JPEG, PNG, WebP, BMP, TIFF and GIF are read)")]
-    NotAnImage,
-    /// An image in a format or variant that is not supported.
-    #[error("unsupported image: {0}")]
-    Unsupported(String),
-    /// Beyond [`MAX_PIXELS`] or [`MAX_MEMORY`].
-    #[error("image too large: {0}")]
-    TooLarge(String),
-    /// The file ends before the image does. A decoder could fill in gray; a classifier must not.
-    #[error("truncated image: the file ends before the picture does")]
-    Truncated,
-    /// Damaged.
-    #[error("damaged image: {0}")]
-    Damaged(String),
-}
-
-impl DecodeError {
-    /// A stable identifier.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Empty | Self::NotAnImage => "not_an_image",
-            Self::Unsupported(_) => "unsupported_image",
-            Self::TooLarge(_) => "image_too_large",
-            Self::Truncated => "truncated_image",
-            Self::Damaged(_) => "decode_failed",
-        }
     }
 }
 
@@ -117,7 +72,7 @@ pub fn decode_unguarded(encoded: &[u8], side: usize) -> Result<Pixels, DecodeErr
 }
 
 /// About how many bytes [`decode`] holds at once for an image, from its headers: no pixel is decoded. At most
-/// [`MAX_MEMORY`].
+/// [`MAX_MEMORY`](super::MAX_MEMORY).
 ///
 /// # Errors
 /// As [`decode`], for an image beyond the limits or with a damaged header.
@@ -172,7 +127,7 @@ impl<'a> Picture<'a> {
             let size = decoder.dimensions();
             (size, memory::of(encoded, format, size, pixel_type)?, Source::Other(decoder, pixel_type))
         };
-        refuse_size(size, memory)?;
+        limits::check(size, memory)?;
         Ok(Self { format, size, memory, source })
     }
 
@@ -202,24 +157,6 @@ impl<'a> Picture<'a> {
     }
 }
 
-fn refuse_size((width, height): (u32, u32), memory: u64) -> Result<(), DecodeError> {
-    let pixels = u64::from(width) * u64::from(height);
-    if pixels > MAX_PIXELS {
-        let limit = MAX_PIXELS / 1_000_000;
-        return Err(DecodeError::TooLarge(format!("{width}x{height}; at most {limit} megapixels are read")));
-    }
-    if memory > MAX_MEMORY {
-        let [needed, limit] = [memory.div_ceil(1 << 20), MAX_MEMORY >> 20];
-        let what =
-            format!("decoding its {width}x{height} pixels takes {needed} MiB; at most {limit} MiB are used");
-        return Err(DecodeError::TooLarge(what));
-    }
-    if pixels == 0 {
-        return Err(DecodeError::Damaged(format!("{width}x{height} pixels")));
-    }
-    Ok(())
-}
-
 fn whole(
     mut decoder: Box<dyn ImageDecoder + '_>,
     (width, height): (u32, u32),
@@ -233,28 +170,4 @@ fn whole(
     decoder.read_image_boxed(&mut pixels)?;
     let rgb = RgbImage::from_raw(width, height, pixel_type.into_rgb(pixels));
     rgb.ok_or_else(|| DecodeError::Damaged(format!("not all of its {width}x{height} pixels are there")))
-}
-
-impl From<ImageError> for DecodeError {
-    fn from(error: ImageError) -> Self {
-        match error {
-            ImageError::Unsupported(e) => Self::Unsupported(e.to_string()),
-            ImageError::Limits(e) => Self::TooLarge(e.to_string()),
-            ImageError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Self::Truncated,
-            other if ends_early(&other) => Self::Truncated,
-            other => Self::Damaged(other.to_string()),
-        }
-    }
-}
-
-fn ends_early(error: &ImageError) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let io = cause.downcast_ref::<std::io::Error>();
-        if io.is_some_and(|e| e.kind() == std::io::ErrorKind::UnexpectedEof) {
-            return true;
-        }
-        source = cause.source();
-    }
-    false
 }

@@ -5,14 +5,13 @@ use std::ops::RangeInclusive;
 use image::RgbImage;
 use jpeg_decoder::{Decoder, PixelFormat};
 
-use super::MAX_MEMORY;
+use super::limits::MAX_MEMORY;
 
 const START_OF_IMAGE: [u8; 2] = [0xFF, 0xD8];
 const END_OF_IMAGE: u8 = 0xD9;
 const START_OF_SCAN: u8 = 0xDA;
 const RESTARTS: RangeInclusive<u8> = 0xD0..=0xD7;
 
-/// The header of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Frame {
     pub(super) width: u16,
@@ -21,19 +20,21 @@ pub(super) struct Frame {
     progressive: bool,
     /// 8x8 blocks of all components.
     blocks: u64,
-    /// Number of components in the first scan.
-    in_first_scan: u8,
+    components_in_first_scan: u8,
 }
 
 impl Frame {
     /// Bytes that a decoder keeps until the last scan: 64 coefficients of two bytes per block. With a single scan it
     /// makes pixels of them at once.
-    pub(super) fn coefficients(&self) -> u64 {
-        if self.progressive || self.in_first_scan < self.components { self.blocks * 64 * 2 } else { 0 }
+    pub(super) fn coefficient_bytes(&self) -> u64 {
+        if self.progressive || self.components_in_first_scan < self.components {
+            self.blocks * 64 * 2
+        } else {
+            0
+        }
     }
 
-    /// Bytes of the decoded components.
-    pub(super) fn pixels(&self) -> u64 {
+    pub(super) fn decoded_bytes(&self) -> u64 {
         u64::from(self.width) * u64::from(self.height) * u64::from(self.components)
     }
 }
@@ -43,8 +44,8 @@ pub(super) fn frame(jpeg: &[u8]) -> Option<Frame> {
     let mut found = None;
     for (marker, segment) in segments(jpeg) {
         match marker {
-            START_OF_SCAN => return Some(Frame { in_first_scan: *segment.first()?, ..found? }),
-            // A hierarchical JPEG, which no decoder here reads.
+            START_OF_SCAN => return Some(Frame { components_in_first_scan: *segment.first()?, ..found? }),
+            // Only hierarchical JPEGs have several frames, and no decoder here reads those.
             _ if is_frame(marker) && found.is_some() => return None,
             _ if is_frame(marker) => found = Some(header(segment, marker)?),
             _ => {}
@@ -67,13 +68,13 @@ fn is_frame(marker: u8) -> bool {
 fn segments(jpeg: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     let mut rest = jpeg.strip_prefix(&START_OF_IMAGE);
     std::iter::from_fn(move || {
-        // Nothing is left after a scan or an early return.
+        // Taken, so that the iterator ends after a scan or an early return.
         let mut bytes = rest.take()?;
         loop {
             // Fill bytes (0xFF) may precede any marker.
             let at = bytes.iter().position(|byte| *byte != 0xFF).filter(|at| *at > 0)?;
             let (marker, after) = (bytes[at], &bytes[at + 1..]);
-            // These have no length.
+            // These markers have no segment.
             if marker == 0x01 || RESTARTS.contains(&marker) {
                 bytes = after;
                 continue;
@@ -103,10 +104,10 @@ fn header(segment: &[u8], marker: u8) -> Option<Frame> {
         width,
         height,
         components: *components,
-        // SOF2, SOF6, SOF10 and SOF14.
+        // The markers SOF2, SOF6, SOF10 and SOF14.
         progressive: marker & 3 == 2,
         blocks: units * blocks,
-        in_first_scan: 0,
+        components_in_first_scan: 0,
     })
 }
 
@@ -140,7 +141,6 @@ pub(super) fn is_cut_short(bytes: &[u8]) -> bool {
     }
 }
 
-/// The rest from the next real marker on.
 fn after_entropy_coded_data(mut rest: &[u8]) -> &[u8] {
     // Inside the data 0xFF is stuffed with 0x00 or begins a restart marker.
     const STUFFED: u8 = 0x00;
@@ -201,11 +201,11 @@ mod tests {
         let frames = [BASELINE, PROGRESSIVE, FULL_CHROMA].map(|jpeg| frame(jpeg).expect("a frame"));
         for frame in frames {
             assert_eq!((frame.width, frame.height, frame.components), (260, 201, 3));
-            assert_eq!(frame.pixels(), 260 * 201 * 3);
+            assert_eq!(frame.decoded_bytes(), 260 * 201 * 3);
         }
         // 17x13 units of 16x16 pixels with 6 blocks each, and 33x26 of 8x8 pixels with 3.
         let kept = [0, 17 * 13 * 6 * 128, 33 * 26 * 3 * 128];
-        assert_eq!(frames.map(|frame| frame.coefficients()), kept);
+        assert_eq!(frames.map(|frame| frame.coefficient_bytes()), kept);
     }
 
     #[test]
@@ -214,7 +214,7 @@ mod tests {
         let scan = |components: u8| [0xFF, 0xDA, 0, 6, components, 0, 0, 0];
         let kept = |components| {
             let jpeg = [&[0xFF, 0xD8], &frame_header[..], &scan(components)].concat();
-            frame(&jpeg).expect("a frame").coefficients()
+            frame(&jpeg).expect("a frame").coefficient_bytes()
         };
         assert_eq!([1, 2, 3].map(kept), [768, 768, 0]);
     }
@@ -254,7 +254,7 @@ mod tests {
                 }
             }
             if let Some(frame) = frame(&jpeg) {
-                let _ = (frame.coefficients(), frame.pixels());
+                let _ = (frame.coefficient_bytes(), frame.decoded_bytes());
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use image::ImageFormat;
 
-use super::DecodeError;
+use super::error::DecodeError;
 use super::rgb::PixelType;
 use super::{jpeg, webp};
 
@@ -23,7 +23,7 @@ pub(super) fn of(
     let decoder = match format {
         // The decoder copies the file.
         ImageFormat::Jpeg => encoded.len() as u64 + coefficients(encoded, pixels),
-        // Filtered and unfiltered rows.
+        // The decoder holds filtered and unfiltered rows.
         ImageFormat::Png => 4 * u64::from(width) * bytes,
         ImageFormat::Gif => of_frame(decoded),
         ImageFormat::WebP => webp::memory(encoded, width, height)?,
@@ -40,5 +40,5 @@ pub(super) fn of_frame(decoded: u64) -> u64 {
 fn coefficients(encoded: &[u8], pixels: u64) -> u64 {
     /// Bytes per pixel of four full-size components, for headers that a decoder reads but `jpeg::frame` does not.
     const MOST: u64 = 8;
-    jpeg::frame(encoded).map_or(pixels.saturating_mul(MOST), |frame| frame.coefficients())
+    jpeg::frame(encoded).map_or(pixels.saturating_mul(MOST), |frame| frame.coefficient_bytes())
 }

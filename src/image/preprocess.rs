@@ -6,7 +6,7 @@ use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::metadata::Orientation;
 use image::{DynamicImage, RgbImage};
 
-use super::Pixels;
+use super::decode::Pixels;
 use crate::spec::Input;
 
 /// The upright square that the network gets, `side` x `side` pixels of 8-bit RGB.

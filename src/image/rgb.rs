@@ -2,7 +2,6 @@
 
 use image::ColorType;
 
-/// The samples of a pixel, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Channels {
     Gray,
@@ -69,8 +68,7 @@ impl PixelType {
 
     /// Converts all pixels, in place where the result is not larger.
     pub(super) fn into_rgb(self, mut pixels: Vec<u8>) -> Vec<u8> {
-        /// Pixels at a time.
-        const BLOCK: usize = 4096;
+        const PIXELS_AT_A_TIME: usize = 4096;
         let count = pixels.len() / self.bytes();
         if self.bytes() < 3 {
             let mut rgb = vec![0; 3 * count];
@@ -80,9 +78,9 @@ impl PixelType {
         if self.channels == Channels::Rgb && self.depth == Depth::U8 {
             return pixels;
         }
-        let mut block = Vec::with_capacity(BLOCK * self.bytes());
-        for first in (0..count).step_by(BLOCK) {
-            let end = count.min(first + BLOCK);
+        let mut block = Vec::with_capacity(PIXELS_AT_A_TIME * self.bytes());
+        for first in (0..count).step_by(PIXELS_AT_A_TIME) {
+            let end = count.min(first + PIXELS_AT_A_TIME);
             block.clear();
             block.extend_from_slice(&pixels[first * self.bytes()..end * self.bytes()]);
             self.convert(&block, &mut pixels[3 * first..3 * end]);

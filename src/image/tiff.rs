@@ -9,7 +9,7 @@ use ::tiff::{ColorType, TiffError};
 use image::RgbImage;
 use image::metadata::Orientation;
 
-use super::DecodeError;
+use super::error::DecodeError;
 use super::jpeg;
 use super::rgb::{Channels, Depth, PixelType};
 
@@ -222,7 +222,7 @@ impl Grid {
             if u64::from(frame.width) * u64::from(frame.height) > area {
                 return Err(damaged("a JPEG in it is larger than its strip or tile"));
             }
-            largest = largest.max(frame.coefficients() + frame.pixels() + jpeg.len() as u64);
+            largest = largest.max(frame.coefficient_bytes() + frame.decoded_bytes() + jpeg.len() as u64);
         }
         Ok(chunk.saturating_add(largest))
     }
@@ -247,7 +247,6 @@ impl Grid {
     }
 }
 
-/// A field of the first directory.
 struct Field {
     tag: u16,
     kind: u16,

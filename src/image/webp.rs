@@ -1,7 +1,7 @@
 //! How much memory a WebP takes to decode, from its chunks.
 //! <https://developers.google.com/speed/webp/docs/riff_container>
 
-use super::DecodeError;
+use super::error::DecodeError;
 
 /// Bytes that the decoder holds beside the pixels that it returns.
 ///
@@ -9,21 +9,24 @@ use super::DecodeError;
 /// When an image in the file is larger than the file's header has it: the decoder checks that only after decoding.
 pub(super) fn memory(webp: &[u8], width: u32, height: u32) -> Result<u64, DecodeError> {
     let pixels = u64::from(width) * u64::from(height);
-    // After `RIFF`, a length and `WEBP`.
+    // The chunks follow `RIFF`, a length and `WEBP`.
     let all: Vec<_> = chunks(webp.get(12..).unwrap_or_default()).collect();
     // The frames of an animation have chunks of their own after 16 bytes.
     let frames = all.iter().filter(|(name, _)| name == b"ANMF");
     let in_frames = frames.flat_map(|(_, frame)| chunks(frame.get(16..).unwrap_or_default()));
     let mut pictures = all.iter().copied().chain(in_frames).filter(|(name, _)| name == b"VP8 ");
     if pictures.any(|(_, picture)| lossy_pixels(picture) > pixels) {
-        return Err(DecodeError::Damaged(format!("the picture in it is larger than {width}x{height}")));
+        return Err(DecodeError::Damaged(format!(
+            "the picture is larger than the {width}x{height} pixels of the header"
+        )));
     }
     let has = |name: &[u8; 4]| all.iter().any(|chunk| chunk.0 == *name);
     let hundredths = if has(b"ANMF") {
-        // The first frame and the canvas.
+        // The decoder holds the first frame and the canvas, both RGBA.
         800
     } else {
-        // RGBA and a quarter for each transform. Y, a quarter of U and of V. RGBA and its green channel.
+        // Lossless: RGBA, and a quarter of it for each transform. Lossy: Y, a quarter of U and a quarter of V. Alpha: RGBA,
+        // and its green channel.
         [(b"VP8L", 500), (b"VP8 ", 150), (b"ALPH", 600)]
             .iter()
             .filter(|(name, _)| has(name))
@@ -33,7 +36,7 @@ pub(super) fn memory(webp: &[u8], width: u32, height: u32) -> Result<u64, Decode
     Ok(pixels * hundredths / 100 + webp.len() as u64)
 }
 
-/// From the frame header (RFC 6386, section 9.1).
+/// The size is in the frame header (RFC 6386, section 9.1).
 fn lossy_pixels(picture: &[u8]) -> u64 {
     let side = |at: usize| {
         let bytes = picture.get(at..at + 2).and_then(|bytes| bytes.try_into().ok());

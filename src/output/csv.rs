@@ -2,44 +2,48 @@
 
 use std::io::{self, Write};
 
-use skinclf::{ModelSpec, Prediction};
+use skinclf::{Label, ModelSpec, Prediction};
 
-use super::{Failure, Record, Sink};
-use crate::table;
-use crate::table::{Cell, Column, Table};
+use super::{Failure, Outcome, Record, Sink};
+use crate::table::{Cell, Column, Csv, Table};
 
-pub(super) struct Csv<'s, W: Write> {
-    spec: &'s ModelSpec,
-    csv: table::Csv<W>,
+pub(super) struct CsvSink<'s, W: Write> {
+    csv: Csv<W>,
+    table: Table<'s, Row>,
 }
 
-impl<'s, W: Write> Csv<'s, W> {
+struct Row {
+    path: String,
+    outcome: Outcome,
+}
+
+impl<'s, W: Write> CsvSink<'s, W> {
     pub(super) fn new(spec: &'s ModelSpec, out: W) -> Self {
-        Self { spec, csv: table::Csv::new(out) }
+        Self { csv: Csv::new(out), table: columns(spec) }
     }
 }
 
-impl<W: Write> Sink for Csv<'_, W> {
-    fn push(&mut self, record: &Record<'_>) -> io::Result<()> {
-        self.csv.write(&columns(self.spec), record)
+impl<W: Write> Sink for CsvSink<'_, W> {
+    fn push(&mut self, record: Record<'_>) -> io::Result<()> {
+        let path = record.subject.name().to_owned();
+        self.csv.write(&self.table, &Row { path, outcome: record.outcome })
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        self.csv.finish(&columns(self.spec))
+        self.csv.finish(&self.table)
     }
 }
 
-/// Made anew for each image: a column knows one lifetime of its rows, and no two records need have the same.
-fn columns<'a>(spec: &'a ModelSpec) -> Table<'a, Record<'a>> {
+fn columns<'s>(spec: &'s ModelSpec) -> Table<'s, Row> {
     let label = |p: &Prediction| &spec.labels[p.class];
     let first = [
-        Column::csv_only("path", |record: &Record| record.subject.name()),
+        Column::csv_only("path", |row: &Row| row.path.clone()),
         of_prediction("class_name", move |p| Cell::from(&*label(p).code)),
         of_prediction("label", move |p| Cell::from(&*label(p).name)),
         of_prediction("confidence", |p| Cell::number(p.confidence())),
         of_prediction("malignant_probability", |p| Cell::number(p.malignant_probability)),
     ];
-    let probability = |(class, label): (usize, &'a skinclf::Label)| {
+    let probability = |(class, label): (usize, &'s Label)| {
         of_prediction(&label.code, move |p| Cell::number(p.probabilities[class]))
     };
     let last = [
@@ -55,14 +59,12 @@ fn columns<'a>(spec: &'a ModelSpec) -> Table<'a, Record<'a>> {
 }
 
 /// Empty for an image that could not be classified.
-fn of_prediction<'a>(name: &'a str, cell: impl Fn(&Prediction) -> Cell + 'a) -> Column<'a, Record<'a>> {
-    Column::csv_only(name, move |record: &Record| record.outcome.as_ref().map_or(Cell::default(), &cell))
+fn of_prediction<'a>(name: &'a str, cell: impl Fn(&Prediction) -> Cell + 'a) -> Column<'a, Row> {
+    Column::csv_only(name, move |row: &Row| row.outcome.as_ref().map_or(Cell::default(), &cell))
 }
 
-fn of_failure<'a>(name: &'a str, cell: impl Fn(&Failure) -> Cell + 'a) -> Column<'a, Record<'a>> {
-    Column::csv_only(name, move |record: &Record| {
-        record.outcome.as_ref().err().map_or(Cell::default(), &cell)
-    })
+fn of_failure<'a>(name: &'a str, cell: impl Fn(&Failure) -> Cell + 'a) -> Column<'a, Row> {
+    Column::csv_only(name, move |row: &Row| row.outcome.as_ref().err().map_or(Cell::default(), &cell))
 }
 
 fn reasons(prediction: &Prediction) -> Cell {

@@ -14,7 +14,7 @@ use crate::table::{Cell, Column, Csv, Table};
 
 const CODES: [&str; 7] = ["MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"];
 
-pub(super) struct Isic<W: Write> {
+pub(super) struct IsicSink<W: Write> {
     csv: Csv<W>,
     table: Table<'static, Row>,
 }
@@ -25,7 +25,7 @@ struct Row {
     scores: Vec<f32>,
 }
 
-impl<W: Write> Isic<W> {
+impl<W: Write> IsicSink<W> {
     pub(super) fn new(spec: &ModelSpec, out: W) -> Result<Self, String> {
         let mut columns = vec![Column::csv_only("image", |row: &Row| row.image.clone())];
         for code in CODES {
@@ -37,15 +37,15 @@ impl<W: Write> Isic<W> {
     }
 }
 
-impl<W: Write> Sink for Isic<W> {
-    fn push(&mut self, record: &Record<'_>) -> io::Result<()> {
+impl<W: Write> Sink for IsicSink<W> {
+    fn push(&mut self, record: Record<'_>) -> io::Result<()> {
         // A submission has no row for a failure; the caller has reported it.
-        let Ok(prediction) = &record.outcome else {
+        let Ok(prediction) = record.outcome else {
             return Ok(());
         };
         let name = record.subject.name();
         let image = Path::new(name).file_stem().map_or(name.into(), |stem| stem.to_string_lossy());
-        self.csv.write(&self.table, &Row { image: image.into_owned(), scores: prediction.scores.clone() })
+        self.csv.write(&self.table, &Row { image: image.into_owned(), scores: prediction.scores })
     }
 
     fn finish(&mut self) -> io::Result<()> {

@@ -2,7 +2,15 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize;
+
 use super::{Record, Sink};
+
+/// One document on several lines, for people too.
+pub(crate) fn write_indented(mut out: &mut dyn Write, document: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut out, document)?;
+    writeln!(out)
+}
 
 pub(super) struct Array<W> {
     out: W,
@@ -16,10 +24,10 @@ impl<W: Write> Array<W> {
 }
 
 impl<W: Write> Sink for Array<W> {
-    fn push(&mut self, record: &Record<'_>) -> io::Result<()> {
+    fn push(&mut self, record: Record<'_>) -> io::Result<()> {
         self.out.write_all(if self.empty { b"[\n" } else { b",\n" })?;
         self.empty = false;
-        Ok(serde_json::to_writer(&mut self.out, record)?)
+        Ok(serde_json::to_writer(&mut self.out, &record)?)
     }
 
     fn finish(&mut self) -> io::Result<()> {
@@ -40,9 +48,9 @@ impl<W: Write> Lines<W> {
 }
 
 impl<W: Write> Sink for Lines<W> {
-    fn push(&mut self, record: &Record<'_>) -> io::Result<()> {
+    fn push(&mut self, record: Record<'_>) -> io::Result<()> {
         self.line.clear();
-        serde_json::to_writer(&mut self.line, record)?;
+        serde_json::to_writer(&mut self.line, &record)?;
         self.line.push(b'\n');
         // In one piece, so that the last line is whole whenever the run ends.
         self.out.write_all(&self.line)?;

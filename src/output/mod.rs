@@ -1,6 +1,4 @@
 //! The results of `classify` as text: the formats, and one small file for each.
-//!
-//! A new format is a variant of [`Format`], a line of [`sink`] and a file with its [`Sink`].
 
 mod answer;
 mod csv;
@@ -18,10 +16,14 @@ use skinclf::ModelSpec;
 use crate::process::terminal::Look;
 
 pub(crate) use answer::ModelId;
+pub(crate) use json::write_indented;
 pub(crate) use record::{Failure, Heatmap, Outcome, Record, Subject};
 pub(crate) use table::{NOTICE, percent};
 
 /// How results are printed. The comments are the help of `--format`.
+///
+/// A new format is a file with its [`Sink`], and in this file a variant, what the methods below say of it, and a line of
+/// [`sink`]. A format for people ends with the [`NOTICE`]. The snapshots of the help follow, and the list in `README.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// For reading; the layout may change
@@ -37,20 +39,39 @@ pub(crate) enum Format {
 }
 
 impl Format {
+    /// As `--format` takes it.
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
     /// Whether each result is shown as soon as it is there, also in a file. All others are whole or not there.
     pub(crate) fn streams(self) -> bool {
-        self == Self::Jsonl
+        match self {
+            Self::Jsonl => true,
+            Self::Table | Self::Json | Self::Csv | Self::Isic => false,
+        }
     }
 
     /// Whether an image that was not classified gets a row.
     pub(crate) fn has_failures(self) -> bool {
-        self != Self::Isic
+        match self {
+            Self::Table | Self::Json | Self::Jsonl | Self::Csv => true,
+            Self::Isic => false,
+        }
+    }
+
+    /// Whether `--top-k` can list further classes of an image. It cannot where each class has a column.
+    pub(crate) fn ranks_classes(self) -> bool {
+        match self {
+            Self::Table | Self::Json | Self::Jsonl => true,
+            Self::Csv | Self::Isic => false,
+        }
     }
 }
 
 /// Writes results one after the other; holds at most a bounded number of them.
 pub(crate) trait Sink {
-    fn push(&mut self, record: &Record<'_>) -> io::Result<()>;
+    fn push(&mut self, record: Record<'_>) -> io::Result<()>;
     /// Writes what is left. To be called once, after the last result.
     fn finish(&mut self) -> io::Result<()>;
 }
@@ -66,10 +87,10 @@ pub(crate) fn sink<'w>(
     out: Box<dyn Write + 'w>,
 ) -> Result<Box<dyn Sink + 'w>, String> {
     Ok(match format {
-        Format::Table => Box::new(table::Table::new(spec, out, look)),
+        Format::Table => Box::new(table::TableSink::new(spec, out, look)),
         Format::Json => Box::new(json::Array::new(out)),
         Format::Jsonl => Box::new(json::Lines::new(out)),
-        Format::Csv => Box::new(csv::Csv::new(spec, out)),
-        Format::Isic => Box::new(isic::Isic::new(spec, out)?),
+        Format::Csv => Box::new(csv::CsvSink::new(spec, out)),
+        Format::Isic => Box::new(isic::IsicSink::new(spec, out)?),
     })
 }

@@ -7,8 +7,7 @@ use skinclf::{Decision, Group, ModelSpec, Prediction};
 use super::{Record, Sink};
 use crate::process::Wrapping;
 use crate::process::terminal::{Look, printable};
-use crate::table;
-use crate::table::{Cell, Column, Kind, Tone};
+use crate::table::{Cell, Column, Kind, Table, Tone};
 
 pub(crate) const NOTICE: &str =
     "Research software, not a medical device: this is not a diagnosis. See a doctor about a skin change.";
@@ -26,7 +25,7 @@ struct Row {
     malignant: Cell,
 }
 
-pub(super) struct Table<'s, W: Write> {
+pub(super) struct TableSink<'s, W: Write> {
     spec: &'s ModelSpec,
     out: Wrapping<W>,
     look: Look,
@@ -40,7 +39,7 @@ pub(super) struct Table<'s, W: Write> {
     with_scores: bool,
 }
 
-impl<'s, W: Write> Table<'s, W> {
+impl<'s, W: Write> TableSink<'s, W> {
     pub(super) fn new(spec: &'s ModelSpec, out: W, look: Look) -> Self {
         Self {
             spec,
@@ -56,9 +55,9 @@ impl<'s, W: Write> Table<'s, W> {
     }
 
     /// One row per listed class.
-    fn add_rows(&mut self, name: String, record: &Record<'_>, prediction: &Prediction) {
+    fn add_rows(&mut self, name: String, top_k: Option<usize>, prediction: &Prediction) {
         let spec = self.spec;
-        let listed = prediction.ranked().into_iter().take(record.top_k.unwrap_or(1));
+        let listed = prediction.ranked().into_iter().take(top_k.unwrap_or(1));
         let usable = prediction.is_usable();
         let beaten = prediction.probabilities[prediction.most_probable] > prediction.confidence();
         self.any_beaten |= beaten;
@@ -110,17 +109,17 @@ impl<'s, W: Write> Table<'s, W> {
         ];
         let score = self.with_scores.then(|| Column::figure("score", |row: &Row| row.score.clone()));
         let malignant = Column::figure("malignant", |row: &Row| row.malignant.clone());
-        let table = table::Table::new(columns.into_iter().chain(score).chain([malignant]));
+        let table = Table::new(columns.into_iter().chain(score).chain([malignant]));
         writeln!(self.out, "{}", table.terminal(self.look, &rows))
     }
 }
 
-impl<W: Write> Sink for Table<'_, W> {
-    fn push(&mut self, record: &Record<'_>) -> io::Result<()> {
+impl<W: Write> Sink for TableSink<'_, W> {
+    fn push(&mut self, record: Record<'_>) -> io::Result<()> {
         self.with_scores = record.top_k.is_some() && self.spec.decision == Decision::BalancedArgmax;
         let name = printable(record.subject.name());
         match &record.outcome {
-            Ok(prediction) => self.add_rows(name, record, prediction),
+            Ok(prediction) => self.add_rows(name, record.top_k, prediction),
             Err(failure) => {
                 let message = printable(&format!("error: {}", failure.message));
                 let class = Cell::from(message).tone(Tone::Doubtful);

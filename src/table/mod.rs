@@ -14,13 +14,13 @@ pub(crate) use self::markdown::{escaped, list};
 /// What a column holds: it decides the alignment, and how the column becomes narrower on a narrow terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Such as that of a file: cut in the middle.
+    /// A name, such as that of a file: cut in the middle.
     Name,
-    /// Broken at words.
+    /// Text that is broken at words.
     Text,
     /// Numbers and words that stay whole.
     Figure,
-    /// The same under a title that may be broken anywhere.
+    /// Numbers below a title that may be broken anywhere.
     Count,
 }
 
@@ -35,7 +35,7 @@ impl Kind {
 pub(crate) enum Tone {
     #[default]
     Plain,
-    /// Of all rows together.
+    /// A row of totals.
     Total,
     /// Figures that should not be relied on.
     Warned,

@@ -14,7 +14,7 @@ use crate::process::terminal::Look;
 const LEAST_NAME: usize = 16;
 const LEAST_TEXT: usize = 14;
 
-/// The same for a title that is broken.
+/// The lines of a broken title are not made narrower than this.
 const LEAST_TITLE: usize = 3;
 
 /// A table with its rows, drawn by its `Display`.
@@ -61,7 +61,7 @@ impl Cell {
         if matches!(self.tone, Tone::Plain | Tone::Failed) { self.tone(tone) } else { self }
     }
 
-    /// Columns of its widest line.
+    /// Of the widest line, in columns of the terminal.
     fn width(&self) -> usize {
         self.text.lines().chain(self.note.as_deref()).map(str::width).max().unwrap_or(0)
     }

@@ -81,7 +81,7 @@ fn pictures_of_the_run_are_never_replaced() {
     for args in [[path("own"), path("own")], [path("own/../own"), path("own/a.png")]] {
         let ran = run(["classify", "--heatmap", &args[0], &args[1]]);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(4), ""));
-        assert!(ran.stderr.contains("name another folder"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("choose another folder"), "{}", ran.stderr);
     }
     let named = std::fs::read_to_string("Cargo.toml").expect("text");
     std::fs::create_dir(path("within")).expect("a folder");
@@ -96,7 +96,7 @@ fn pictures_of_the_run_are_never_replaced() {
     let args = ["classify", "-f", "jsonl", "--files-from", "-", "--heatmap", &path("own")];
     let ran = run_with_input(args, path("own/a.png").as_bytes());
     assert_eq!(ran.code, Some(4));
-    assert!(ran.stderr.contains("name another folder"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("choose another folder"), "{}", ran.stderr);
     assert_eq!(std::fs::read(path("own/a.png")).expect("a file"), before);
 }
 

@@ -96,7 +96,8 @@ medium,50,5,VALID,Total,,204,4,21,22.8,23.4,44,,17.9,0.4,46,40.8,0.8,status_503=
     assert_eq!(csv, expected);
     let markdown = bench(&["--from", FIXTURE, "--format", "markdown"]).stdout;
     assert!(
-        markdown.contains("| Total | 204 | 4 | 21.0 | 22.8 | 23.4 | 44.0 | - | 17.9 | 0.40 | 46.0 | 40.8 |"),
+        markdown
+            .contains("| **Total** | 204 | 4 | 21.0 | 22.8 | 23.4 | 44.0 | - | 17.9 | 0.40 | 46.0 | 40.8 |"),
         "{markdown}"
     );
     assert!(markdown.contains("**VALID**: The server was the bottleneck."), "{markdown}");

@@ -9,12 +9,12 @@ use anyhow::Context as _;
 use bytesize::ByteSize;
 use skinclf::bounded;
 
-use self::measure::{Measured, Work, measure};
+use self::measure::{Work, measure};
+use self::report::{BenchImage, LocalBenchmark};
 use super::environment::Environment;
-use crate::cli::{BenchArgs, BenchFormat};
+use crate::cli::BenchArgs;
 use crate::destination::Destination;
 use crate::output::ModelId;
-use crate::process::terminal::Look;
 use crate::process::{Exit, interrupt, terminal};
 
 /// 600x450, like the images of HAM10000.
@@ -22,26 +22,6 @@ const DEFAULT_IMAGE: &[u8] = include_bytes!("../../../samples/lesion-1.jpg");
 
 /// Limit for the file of `--image`.
 const MAX_IMAGE: ByteSize = ByteSize::mib(256);
-
-/// As `--format json` writes it.
-#[derive(serde::Serialize)]
-struct LocalBenchmark<'a> {
-    /// Whether runs are missing or the last one is shorter than planned.
-    interrupted: bool,
-    runs: Vec<Measured>,
-    image: BenchImage,
-    warmup: usize,
-    environment: Environment,
-    model: ModelId<'a>,
-}
-
-#[derive(serde::Serialize)]
-struct BenchImage {
-    name: String,
-    bytes: usize,
-    width: u32,
-    height: u32,
-}
 
 pub(super) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     let (name, bytes) = match &args.image {
@@ -86,23 +66,6 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
         environment: Environment::of(Some(&classifier)),
         model: ModelId::from(classifier.spec()),
     };
-    write(args.format, &benchmark, destination)?;
+    report::write(args.format, &benchmark, destination)?;
     Ok(if benchmark.interrupted { Exit::Interrupted } else { Exit::Done })
-}
-
-fn write(
-    format: BenchFormat,
-    benchmark: &LocalBenchmark<'_>,
-    destination: Destination,
-) -> anyhow::Result<()> {
-    let is_terminal = destination.is_terminal();
-    destination.fill(|mut out| match format {
-        BenchFormat::Table => report::write_table(out, benchmark, Look::of_output(is_terminal)),
-        BenchFormat::Json => {
-            serde_json::to_writer_pretty(&mut out, benchmark)?;
-            writeln!(out)
-        }
-        BenchFormat::Csv => report::write_csv(out, benchmark),
-        BenchFormat::Markdown => report::write_markdown(out, benchmark),
-    })
 }

@@ -1,14 +1,51 @@
-//! The figures as tables for a terminal, as Markdown and as CSV, with the same columns.
+//! The figures as JSON, and as tables for a terminal, as Markdown and as CSV, with the same columns.
 
 use std::io::{self, Write};
 
 use skinclf::stats::Summary;
 
-use super::LocalBenchmark;
 use super::measure::Measured;
+use crate::bench::environment::Environment;
 use crate::bench::words::counted;
+use crate::cli::BenchFormat;
+use crate::destination::Destination;
+use crate::output::{self, ModelId};
 use crate::process::terminal::Look;
-use crate::table::{Cell, Column, Csv, Table, Tone};
+use crate::table::{Cell, Column, Csv, Table, Tone, escaped};
+
+/// As `--format json` writes it.
+#[derive(serde::Serialize)]
+pub(super) struct LocalBenchmark<'a> {
+    /// Whether runs are missing or the last one is shorter than planned.
+    pub(super) interrupted: bool,
+    pub(super) runs: Vec<Measured>,
+    pub(super) image: BenchImage,
+    pub(super) warmup: usize,
+    pub(super) environment: Environment,
+    pub(super) model: ModelId<'a>,
+}
+
+#[derive(serde::Serialize)]
+pub(super) struct BenchImage {
+    pub(super) name: String,
+    pub(super) bytes: usize,
+    pub(super) width: u32,
+    pub(super) height: u32,
+}
+
+pub(super) fn write(
+    format: BenchFormat,
+    benchmark: &LocalBenchmark<'_>,
+    destination: Destination,
+) -> anyhow::Result<()> {
+    let is_terminal = destination.is_terminal();
+    destination.fill(|out| match format {
+        BenchFormat::Table => write_table(out, benchmark, Look::of_output(is_terminal)),
+        BenchFormat::Json => output::write_indented(out, benchmark),
+        BenchFormat::Csv => write_csv(out, benchmark),
+        BenchFormat::Markdown => write_markdown(out, benchmark),
+    })
+}
 
 struct Row<'a> {
     measured: &'a Measured,
@@ -49,7 +86,7 @@ fn rows(measured: &Measured) -> impl Iterator<Item = Row<'_>> {
     measured.stages.named().into_iter().map(move |(stage, summary)| Row { measured, stage, summary })
 }
 
-pub(super) fn write_table(out: &mut dyn Write, benchmark: &LocalBenchmark<'_>, look: Look) -> io::Result<()> {
+fn write_table(out: &mut dyn Write, benchmark: &LocalBenchmark<'_>, look: Look) -> io::Result<()> {
     let mut out = look.wrapping(out);
     writeln!(out, "{}\n{}", benchmark.environment.line(), method(benchmark))?;
     for measured in &benchmark.runs {
@@ -59,8 +96,9 @@ pub(super) fn write_table(out: &mut dyn Write, benchmark: &LocalBenchmark<'_>, l
     out.flush()
 }
 
-pub(super) fn write_markdown(out: &mut dyn Write, benchmark: &LocalBenchmark<'_>) -> io::Result<()> {
-    writeln!(out, "{}\n\n{}", benchmark.environment.line(), method(benchmark))?;
+fn write_markdown(out: &mut dyn Write, benchmark: &LocalBenchmark<'_>) -> io::Result<()> {
+    let [environment, method] = [benchmark.environment.line(), method(benchmark)].map(|line| escaped(&line));
+    writeln!(out, "{environment}\n\n{method}")?;
     for measured in &benchmark.runs {
         writeln!(out, "\n{}\n", headline(measured))?;
         columns().markdown(out, &rows(measured).collect::<Vec<_>>())?;
@@ -68,7 +106,7 @@ pub(super) fn write_markdown(out: &mut dyn Write, benchmark: &LocalBenchmark<'_>
     Ok(())
 }
 
-pub(super) fn write_csv(out: &mut dyn Write, benchmark: &LocalBenchmark<'_>) -> io::Result<()> {
+fn write_csv(out: &mut dyn Write, benchmark: &LocalBenchmark<'_>) -> io::Result<()> {
     columns().csv(Csv::new(out), &benchmark.runs.iter().flat_map(rows).collect::<Vec<_>>())
 }
 

@@ -46,7 +46,7 @@ impl Labels {
         let name = || format!("--truth {}", path.display());
         let file = inputs::open(path).and_then(|file| Ok(bounded::read(file, 0, LARGEST.as_u64())?));
         let file = file.map_err(|error| match error.kind() {
-            ErrorKind::FileTooLarge => anyhow!("{error}; name a CSV file with a row for each image"),
+            ErrorKind::FileTooLarge => anyhow!("{error}; expected a CSV file with one row per image"),
             _ => anyhow!(error).context("cannot be read"),
         });
         Self::parse(&*file.with_context(name)?, spec).with_context(name)
@@ -79,7 +79,7 @@ impl Labels {
             let image = row.get(columns.image).unwrap_or_default();
             let stem = stem(image);
             if stem.is_empty() {
-                bail!("line {line}: the name of the image is missing");
+                bail!("line {line}: the image name is missing");
             }
             if let Some(other) = labels.by_stem.get_mut(stem) {
                 label.refuse_difference(other, image).with_context(|| format!("line {line}"))?;
@@ -209,10 +209,10 @@ impl Columns {
                 Ok(0.0) => {}
                 Ok(1.0) => {
                     if let Some(other) = found.replace(code) {
-                        bail!("both {other} and {code} are 1; one class is needed");
+                        bail!("both {other} and {code} are 1; expected one class per image");
                     }
                 }
-                _ => bail!("{} is {value:?}; 0 or 1 is needed", code.to_uppercase()),
+                _ => bail!("{} is {value:?}; expected 0 or 1", code.to_uppercase()),
             }
         }
         let is_one = |column: usize| row.get(column).is_some_and(|value| value.parse::<f64>() == Ok(1.0));
@@ -312,7 +312,7 @@ mod tests {
                 "line 3: y/a.jpg is labelled nv here and mel in an earlier row",
             ),
             ("image,dx\nx/a.jpg,mel\ny/a.jpg,nv\n", "folder and extension are ignored"),
-            ("image,dx\n,mel\n", "line 2: the name of the image is missing"),
+            ("image,dx\n,mel\n", "line 2: the image name is missing"),
             ("image;dx\na;mel\n", "columns are separated by commas"),
             ("", "is empty"),
             ("image,dx\na\n", "line: 2"),

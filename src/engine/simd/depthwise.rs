@@ -180,7 +180,6 @@ impl Groups {
     }
 }
 
-/// A row of one plane.
 struct Pixels<'a, S: Simd> {
     isa: S,
     inputs: [&'a [f32]; 3],

@@ -110,7 +110,7 @@ impl Weights {
     }
 }
 
-/// [`Layout`] in numbers.
+/// A [`Layout`] as distances between values.
 #[derive(Debug, Clone, Copy)]
 struct Steps {
     row: usize,

@@ -34,7 +34,7 @@ impl Clamp {
     pub(crate) const NONE: Self = Self { lo: f32::NEG_INFINITY, hi: f32::INFINITY };
 }
 
-/// An instruction set that this CPU has.
+/// An instruction set that this CPU has: the variants hold the proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Isa {
     #[cfg(target_arch = "x86_64")]
@@ -100,7 +100,6 @@ impl Isa {
         }
     }
 
-    /// Values of a vector.
     pub(crate) fn lanes(self) -> usize {
         fn of<S: Simd>(_: S) -> usize {
             S::LANES
@@ -153,7 +152,7 @@ trait Kernel {
 /// The vector operations of one instruction set. All methods are `#[inline(always)]`, for the same
 /// reason as [`Kernel::run`].
 trait Simd: Copy {
-    /// `LANES` values.
+    /// A vector of `LANES` values.
     type V: Copy;
     const LANES: usize;
     /// Rows of the matmul tile that is 1, 2 or 3 vectors wide: as many as the registers hold

@@ -19,6 +19,7 @@ pub(super) use self::live::Live;
 use super::result::{Comparison, LoadTest};
 use crate::cli::{BenchArgs, BenchFormat};
 use crate::destination::Destination;
+use crate::output;
 use crate::process::terminal::Look;
 
 pub(super) struct Outputs {
@@ -66,12 +67,9 @@ impl Outputs {
 
     fn write_figures(self, test: &LoadTest) -> anyhow::Result<()> {
         let is_terminal = self.figures.is_terminal();
-        self.figures.fill(|mut out| match self.format {
+        self.figures.fill(|out| match self.format {
             BenchFormat::Table => tables::write_terminal(out, test, Look::of_output(is_terminal)),
-            BenchFormat::Json => {
-                serde_json::to_writer_pretty(&mut out, test)?;
-                writeln!(out)
-            }
+            BenchFormat::Json => output::write_indented(out, test),
             BenchFormat::Csv => tables::write_csv(out, test),
             BenchFormat::Markdown => tables::write_markdown(out, test),
         })
@@ -79,12 +77,9 @@ impl Outputs {
 
     fn write_comparison(self, comparison: &Comparison) -> anyhow::Result<()> {
         let is_terminal = self.figures.is_terminal();
-        self.figures.fill(|mut out| match self.format {
+        self.figures.fill(|out| match self.format {
             BenchFormat::Table => comparison::write_terminal(out, comparison, Look::of_output(is_terminal)),
-            BenchFormat::Json => {
-                serde_json::to_writer_pretty(&mut out, comparison)?;
-                writeln!(out)
-            }
+            BenchFormat::Json => output::write_indented(out, comparison),
             BenchFormat::Csv => comparison::write_csv(out, comparison),
             BenchFormat::Markdown => comparison::write_markdown(out, comparison),
         })

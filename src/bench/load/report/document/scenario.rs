@@ -6,13 +6,12 @@ use crate::bench::load::report::columns::rows;
 use crate::bench::load::report::{figures, words};
 use crate::bench::load::result::{Endpoint, Load, Run, Scenario, notation};
 use crate::bench::words::counted;
-use crate::table::{Cell, Column, Table, escaped};
+use crate::table::{Cell, Column, Table, Tone, escaped};
 
 /// Columns and titles are those of the example that the document follows; times in ms.
 fn columns<'a>() -> Table<'a, Endpoint> {
-    let name = |e: &Endpoint| if e.is_total() { format!("**{}**", e.name) } else { e.name.clone() };
     Table::new([
-        Column::name("Endpoint", name),
+        Column::name("Endpoint", |e: &Endpoint| e.name.clone()),
         Column::figure("Requests", |e: &Endpoint| Cell::number(e.requests)),
         Column::figure("Failures", |e: &Endpoint| Cell::number(e.failures)),
         Column::figure("Median (ms)", |e: &Endpoint| figures::ms(e.median_ms)),
@@ -21,6 +20,7 @@ fn columns<'a>() -> Table<'a, Endpoint> {
         Column::figure("Avg (ms)", |e: &Endpoint| figures::ms(e.average_ms)),
         Column::figure("RPS", |e: &Endpoint| figures::rate(e.rps)),
     ])
+    .tone(|e| if e.is_total() { Tone::Total } else { Tone::Plain })
 }
 
 pub(super) fn write(out: &mut dyn Write, number: usize, run: &Run) -> io::Result<()> {
