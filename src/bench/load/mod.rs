@@ -27,7 +27,7 @@ use tokio::sync::watch;
 use self::generate::{ApiKeys, Check, Progress, Setting};
 use self::judge::Circumstances;
 use self::plan::Planned;
-use self::record::{Recorded, Server};
+use self::record::Server;
 use self::report::{Live, Outputs};
 use self::result::{Endpoint, LoadTest, Run};
 use super::environment::Environment;
@@ -126,15 +126,13 @@ async fn run_all(
             Progress::Second(second) => live.update(second),
             Progress::Warning(text) => live.warn(text),
         };
-        let Recorded { mut run, tails } = generate::run(setting, planned, stopped.clone(), &show).await?;
+        let measured = generate::run(setting, planned, stopped.clone(), &show).await?;
         let circumstances = Circumstances {
-            tails,
             cores,
             has_whole_machine: cores.is_some() && procfs::machine_cpus() == cores,
             met_other_model: setting.check.as_ref().is_some_and(|check| check.met_other_model()),
         };
-        judge::judge(&mut run, &circumstances, conditions);
-        runs.push(run);
+        runs.push(judge::judge(measured, &circumstances, conditions));
         if interrupt::requested() {
             break;
         }

@@ -35,10 +35,10 @@ mod tests {
 
     fn run(users: usize, good_per_s: f64, verdict: Verdict) -> Run {
         let load = Load::Closed { users, spawn_rate: 50.0, think_s: [1.0, 3.0] };
-        let mut run = Run { verdict, ..fixture::run() };
-        run.plan.load = load;
-        run.steady_state.as_mut().expect("a steady state").endpoints.total.rps = good_per_s;
-        run
+        let mut measured = fixture::measured();
+        measured.plan.load = load;
+        fixture::steady_total(&mut measured).rps = good_per_s;
+        Run { measured, verdict, ..fixture::run() }
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! `--fail-if`: figures that must not be beyond a limit.
 
-use crate::bench::load::result::{Endpoint, Run, Threshold};
+use crate::bench::load::result::{Endpoint, Measured, Threshold};
 use crate::cli::{Condition, Figure};
 
 /// Judges the steady state of a run, as its verdict does. A figure that is not known may be beyond the limit, so that it
 /// misses it.
-pub(crate) fn threshold(condition: &Condition, run: &Run) -> Threshold {
+pub(crate) fn threshold(condition: &Condition, run: &Measured) -> Threshold {
     let endpoint = run.steady_endpoint(condition.endpoint());
     let measured = endpoint.and_then(|endpoint| value(condition.figure(), endpoint));
     Threshold::new(condition, measured, measured.is_none_or(|value| condition.holds(value)))
@@ -31,14 +31,14 @@ mod tests {
     use super::*;
     use crate::bench::load::result::fixture;
 
-    fn judged(condition: &str, run: &Run) -> (Option<f64>, bool) {
+    fn judged(condition: &str, run: &Measured) -> (Option<f64>, bool) {
         let threshold = threshold(&condition.parse().expect(condition), run);
         (threshold.measured, threshold.missed)
     }
 
     #[test]
     fn every_figure_of_the_table_has_its_name() {
-        let mut run = fixture::run();
+        let mut run = fixture::measured();
         let total = &mut run.steady_state.as_mut().expect("a steady state").endpoints.total;
         (total.median_ms, total.p90_ms, total.p95_ms) = (Some(50.0), Some(90.0), Some(95.0));
         (total.p99_ms, total.p999_ms, total.average_ms) = (Some(99.0), Some(99.9), Some(40.0));
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn the_steady_state_is_judged_as_the_verdict_judges_it() {
-        let mut run = fixture::run();
+        let mut run = fixture::measured();
         // Slow and failing while users were being started only.
         run.endpoints.total.p95_ms = Some(900.0);
         run.endpoints.total.failures = 100;
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_condition_on_an_endpoint_judges_that_alone() {
-        let mut run = fixture::run();
+        let mut run = fixture::measured();
         assert_eq!(judged("predict:p95>23.4ms", &run), (Some(23.5), true));
         assert_eq!(judged("health:rps<8", &run), (Some(8.0), false));
         assert_eq!(judged("docs:rps<8", &run), (None, true));

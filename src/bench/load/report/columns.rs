@@ -35,7 +35,7 @@ pub(super) fn endpoints<'a>() -> Table<'a, Endpoint> {
 /// Of an endpoint and its run, for CSV files.
 pub(super) fn endpoints_of_runs<'a>() -> Table<'a, (&'a Run, &'a Endpoint)> {
     let run = [
-        Column::csv_only("run", Run::name),
+        Column::csv_only("run", |r: &Run| r.name()),
         Column::csv_only("users", |r: &Run| Cell::number(r.plan.users())),
         Column::csv_only("duration_s", |r: &Run| Cell::number(r.plan.duration_s)),
         Column::csv_only("verdict", |r: &Run| words::word(r.verdict)),
@@ -50,7 +50,7 @@ pub(super) fn endpoints_of_runs<'a>() -> Table<'a, (&'a Run, &'a Endpoint)> {
 /// Of a run, all endpoints together, as [`OF_RUNS`] says; times in ms.
 pub(super) fn runs<'a>() -> Table<'a, Run> {
     Table::new([
-        Column::name("run", Run::name),
+        Column::name("run", |r: &Run| r.name()),
         Column::figure("users", |r: &Run| Cell::number(r.plan.users())).spare(5),
         Column::figure("requests", |r: &Run| of_total(r, |t| Cell::number(t.requests))).spare(2),
         Column::figure("failures", |r: &Run| of_total(r, |t| Cell::number(t.failures))).spare(4),

@@ -132,7 +132,8 @@ mod tests {
     fn compared(runs: &[Compared]) -> Comparison {
         let environment = fixture::load_test().environment;
         let changed = |(name, _, change): &Compared| {
-            let mut run = Run { scenario: Scenario::Named((*name).to_owned()), ..fixture::run() };
+            let mut run = fixture::run();
+            run.measured.scenario = Scenario::Named((*name).to_owned());
             change(&mut run);
             run
         };
@@ -144,7 +145,8 @@ mod tests {
     }
 
     fn figures(run: &mut Run, rps: f64, average_ms: f64) {
-        (steady_total(run).rps, steady_total(run).average_ms) = (rps, Some(average_ms));
+        (steady_total(&mut run.measured).rps, steady_total(&mut run.measured).average_ms) =
+            (rps, Some(average_ms));
     }
 
     #[test]
@@ -165,7 +167,8 @@ mod tests {
 
     #[test]
     fn nothing_is_compared_with_a_run_without_answers() {
-        let comparison = compared(&[("none", 1, |run| steady_total(run).rps = 0.0), ("some", 2, |_| {})]);
+        let comparison =
+            compared(&[("none", 1, |run| steady_total(&mut run.measured).rps = 0.0), ("some", 2, |_| {})]);
         let row = &comparison.rows[1];
         assert_eq!((row.improvement, row.efficiency), (None, None));
         assert!(compared(&[]).rows.is_empty());
@@ -180,10 +183,10 @@ mod tests {
             (|run| run.verdict = Verdict::TooShort, "TOO-SHORT: "),
             (|run| run.verdict = Verdict::Failed, "FAILED: nothing was answered."),
             (
-                |run| (run.verdict, steady_total(run).failures) = (Verdict::Failed, 100),
+                |run| (run.verdict, steady_total(&mut run.measured).failures) = (Verdict::Failed, 100),
                 "more than 1 % of the requests failed",
             ),
-            (|run| run.interrupted = true, "Interrupted before"),
+            (|run| run.measured.interrupted = true, "Interrupted before"),
         ] {
             let warnings = compared(&[("one", 1, |_| {}), ("two", 2, change)]).warnings;
             let [warning] = &warnings[..] else { panic!("{wanted}: {warnings:?}") };

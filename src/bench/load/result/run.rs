@@ -4,8 +4,10 @@
 //! back. A figure is `None` where it has too few samples (the rule of `skinclf::stats`).
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct as _;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::cli::Condition;
 
@@ -15,8 +17,20 @@ pub(crate) const PREDICT: &str = "/predict";
 /// The name of [`Endpoints::total`].
 pub(crate) const TOTAL: &str = "Total";
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// A run: what was measured, and what that means.
+#[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Run {
+    #[serde(flatten)]
+    pub(crate) measured: Measured,
+    pub(crate) verdict: Verdict,
+    pub(crate) verdict_reasons: Vec<String>,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) thresholds: Vec<Threshold>,
+}
+
+/// A run before it is judged.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Measured {
     pub(crate) scenario: Scenario,
     pub(crate) purpose: Option<String>,
     pub(crate) plan: Plan,
@@ -28,9 +42,6 @@ pub(crate) struct Run {
     pub(crate) ramp_up: Option<Phase>,
     /// From the last user's start to the planned end; absent where the run ended before.
     pub(crate) steady_state: Option<Phase>,
-    pub(crate) verdict: Verdict,
-    pub(crate) verdict_reasons: Vec<String>,
-    pub(crate) findings: Vec<Finding>,
     pub(crate) failure_times: Vec<FailureTimes>,
     pub(crate) series: Vec<Second>,
     /// Where the time of `/predict` goes in the steady state; empty without `Server-Timing`.
@@ -42,7 +53,48 @@ pub(crate) struct Run {
     pub(crate) generator: Generator,
     /// Open loop only.
     pub(crate) starts: Option<Starts>,
-    pub(crate) thresholds: Vec<Threshold>,
+    /// Not saved: the verdict on them is.
+    #[serde(skip)]
+    pub(crate) tails: Option<Tails>,
+}
+
+/// A run is read like its measurement.
+impl Deref for Run {
+    type Target = Measured;
+
+    fn deref(&self) -> &Measured {
+        &self.measured
+    }
+}
+
+/// In the order of `docs/load-schema.json`, where the verdict comes before the details.
+impl Serialize for Run {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Run", 22)?;
+        fields.serialize_field("scenario", &self.scenario)?;
+        fields.serialize_field("purpose", &self.purpose)?;
+        fields.serialize_field("plan", &self.plan)?;
+        fields.serialize_field("started_at", &self.started_at)?;
+        fields.serialize_field("elapsed_s", &self.elapsed_s)?;
+        fields.serialize_field("interrupted", &self.interrupted)?;
+        fields.serialize_field("endpoints", &self.endpoints)?;
+        fields.serialize_field("ramp_up", &self.ramp_up)?;
+        fields.serialize_field("steady_state", &self.steady_state)?;
+        fields.serialize_field("verdict", &self.verdict)?;
+        fields.serialize_field("verdict_reasons", &self.verdict_reasons)?;
+        fields.serialize_field("findings", &self.findings)?;
+        fields.serialize_field("failure_times", &self.failure_times)?;
+        fields.serialize_field("series", &self.series)?;
+        fields.serialize_field("stages", &self.stages)?;
+        fields.serialize_field("think_mean_s", &self.think_mean_s)?;
+        fields.serialize_field("stalls", &self.stalls)?;
+        fields.serialize_field("unfinished", &self.unfinished)?;
+        fields.serialize_field("targets", &self.targets)?;
+        fields.serialize_field("generator", &self.generator)?;
+        fields.serialize_field("starts", &self.starts)?;
+        fields.serialize_field("thresholds", &self.thresholds)?;
+        fields.end()
+    }
 }
 
 /// The written test that a run is of.
@@ -193,7 +245,7 @@ impl TryFrom<Vec<Endpoint>> for Endpoints {
 }
 
 impl Serialize for Endpoints {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.all())
     }
 }
@@ -301,7 +353,7 @@ pub(crate) struct Stall {
     pub(crate) length_s: f64,
 }
 
-/// The slowest latencies of the first and of the last third of a steady state. Not saved: the verdict on them is.
+/// The slowest latencies of the first and of the last third of a steady state.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Tails {
     pub(crate) p95_ms: [f64; 2],

@@ -25,7 +25,7 @@ pub(crate) struct LoadTest {
 
 impl LoadTest {
     pub(crate) fn run_names(&self) -> Vec<String> {
-        self.runs.iter().map(Run::name).collect()
+        self.runs.iter().map(|run| run.name()).collect()
     }
 
     fn append(&mut self, further: Self) {
@@ -126,7 +126,7 @@ fn read_one(file: &SavedFile) -> anyhow::Result<LoadTest> {
     let shown = file.path.display();
     ensure!(count == 1, "--compare {shown}: {}; compare files with one run each", counted(count, "run"));
     if let (Some(stem), Some(run)) = (file.path.file_stem(), test.runs.first_mut()) {
-        run.scenario = run.scenario.in_file(&stem.to_string_lossy());
+        run.measured.scenario = run.scenario.in_file(&stem.to_string_lossy());
     }
     // That of a sweep with one run, which is not about these runs.
     test.knee = None;

@@ -2,7 +2,7 @@
 
 use skinclf::stats;
 
-use super::run::{Run, Threshold};
+use super::run::{Measured, Threshold};
 use crate::bench::words::counted;
 use crate::cli::{Condition, Figure};
 
@@ -12,7 +12,7 @@ impl Threshold {
     }
 
     /// `measured 23.4 ms in the steady state`, or why nothing was.
-    pub(crate) fn outcome(&self, run: &Run) -> String {
+    pub(crate) fn outcome(&self, run: &Measured) -> String {
         let part =
             if run.steady_state.is_some() { "steady state" } else { "whole run, which has no steady state" };
         match (self.measured, &self.parsed) {
@@ -26,7 +26,7 @@ impl Threshold {
     }
 }
 
-fn why_unknown(condition: &Condition, run: &Run, part: &str) -> String {
+fn why_unknown(condition: &Condition, run: &Measured, part: &str) -> String {
     let bins = run.steady_endpoint(condition.endpoint()).into_iter().flat_map(|e| &e.histogram);
     let answers: u64 = bins.map(|bin| bin.count).sum();
     match samples_needed(condition.figure()) {

@@ -166,10 +166,8 @@ fn provisioning(test: &LoadTest) -> String {
 fn improvements(test: &LoadTest) -> Vec<String> {
     let mut sentences = Vec::new();
     if let Some(run) = most_loaded(test) {
-        let share = |name: &str, of: fn(&Stage) -> Option<f64>| {
-            run.stages.iter().find(|s| s.name == name).and_then(of).unwrap_or(0.0)
-        };
-        let queue = share("queue", |s| s.share_at_p99).max(share("queue", |s| s.share_at_p50));
+        let shares = run.stage("queue").map_or([None; 2], |stage| [stage.share_at_p50, stage.share_at_p99]);
+        let queue = shares.into_iter().flatten().fold(0.0, f64::max);
         if queue > LARGE {
             sentences.push(format!(
                 "Under the largest load up to {} of the time is waiting for a worker: more cores, more containers or a faster model shorten it.",
@@ -239,7 +237,7 @@ fn disturbed(run: &Run) -> Option<f64> {
 
 /// The run with the smallest share of waiting in a typical answer, and the share of inference in the same answer.
 fn without_waiting(test: &LoadTest) -> Option<(&Run, f64)> {
-    let share = |run: &Run, name| run.stages.iter().find(|s| s.name == name)?.share_at_p50;
+    let share = |run: &Run, name| run.stage(name)?.share_at_p50;
     let waiting = test.runs.iter().filter_map(|run| Some((run, share(run, "queue")?)));
     let (run, _) = waiting.min_by(|a, b| a.1.total_cmp(&b.1))?;
     Some((run, share(run, "inference")?))
