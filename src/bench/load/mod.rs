@@ -97,7 +97,9 @@ fn measure(args: &BenchArgs) -> anyhow::Result<Exit> {
 /// What clap cannot express: a condition on an endpoint that is never asked.
 fn refuse_contradictions(load: &LoadArgs) {
     let is_asked = |endpoint: &str| load.mix.0.iter().any(|(path, _)| path == endpoint);
-    if let Some(endpoint) = load.fail_if.iter().filter_map(Condition::endpoint).find(|e| !is_asked(e)) {
+    if let Some(endpoint) =
+        load.fail_if.iter().filter_map(|condition| condition.endpoint.as_deref()).find(|e| !is_asked(e))
+    {
         wrong_usage("bench", &format!("--fail-if has a condition on {endpoint}, which is not in --mix"));
     }
 }
@@ -152,8 +154,8 @@ fn report_missed(runs: &[Run]) {
 
 fn exit(runs: &[Run], conditions: &[Condition]) -> Exit {
     // Where a condition limits how many requests may fail, fewer are not a failure of the test.
-    let is_decided = |endpoint: &str| conditions.iter().any(|c| c.decides_failures_of(endpoint));
-    let has_failed = |endpoint: &Endpoint| endpoint.failures > 0 && !is_decided(&endpoint.name);
+    let is_limited = |endpoint: &str| conditions.iter().any(|c| judge::limits_failures(c, endpoint));
+    let has_failed = |endpoint: &Endpoint| endpoint.failures > 0 && !is_limited(&endpoint.name);
     let failed = |run: &Run| run.endpoints.total.requests == 0 || run.endpoints.each.iter().any(has_failed);
     if interrupt::requested() {
         Exit::Interrupted

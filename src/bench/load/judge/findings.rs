@@ -1,7 +1,7 @@
 //! What a run shows about the server, each with the numbers behind it.
 
 use super::Circumstances;
-use crate::bench::load::result::{Finding, Load, Measured, PREDICT, Stage, Verdict, mean};
+use crate::bench::load::result::{Finding, Load, Measured, PREDICT, Stage, Verdict, mean, notation};
 use crate::bench::words::{counted, were};
 
 /// Above this share of all cores, generator and server take time from each other.
@@ -83,19 +83,23 @@ fn cpu_cost(run: &Measured, cores: Option<usize>) -> Option<Finding> {
 fn littles_law(run: &Measured) -> Option<Finding> {
     let total = run.steady_total();
     let response_s = total.average_ms? / 1e3;
-    let good = total.rps;
+    let throughput = total.rps;
     let think_s = run.think_s().unwrap_or(0.0);
-    let product = good * (response_s + think_s);
-    let numbers =
-        [("throughput_per_s", good), ("response_s", response_s), ("think_s", think_s), ("users", product)];
+    let product = throughput * (response_s + think_s);
+    let numbers = [
+        ("throughput_per_s", throughput),
+        ("response_s", response_s),
+        ("think_s", think_s),
+        ("users", product),
+    ];
     let text = match run.plan.load {
         Load::Closed { users, .. } => format!(
-            "Little's law: X (R + Z) = {good:.1}/s ({response_s:.3} s + {think_s:.3} s) = {product:.1} for {}",
+            "Little's law: X (R + Z) = {throughput:.1}/s ({response_s:.3} s + {think_s:.3} s) = {product:.1} for {}",
             counted(users, "user")
         ),
         Load::Open { .. } => {
             format!(
-                "Little's law: X R = {good:.1}/s {response_s:.3} s = {product:.1} requests in flight on average"
+                "Little's law: X R = {throughput:.1}/s {response_s:.3} s = {product:.1} requests in flight on average"
             )
         }
     };
@@ -161,14 +165,13 @@ fn others(run: &Measured, cores: Option<usize>) -> Option<Finding> {
 
 fn failures(run: &Measured) -> Option<Finding> {
     let total = Some(&run.endpoints.total).filter(|total| total.failures > 0)?;
-    let kinds = total.failures_by_kind.iter().map(|(kind, count)| format!("{count} {kind}"));
     let share = total.failure_share();
     let text = format!(
         "{} of {} failed ({:.2} %): {}; the latencies are those of good answers and of timeouts",
         total.failures,
         counted(total.requests, "request"),
         share * 100.0,
-        kinds.collect::<Vec<_>>().join(", ")
+        notation::failures_by_kind(total)
     );
     Some(finding("failures", text, &[("failures", total.failures as f64), ("share", share)]))
 }

@@ -9,6 +9,7 @@ mod threshold;
 mod verdict;
 
 pub(crate) use self::knee::knee;
+pub(crate) use self::threshold::limits_failures;
 use super::result::{Measured, Run};
 use crate::cli::Condition;
 

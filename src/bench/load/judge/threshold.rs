@@ -1,14 +1,28 @@
 //! `--fail-if`: figures that must not be beyond a limit.
 
 use crate::bench::load::result::{Endpoint, Measured, Threshold};
-use crate::cli::{Condition, Figure};
+use crate::cli::{Condition, Direction, Figure};
 
 /// Judges the steady state of a run, as its verdict does. A figure that is not known may be beyond the limit, so that it
 /// misses it.
-pub(crate) fn threshold(condition: &Condition, run: &Measured) -> Threshold {
-    let endpoint = run.steady_endpoint(condition.endpoint());
-    let measured = endpoint.and_then(|endpoint| value(condition.figure(), endpoint));
-    Threshold::new(condition, measured, measured.is_none_or(|value| condition.holds(value)))
+pub(super) fn threshold(condition: &Condition, run: &Measured) -> Threshold {
+    let endpoint = run.steady_endpoint(condition.endpoint.as_deref());
+    let measured = endpoint.and_then(|endpoint| value(condition.figure, endpoint));
+    Threshold::new(condition, measured, measured.is_none_or(|value| holds(condition, value)))
+}
+
+fn holds(condition: &Condition, value: f64) -> bool {
+    match condition.direction {
+        Direction::Above => value > condition.limit,
+        Direction::Below => value < condition.limit,
+    }
+}
+
+/// Whether a condition limits how many requests to an endpoint may fail.
+pub(crate) fn limits_failures(condition: &Condition, endpoint: &str) -> bool {
+    condition.figure == Figure::Failures
+        && condition.direction == Direction::Above
+        && condition.endpoint.as_deref().is_none_or(|own| own == endpoint)
 }
 
 fn value(figure: Figure, endpoint: &Endpoint) -> Option<f64> {
@@ -22,7 +36,7 @@ fn value(figure: Figure, endpoint: &Endpoint) -> Option<f64> {
         Figure::Min => endpoint.min_ms,
         Figure::Max => endpoint.max_ms,
         Figure::Failures => (endpoint.requests > 0).then(|| endpoint.failure_share() * 100.0),
-        Figure::Rps => Some(endpoint.good_per_s()),
+        Figure::GoodPerS => Some(endpoint.good_per_s()),
     }
 }
 
@@ -88,5 +102,24 @@ mod tests {
         assert_eq!(judged("failures>1%", &run), (None, true));
         let unknown = threshold(&"failures>1%".parse().expect("a condition"), &run);
         assert_eq!(unknown.outcome(&run), "not known: there were no answers in the steady state");
+    }
+
+    #[test]
+    fn a_figure_at_its_limit_is_not_beyond_it() {
+        for (condition, held, not_held) in
+            [("p95>500ms", 500.1, 500.0), ("avg<20us", 0.019, 0.02), ("rps<100/s", 99.0, 100.0)]
+        {
+            let condition: Condition = condition.parse().expect(condition);
+            assert!(holds(&condition, held) && !holds(&condition, not_held), "{condition:?}");
+        }
+    }
+
+    #[test]
+    fn a_condition_on_failures_limits_those_of_its_endpoints_alone() {
+        let limits =
+            |condition: &str, endpoint: &str| limits_failures(&condition.parse().expect(condition), endpoint);
+        assert!(limits("failures>1%", "/predict") && limits("predict:failures>1%", "/predict"));
+        assert!(!limits("predict:failures>1%", "/health") && !limits("p95>1s", "/predict"));
+        assert!(!limits("failures<1%", "/predict"), "which allows any number of them");
     }
 }

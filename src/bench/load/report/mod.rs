@@ -13,13 +13,23 @@ mod page;
 mod tables;
 mod words;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
+
+use serde::Serialize;
 
 pub(super) use self::live::Live;
 use super::result::{Comparison, LoadTest};
 use crate::cli::{BenchArgs, BenchFormat};
 use crate::destination::Destination;
 use crate::process::terminal::Look;
+
+/// What `--format` prints: a load test, or the comparison of several.
+trait Printed: Serialize {
+    fn write_terminal(&self, out: &mut dyn Write, look: Look) -> io::Result<()>;
+    fn write_markdown(&self, out: &mut dyn Write) -> io::Result<()>;
+    fn write_csv(&self, out: &mut dyn Write) -> io::Result<()>;
+}
 
 pub(super) struct Outputs {
     format: BenchFormat,
@@ -61,32 +71,19 @@ impl Outputs {
     /// Writes the comparison; the runs that are compared are only in the reports.
     pub(super) fn write_compared(mut self, test: &LoadTest, comparison: &Comparison) -> anyhow::Result<()> {
         let files = self.write_files(test, Some(comparison));
-        files.and(self.write_comparison(comparison))
+        files.and(self.write_figures(comparison))
     }
 
-    fn write_figures(self, test: &LoadTest) -> anyhow::Result<()> {
+    fn write_figures(self, figures: &impl Printed) -> anyhow::Result<()> {
         let is_terminal = self.figures.is_terminal();
         self.figures.fill(|mut out| match self.format {
-            BenchFormat::Table => tables::write_terminal(out, test, Look::of_output(is_terminal)),
+            BenchFormat::Table => figures.write_terminal(out, Look::of_output(is_terminal)),
             BenchFormat::Json => {
-                serde_json::to_writer_pretty(&mut out, test)?;
+                serde_json::to_writer_pretty(&mut out, figures)?;
                 writeln!(out)
             }
-            BenchFormat::Csv => tables::write_csv(out, test),
-            BenchFormat::Markdown => tables::write_markdown(out, test),
-        })
-    }
-
-    fn write_comparison(self, comparison: &Comparison) -> anyhow::Result<()> {
-        let is_terminal = self.figures.is_terminal();
-        self.figures.fill(|mut out| match self.format {
-            BenchFormat::Table => comparison::write_terminal(out, comparison, Look::of_output(is_terminal)),
-            BenchFormat::Json => {
-                serde_json::to_writer_pretty(&mut out, comparison)?;
-                writeln!(out)
-            }
-            BenchFormat::Csv => comparison::write_csv(out, comparison),
-            BenchFormat::Markdown => comparison::write_markdown(out, comparison),
+            BenchFormat::Csv => figures.write_csv(out),
+            BenchFormat::Markdown => figures.write_markdown(out),
         })
     }
 

@@ -109,14 +109,14 @@ pub(super) fn knee(knee: &Knee) -> String {
     if !knee.reached {
         return format!(
             "Knee: not reached; among the runs with reliable figures, the one with most users has most good answers/s, {} with {users}{predicted}{left_out}.",
-            rate(knee.rps)
+            rate(knee.good_per_s)
         );
     }
     let gives = if knee.users == 1 { "gives" } else { "give" };
     format!(
         "Knee: {users} {gives} {} good answers/s, at least 95 % of the highest rate, {}{predicted}{left_out}.",
-        rate(knee.rps),
-        rate(knee.max_rps)
+        rate(knee.good_per_s),
+        rate(knee.max_good_per_s)
     )
 }
 

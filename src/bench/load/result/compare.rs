@@ -25,10 +25,11 @@ pub(crate) struct Row {
     pub(crate) requests: u64,
     pub(crate) average_ms: Option<f64>,
     pub(crate) p95_ms: Option<f64>,
-    pub(crate) rps: f64,
+    #[serde(rename = "rps")]
+    pub(crate) good_per_s: f64,
     /// 0 to 1.
     pub(crate) failure_rate: f64,
-    /// Requests/s above those of the first run, of which it is a share: 0.8 is 80 % more.
+    /// Successful requests per second above those of the first run, of which it is a share: 0.8 is 80 % more.
     pub(crate) improvement: Option<f64>,
     /// Average response time below that of the first run, of which it is a share.
     pub(crate) average_reduction: Option<f64>,
@@ -37,21 +38,18 @@ pub(crate) struct Row {
 }
 
 pub(super) fn compare(runs: &[Side<'_>]) -> Comparison {
-    let mut rows: Vec<_> = runs.iter().map(row).collect();
-    if let Some(first) = rows.first().cloned() {
-        for row in rows.iter_mut().skip(1) {
-            let speedup = (first.rps > 0.0).then(|| row.rps / first.rps);
-            row.improvement = speedup.map(|s| s - 1.0);
-            row.efficiency = speedup.map(|s| s * first.containers as f64 / row.containers as f64);
-            row.average_reduction = row.average_ms.zip(first.average_ms).map(|(own, base)| 1.0 - own / base);
-        }
-    }
-    Comparison { rows, warnings: warnings(runs) }
+    let rows = runs.iter().enumerate().map(|(n, side)| row(side, runs.first().filter(|_| n > 0)));
+    Comparison { rows: rows.collect(), warnings: warnings(runs) }
 }
 
-fn row(side: &Side<'_>) -> Row {
+/// `first` is what the run is compared with.
+fn row(side: &Side<'_>, first: Option<&Side<'_>>) -> Row {
     let run = side.run;
     let total = run.steady_total();
+    let base = first.map(|first| first.run.steady_total());
+    let speedup =
+        base.filter(|base| base.good_per_s() > 0.0).map(|base| total.good_per_s() / base.good_per_s());
+    let slowdown = total.average_ms.zip(base.and_then(|base| base.average_ms)).map(|(own, base)| own / base);
     Row {
         name: run.name(),
         containers: side.containers,
@@ -61,11 +59,13 @@ fn row(side: &Side<'_>) -> Row {
         requests: total.requests,
         average_ms: total.average_ms,
         p95_ms: total.p95_ms,
-        rps: total.good_per_s(),
+        good_per_s: total.good_per_s(),
         failure_rate: total.failure_share(),
-        improvement: None,
-        average_reduction: None,
-        efficiency: None,
+        improvement: speedup.map(|speedup| speedup - 1.0),
+        average_reduction: slowdown.map(|slowdown| 1.0 - slowdown),
+        efficiency: speedup
+            .zip(first)
+            .map(|(speedup, first)| speedup * first.containers as f64 / side.containers as f64),
     }
 }
 

@@ -201,6 +201,7 @@ pub(crate) struct Endpoint {
     pub(crate) average_ms: Option<f64>,
     pub(crate) min_ms: Option<f64>,
     pub(crate) max_ms: Option<f64>,
+    /// All requests per second, also those that failed.
     pub(crate) rps: f64,
     pub(crate) failures_per_s: f64,
     pub(crate) bytes_sent: u64,
@@ -467,11 +468,13 @@ pub(crate) struct Knee {
     pub(crate) left_out: Vec<usize>,
     /// The fewest users that give 95 % of the largest throughput.
     pub(crate) users: usize,
-    pub(crate) rps: f64,
-    pub(crate) max_rps: f64,
+    #[serde(rename = "rps")]
+    pub(crate) good_per_s: f64,
+    #[serde(rename = "max_rps")]
+    pub(crate) max_good_per_s: f64,
     /// Whether more users were tried, without more throughput; otherwise there may be no knee yet.
     pub(crate) reached: bool,
     /// (R_min + Z) / D_max, where the asymptotes of throughput cross; R_min is the response time
-    /// without load, Z the think time, D_max = 1 / `max_rps`.
+    /// without load, Z the think time, D_max = 1 / `max_good_per_s`.
     pub(crate) predicted_users: Option<f64>,
 }

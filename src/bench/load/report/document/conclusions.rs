@@ -226,8 +226,8 @@ pub(super) fn conclusion(test: &LoadTest) -> String {
 
 /// The run with most good answers per second: its stages are those of a busy server.
 fn most_loaded(test: &LoadTest) -> Option<&Run> {
-    let rps = |run: &&Run| run.steady_total().good_per_s();
-    test.runs.iter().max_by(|a, b| rps(a).total_cmp(&rps(b)))
+    let good_per_s = |run: &&Run| run.steady_total().good_per_s();
+    test.runs.iter().max_by(|a, b| good_per_s(a).total_cmp(&good_per_s(b)))
 }
 
 /// Cores that other processes used during a run, if there is a finding about it.

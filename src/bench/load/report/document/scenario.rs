@@ -90,7 +90,7 @@ fn analysis(run: &Run) -> Vec<String> {
         let Some(usage) = &target.usage else { continue };
         let which = if run.targets.len() > 1 { format!(" at {}", target.url) } else { String::new() };
         let cpu = match usage.cpu_mean {
-            Some(_) if !has_finding => format!("used {} cores on average, ", figures::cores(usage.cpu_mean)),
+            Some(_) if !has_finding => format!("used {} cores on average, ", figures::ratio(usage.cpu_mean)),
             _ => String::new(),
         };
         let waiting = match usage.queue_max {

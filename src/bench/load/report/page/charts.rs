@@ -228,7 +228,7 @@ pub(super) fn sweep(runs: &[Run], knee: &Knee) -> Chart {
         title: "Good answers per second and response times over the number of users".to_owned(),
         description: format!(
             "{} good answers per second at the knee of {}.",
-            figures::rate(knee.rps),
+            figures::rate(knee.good_per_s),
             counted(knee.users, "user")
         ),
         width: WIDE,
