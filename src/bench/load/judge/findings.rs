@@ -44,17 +44,17 @@ fn capacity(run: &Measured, verdict: Verdict, cores: Option<usize>) -> Option<Fi
     let text = match (verdict, &run.plan.load) {
         (Verdict::Valid, Load::Closed { .. }) if run.server_was_full(cores) => {
             format!(
-                "capacity: {good:.1} good answers/s under this mix, p95 {}, in the steady state",
+                "capacity: {good:.1} successful requests/s under this mix, p95 {}, in the steady state",
                 ms(total.p95_ms)
             )
         }
         (Verdict::Valid | Verdict::NotSaturated, _) => {
             format!(
-                "capacity is at least the {good:.1} good answers/s of this run, p95 {}, in the steady state",
+                "capacity is at least the {good:.1} successful requests/s of this run, p95 {}, in the steady state",
                 ms(total.p95_ms)
             )
         }
-        _ => format!("{good:.1} good answers/s: not a capacity figure; see the verdict"),
+        _ => format!("{good:.1} successful requests/s: not a capacity figure; see the verdict"),
     };
     Some(finding("capacity", text, &[("good_per_s", good)]))
 }
@@ -167,7 +167,7 @@ fn failures(run: &Measured) -> Option<Finding> {
     let total = Some(&run.endpoints.total).filter(|total| total.failures > 0)?;
     let share = total.failure_share();
     let text = format!(
-        "{} of {} failed ({:.2} %): {}; the latencies are those of good answers and of timeouts",
+        "{} of {} failed ({:.2} %): {}; the latencies are those of successful requests and timeouts",
         total.failures,
         counted(total.requests, "request"),
         share * 100.0,
@@ -246,18 +246,18 @@ mod tests {
             (
                 (|run| run.targets[0].usage.as_mut().expect("usage").queue_mean = Some(2.0))
                     as fn(&mut Measured),
-                "capacity: 41.0 good answers/s under this mix, p95 23 ms, in the steady state",
+                "capacity: 41.0 successful requests/s under this mix, p95 23 ms, in the steady state",
             ),
-            (|_| {}, "capacity is at least the 41.0 good answers/s"),
-            (|run| steady_total(run).failures_per_s = 1.0, "at least the 40.0 good answers/s"),
-            (|run| run.steady_state = None, "at least the 40.8 good answers/s"),
+            (|_| {}, "capacity is at least the 41.0 successful requests/s"),
+            (|run| steady_total(run).failures_per_s = 1.0, "at least the 40.0 successful requests/s"),
+            (|run| run.steady_state = None, "at least the 40.8 successful requests/s"),
         ] {
             let text = text(change, "capacity").expect("a capacity");
             assert!(text.contains(wanted), "{text}");
         }
         for (verdict, wanted) in [
-            (Verdict::NotSaturated, "capacity is at least the 41.0 good answers/s"),
-            (Verdict::Unstable, "41.0 good answers/s: not a capacity figure; see the verdict"),
+            (Verdict::NotSaturated, "capacity is at least the 41.0 successful requests/s"),
+            (Verdict::Unstable, "41.0 successful requests/s: not a capacity figure; see the verdict"),
         ] {
             let found = findings(&fixture::measured(), verdict, &Circumstances::default());
             assert!(found[0].text.starts_with(wanted), "{found:?}");

@@ -2,7 +2,7 @@
 //!
 //! All is judged in the steady state. The first of these that holds is the verdict:
 //!
-//! - FAILED: nothing was answered, or more than 1 % of the requests failed.
+//! - FAILED: no request completed, or more than 1 % of the requests failed.
 //! - TOO-SHORT: the run ended before all users had started, or less than three whole seconds after that.
 //! - CLIENT-SATURATED: the generator's event loop used more than 90 % of a core, or more than 1 % of an open
 //!   loop's starts were more than 10 ms late.
@@ -54,10 +54,10 @@ fn failed(run: &Measured) -> Vec<String> {
         }
         match &run.steady_state {
             Some(steady) => format!(
-                "nothing was answered in the {:.1} s of the steady state",
+                "no request completed in the {:.1} s of the steady state",
                 steady.to_s - steady.from_s
             ),
-            None => format!("nothing was answered in {:.1} s", run.elapsed_s),
+            None => format!("no request completed in {:.1} s", run.elapsed_s),
         }
     } else if total.failure_share() > TOLERATED_FAILURES {
         let share = total.failure_share() * 100.0;
@@ -186,7 +186,7 @@ fn not_saturated(run: &Measured, cores: Option<usize>) -> Vec<String> {
     vec![
         format!("{what} the load: {arithmetic} = {cap:.1}/s, measured {:.1}/s", total.rps),
         headroom,
-        format!("for the server's capacity give {remedy}, or --sweep"),
+        format!("to measure the server's capacity, use {remedy} or --sweep"),
     ]
 }
 
@@ -206,7 +206,7 @@ fn headroom(run: &Measured, cores: Option<usize>, think_s: f64, response_s: f64)
     let queue = queue.map(|q| format!("{q:.1} requests queued on average"));
     let busy = busy.map(|b| format!("{:.0} % of the cores used by the server", b * 100.0));
     let parts: Vec<_> = queue.into_iter().chain(busy).collect();
-    Some(format!("the server has room: {}", parts.join(", ")))
+    Some(format!("the server has spare capacity: {}", parts.join(", ")))
 }
 
 fn valid(run: &Measured, cores: Option<usize>) -> Vec<String> {
@@ -289,14 +289,14 @@ mod tests {
                 "not known",
             ),
             (|run| fail(run, 5), Verdict::Failed, "5 of 164 requests failed (3.0 %)"),
-            (answer_nothing, Verdict::Failed, "nothing was answered in the 4.0 s of the steady state"),
+            (answer_nothing, Verdict::Failed, "no request completed in the 4.0 s of the steady state"),
             (
                 |run| {
                     answer_nothing(run);
                     (run.steady_state, run.endpoints.total.requests) = (None, 0);
                 },
                 Verdict::Failed,
-                "nothing was answered in 5.0 s",
+                "no request completed in 5.0 s",
             ),
         ]);
     }
@@ -410,7 +410,7 @@ mod tests {
             ),
             (|run| cap(run, 22.4, Some(0.4), Some(1.2)), Verdict::NotSaturated, "--think 0"),
             (|run| cap(run, 22.2, Some(0.4), Some(1.2)), Verdict::Valid, "not known"),
-            (|run| cap(run, 24.8, Some(0.99), Some(1.69)), Verdict::NotSaturated, "room"),
+            (|run| cap(run, 24.8, Some(0.99), Some(1.69)), Verdict::NotSaturated, "spare capacity"),
             (|run| cap(run, 24.8, Some(1.0), Some(1.2)), Verdict::Valid, "the server was the bottleneck"),
             (|run| cap(run, 24.8, Some(0.4), Some(1.71)), Verdict::Valid, "the server was the bottleneck"),
             (|run| cap(run, 24.8, None, None), Verdict::NotSaturated, "within a tenth of the think time"),

@@ -109,11 +109,11 @@ fn doubts(runs: &[Side<'_>]) -> Vec<String> {
         ),
         (
             named(&|run| run.verdict == Verdict::Failed && !mostly_failed(run)),
-            "FAILED: nothing was answered.",
+            "FAILED: no request completed.",
         ),
         (
             named(&mostly_failed),
-            "more than 1 % of the requests failed; requests/s are those of good answers.",
+            "more than 1 % of the requests failed; requests/s count successful requests only.",
         ),
         (named(&|run| run.interrupted), "Interrupted before its time."),
     ];
@@ -181,7 +181,7 @@ mod tests {
             (|run| run.verdict = Verdict::ClientSaturated, "CLIENT-SATURATED: "),
             (|run| run.verdict = Verdict::Unstable, "UNSTABLE: "),
             (|run| run.verdict = Verdict::TooShort, "TOO-SHORT: "),
-            (|run| run.verdict = Verdict::Failed, "FAILED: nothing was answered."),
+            (|run| run.verdict = Verdict::Failed, "FAILED: no request completed."),
             (
                 |run| (run.verdict, steady_total(&mut run.measured).failures) = (Verdict::Failed, 100),
                 "more than 1 % of the requests failed",

@@ -9,7 +9,7 @@ pub(crate) fn load_test() -> LoadTest {
     serde_json::from_str(JSON).expect("a saved run")
 }
 
-/// Fifty users for five seconds, judged VALID, had all its requests been answered well.
+/// Fifty users for five seconds, judged VALID, if all its requests had succeeded.
 pub(crate) fn run() -> Run {
     let run = load_test().runs.into_iter().next().expect("one run");
     Run { measured: answered_well(run.measured), ..run }

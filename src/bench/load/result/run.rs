@@ -182,7 +182,7 @@ pub(crate) struct Phase {
 
 /// Figures of one endpoint, or of all.
 ///
-/// Latencies are those of good answers and of requests that timed out, which took at least so long;
+/// Latencies are those of successful requests and of requests that timed out, which took at least so long;
 /// other failures have none, for a refusal at once would flatter the figures.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Endpoint {

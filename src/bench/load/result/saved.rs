@@ -137,7 +137,7 @@ fn read(flag: &str, path: &Path) -> anyhow::Result<LoadTest> {
     let name = path.display();
     let text = std::fs::read(path).with_context(|| format!("{flag} {name}"))?;
     parse(&text).with_context(|| {
-        format!("{flag} {name}: not what this version of skinclf bench --url --format json prints")
+        format!("{flag} {name}: not a load test saved with skinclf bench --url --format json, or one of another version")
     })
 }
 
