@@ -47,11 +47,11 @@ fn report_saved(args: &BenchArgs) -> anyhow::Result<Exit> {
     let compared = result::read_compared(&args.load.compare)?;
     if args.load.from.is_empty() {
         let (test, comparison) = compared.context("--compare: no file")?;
-        Outputs::open(args, &test.run_names())?.write_compared(&test, &comparison)?;
+        Outputs::open(args, &test.run_names())?.write(&comparison, &test, Some(&comparison))?;
     } else {
         let test = result::read_all(&args.load.from)?;
         let comparison = compared.map(|(_, comparison)| comparison);
-        Outputs::open(args, &test.run_names())?.write(&test, comparison.as_ref())?;
+        Outputs::open(args, &test.run_names())?.write(&test, &test, comparison.as_ref())?;
     }
     Ok(Exit::Done)
 }
@@ -89,7 +89,7 @@ fn measure(args: &BenchArgs) -> anyhow::Result<Exit> {
         note("no knee: fewer than two runs of the sweep are VALID or NOT-SATURATED; see the verdicts");
     }
     let test = LoadTest { command: result::command_line(), runs, knee, environment };
-    let written = outputs.write(&test, comparison.as_ref());
+    let written = outputs.write(&test, &test, comparison.as_ref());
     report_missed(&test.runs);
     written.map(|()| exit(&test.runs, &load.fail_if))
 }

@@ -21,14 +21,27 @@ struct Predefined {
     scenario: Scenario,
     users: usize,
     started_per_s: f64,
-    minutes: u64,
+    duration: Duration,
 }
 
-const LIGHT: Predefined = Predefined { scenario: Scenario::Light, users: 10, started_per_s: 2.0, minutes: 2 };
-const MEDIUM: Predefined =
-    Predefined { scenario: Scenario::Medium, users: 50, started_per_s: 5.0, minutes: 3 };
-const HEAVY: Predefined =
-    Predefined { scenario: Scenario::Heavy, users: 100, started_per_s: 10.0, minutes: 3 };
+const LIGHT: Predefined = Predefined {
+    scenario: Scenario::Light,
+    users: 10,
+    started_per_s: 2.0,
+    duration: Duration::from_secs(120),
+};
+const MEDIUM: Predefined = Predefined {
+    scenario: Scenario::Medium,
+    users: 50,
+    started_per_s: 5.0,
+    duration: Duration::from_secs(180),
+};
+const HEAVY: Predefined = Predefined {
+    scenario: Scenario::Heavy,
+    users: 100,
+    started_per_s: 10.0,
+    duration: Duration::from_secs(180),
+};
 
 const USERS: usize = 10;
 const CONNECTIONS: usize = 1000;
@@ -38,12 +51,7 @@ const DURATION: Duration = Duration::from_secs(30);
 pub(crate) fn runs(args: &LoadArgs, images: &[String]) -> Vec<Planned> {
     let predefined = |test: Predefined| Planned {
         scenario: test.scenario,
-        plan: plan(
-            args,
-            images,
-            closed(args, test.users, test.started_per_s),
-            Duration::from_secs(test.minutes * 60),
-        ),
+        plan: plan(args, images, closed(args, test.users, test.started_per_s), test.duration),
     };
     let custom = |load| Planned { scenario: Scenario::Custom, plan: plan(args, images, load, DURATION) };
     let with_users = |users: usize| {
@@ -150,7 +158,8 @@ mod tests {
         for (typed, test) in
             [(cli::Scenario::Light, LIGHT), (cli::Scenario::Medium, MEDIUM), (cli::Scenario::Heavy, HEAVY)]
         {
-            let Predefined { scenario, users, started_per_s, minutes } = test;
+            let Predefined { scenario, users, started_per_s, duration } = test;
+            let minutes = duration.as_secs() / 60;
             let purpose = scenario.purpose().expect("a purpose");
             let value = typed.to_possible_value().expect("a value of --scenario");
             let help = value.get_help().expect("a help text").to_string();

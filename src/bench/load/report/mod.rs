@@ -25,7 +25,7 @@ use crate::destination::Destination;
 use crate::process::terminal::Look;
 
 /// What `--format` prints: a load test, or the comparison of several.
-trait Printed: Serialize {
+pub(super) trait Printed: Serialize {
     fn write_terminal(&self, out: &mut dyn Write, look: Look) -> io::Result<()>;
     fn write_markdown(&self, out: &mut dyn Write) -> io::Result<()>;
     fn write_csv(&self, out: &mut dyn Write) -> io::Result<()>;
@@ -62,16 +62,15 @@ impl Outputs {
         })
     }
 
-    /// Writes the figures of a test, even if a file cannot be written; the comparison is only in the reports.
-    pub(super) fn write(mut self, test: &LoadTest, comparison: Option<&Comparison>) -> anyhow::Result<()> {
+    /// Prints the figures, and writes the reports, which have the comparison, too. Each is tried if another fails.
+    pub(super) fn write(
+        mut self,
+        figures: &impl Printed,
+        test: &LoadTest,
+        comparison: Option<&Comparison>,
+    ) -> anyhow::Result<()> {
         let files = self.write_files(test, comparison);
-        files.and(self.write_figures(test))
-    }
-
-    /// Writes the comparison; the runs that are compared are only in the reports.
-    pub(super) fn write_compared(mut self, test: &LoadTest, comparison: &Comparison) -> anyhow::Result<()> {
-        let files = self.write_files(test, Some(comparison));
-        files.and(self.write_figures(comparison))
+        files.and(self.write_figures(figures))
     }
 
     fn write_figures(self, figures: &impl Printed) -> anyhow::Result<()> {

@@ -71,28 +71,12 @@ impl Deref for Run {
 impl Serialize for Run {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct("Run", 22)?;
-        fields.serialize_field("scenario", &self.scenario)?;
-        fields.serialize_field("purpose", &self.purpose)?;
-        fields.serialize_field("plan", &self.plan)?;
-        fields.serialize_field("started_at", &self.started_at)?;
-        fields.serialize_field("elapsed_s", &self.elapsed_s)?;
-        fields.serialize_field("interrupted", &self.interrupted)?;
-        fields.serialize_field("endpoints", &self.endpoints)?;
-        fields.serialize_field("ramp_up", &self.ramp_up)?;
-        fields.serialize_field("steady_state", &self.steady_state)?;
-        fields.serialize_field("verdict", &self.verdict)?;
-        fields.serialize_field("verdict_reasons", &self.verdict_reasons)?;
-        fields.serialize_field("findings", &self.findings)?;
-        fields.serialize_field("failure_times", &self.failure_times)?;
-        fields.serialize_field("series", &self.series)?;
-        fields.serialize_field("stages", &self.stages)?;
-        fields.serialize_field("think_mean_s", &self.think_mean_s)?;
-        fields.serialize_field("stalls", &self.stalls)?;
-        fields.serialize_field("unfinished", &self.unfinished)?;
-        fields.serialize_field("targets", &self.targets)?;
-        fields.serialize_field("generator", &self.generator)?;
-        fields.serialize_field("starts", &self.starts)?;
-        fields.serialize_field("thresholds", &self.thresholds)?;
+        macro_rules! save {
+            ($($field:ident),+) => { $(fields.serialize_field(stringify!($field), &self.$field)?;)+ };
+        }
+        save!(scenario, purpose, plan, started_at, elapsed_s, interrupted, endpoints, ramp_up, steady_state);
+        save!(verdict, verdict_reasons, findings, failure_times, series, stages, think_mean_s, stalls);
+        save!(unfinished, targets, generator, starts, thresholds);
         fields.end()
     }
 }
