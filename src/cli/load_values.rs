@@ -19,7 +19,8 @@ impl FromStr for Think {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (min, max) = text.split_once('-').unwrap_or((text, text));
-        let wanted = "must be a time or two, the shorter one first, for example 500ms, 1s-3s or 0";
+        let wanted =
+            "must be a duration or a range from a shorter to a longer one, for example 500ms, 1s-3s or 0";
         let [min, max] = [min, max].map(|text| duration(text).map_err(|_| wanted));
         let think = Self { min: min?, max: max? };
         if think.min > think.max {
@@ -54,7 +55,7 @@ impl FromStr for Mix {
         };
         let mix: Vec<(String, u32)> = text.split(',').map(weight_of).collect::<Result<_, _>>()?;
         match mix.iter().enumerate().find(|(n, (path, _))| mix[..*n].iter().any(|(other, _)| other == path)) {
-            Some((_, (twice, _))) => Err(format!("{twice} is named twice; try predict=4,health=1")),
+            Some((_, (twice, _))) => Err(format!("{twice} appears more than once; try predict=4,health=1")),
             None => Ok(Self(mix)),
         }
     }
@@ -95,9 +96,9 @@ impl FromStr for Sweep {
 /// How the starts of an open loop follow each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Arrival {
-    /// At equal distances
+    /// At equal intervals
     Constant,
-    /// At random, as independent clients do
+    /// At random intervals (a Poisson process), as with independent clients
     Poisson,
 }
 

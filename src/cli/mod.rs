@@ -19,7 +19,7 @@ use clap::{CommandFactory as _, Parser, Subcommand, ValueHint};
 
 pub(crate) use self::bench::{BenchArgs, BenchFormat};
 pub(crate) use self::classify::ClassifyArgs;
-pub(crate) use self::condition::{Condition, Figure};
+pub(crate) use self::condition::{Condition, Direction, Figure};
 pub(crate) use self::load::{LoadArgs, Scenario};
 pub(crate) use self::load_values::{Arrival, SavedFile};
 pub(crate) use self::serve::{LogFormat, ServeArgs};

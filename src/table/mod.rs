@@ -176,6 +176,15 @@ impl<'a, T> Table<'a, T> {
         Self { tone, ..self }
     }
 
+    /// Lets a narrow terminal leave out the columns with these titles, in this order.
+    pub(crate) fn spare(mut self, titles: &[&str]) -> Self {
+        for (rank, title) in (1..).zip(titles) {
+            let column = self.columns.iter_mut().find(|column| column.title.as_deref() == Some(title));
+            column.expect("the title of a column").spare = Some(rank);
+        }
+        self
+    }
+
     pub(crate) fn into_columns(self) -> Vec<Column<'a, T>> {
         self.columns
     }

@@ -64,8 +64,8 @@ medium: 50 users, all from the first second, for 5s, think time 1s-3s, predict=4
 Failures of /predict: 3 status_503, 1 timeout.
 VALID: The server was the bottleneck.
 - capacity: 39.8 good answers/s under this mix, p95 23 ms
-kept: p95>500ms (measured 23.4 ms in the steady state)
-missed: failures>1% (measured 2.44 % in the steady state)
+passed: --fail-if p95>500ms (measured 23.4 ms in the steady state)
+failed: --fail-if failures>1% (measured 2.44 % in the steady state)
 ";
     assert_eq!(ran.stdout, expected);
 }
@@ -217,22 +217,22 @@ fn thinking_and_full(folder: &TempDir, queue: f64) -> [PathBuf; 2] {
 }
 
 #[test]
-fn plans_follow_from_good_answers_and_from_users_who_need_not_wait() {
+fn plans_follow_from_successful_requests_and_from_users_who_need_not_wait() {
     let folder = folder();
     let [thinking, full] = thinking_and_full(&folder, 40.0);
     let document = report(&[&thinking, &full], "md");
     for said in [
-        "Capacity: 200.0 good answers/s (",
+        "Capacity: 200.0 successful requests/s (",
         // 70 % of 200/s, and 2 s of thought and 17.9 ms of waiting for each answer.
         "Plan for 140.0 requests/s (predict=4,health=1) to a server like this, 70 % of its capacity of 200.0/s, about 283 users who think 2.0 s between requests;",
-        "Its measured limit is 200.0 good answers/s on this machine.",
+        "Its measured limit is 200.0 successful requests/s on this machine.",
     ] {
         assert!(document.contains(said), "no {said:?} in {document}");
     }
     let [thinking, idle] = thinking_and_full(&folder, 0.2);
     let document = report(&[&thinking, &idle], "md");
-    assert!(document.contains("Capacity: at least 200.0 good answers/s ("), "{document}");
-    assert!(document.contains("Its measured limit is at least 200.0 good answers/s"), "{document}");
+    assert!(document.contains("Capacity: at least 200.0 successful requests/s ("), "{document}");
+    assert!(document.contains("Its measured limit is at least 200.0 successful requests/s"), "{document}");
 }
 
 /// A sweep of 10 and 20 users, all of them refused but 30 a second.
@@ -251,20 +251,20 @@ fn sweep(folder: &TempDir, name: &str) -> PathBuf {
 }
 
 #[test]
-fn a_sweep_is_drawn_and_told_in_good_answers() {
+fn a_sweep_is_drawn_and_described_in_successful_requests() {
     let folder = folder();
     let sweep = sweep(&folder, "sweep.json");
     let page = report(&[&sweep], "html");
-    assert!(page.contains("30.0 good answers per second at the knee of 10 users."), "{page}");
-    assert!(page.contains("Knee: 10 users give 30.0 good answers/s"), "{page}");
+    assert!(page.contains("30.0 successful requests per second at the knee of 10 users."), "{page}");
+    assert!(page.contains("Knee: 10 users give 30.0 successful requests/s"), "{page}");
     assert!(page.contains("; left out because of their verdicts: 1 user, 40 users."), "{page}");
     let (_, chart) = page
-        .split_once("Good answers per second and response times over the number of users")
+        .split_once("Successful requests per second and response times over the number of users")
         .expect("a chart");
     let (chart, _) = chart.split_once("</svg>").expect("its end");
     assert!(!chart.contains(">2000<") && !chart.contains(">1000<"), "a scale of refusals: {chart}");
     let document = report(&[&sweep], "md");
-    let told = "From 10 to 20 users (x2.0) good answers/s went from 30.0 to 30.0 (x1.0)";
+    let told = "From 10 to 20 users (x2.0) successful requests/s went from 30.0 to 30.0 (x1.0)";
     assert!(document.contains(told), "{document}");
 }
 
@@ -463,7 +463,7 @@ fn verdicts_that_warn_are_explained() {
         ),
         (
             "FAILED",
-            "Too many requests failed, or none was answered",
+            "Too many requests failed, or none completed",
             "Find out why requests failed",
             "more than 1 % of the requests failed",
         ),
@@ -496,7 +496,9 @@ fn one_of_something_is_no_plural() {
     run["environment"]["logical_cores"] = json!(1);
     let file = save(&folder, "one.json", &run);
     let page = report(&[&file], "html");
-    for said in ["1 request failed.", "1 of 2 limits was missed.", "1 user, ", "Test CPU, 1 core, "] {
+    for said in
+        ["1 request failed.", "1 of 2 conditions of --fail-if failed.", "1 user, ", "Test CPU, 1 core, "]
+    {
         assert!(page.contains(said), "no {said:?} in {page}");
     }
     let document = report(&[&file], "md");

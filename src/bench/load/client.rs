@@ -27,7 +27,7 @@ pub(crate) fn get(
     api_key: Option<&str>,
 ) -> anyhow::Result<Request<Full<Bytes>>> {
     let request = head(Method::GET, target, path, api_key).body(Full::default());
-    request.with_context(|| format!("cannot ask {} for {path}", target.url))
+    request.with_context(|| format!("cannot send GET {path} to {}: check --url and --api-key", target.url))
 }
 
 pub(crate) fn head(method: Method, target: &Target, path: &str, api_key: Option<&str>) -> Builder {

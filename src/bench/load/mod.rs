@@ -27,7 +27,7 @@ use tokio::sync::watch;
 use self::generate::{ApiKeys, Check, Progress, Setting};
 use self::judge::Circumstances;
 use self::plan::Planned;
-use self::record::{Recorded, Server};
+use self::record::Server;
 use self::report::{Live, Outputs};
 use self::result::{Endpoint, LoadTest, Run};
 use super::environment::Environment;
@@ -47,11 +47,11 @@ fn report_saved(args: &BenchArgs) -> anyhow::Result<Exit> {
     let compared = result::read_compared(&args.load.compare)?;
     if args.load.from.is_empty() {
         let (test, comparison) = compared.context("--compare: no file")?;
-        Outputs::open(args, &test.run_names())?.write_compared(&test, &comparison)?;
+        Outputs::open(args, &test.run_names())?.write(&comparison, &test, Some(&comparison))?;
     } else {
         let test = result::read_all(&args.load.from)?;
         let comparison = compared.map(|(_, comparison)| comparison);
-        Outputs::open(args, &test.run_names())?.write(&test, comparison.as_ref())?;
+        Outputs::open(args, &test.run_names())?.write(&test, &test, comparison.as_ref())?;
     }
     Ok(Exit::Done)
 }
@@ -89,7 +89,7 @@ fn measure(args: &BenchArgs) -> anyhow::Result<Exit> {
         note("no knee: fewer than two runs of the sweep are VALID or NOT-SATURATED; see the verdicts");
     }
     let test = LoadTest { command: result::command_line(), runs, knee, environment };
-    let written = outputs.write(&test, comparison.as_ref());
+    let written = outputs.write(&test, &test, comparison.as_ref());
     report_missed(&test.runs);
     written.map(|()| exit(&test.runs, &load.fail_if))
 }
@@ -97,7 +97,9 @@ fn measure(args: &BenchArgs) -> anyhow::Result<Exit> {
 /// What clap cannot express: a condition on an endpoint that is never asked.
 fn refuse_contradictions(load: &LoadArgs) {
     let is_asked = |endpoint: &str| load.mix.0.iter().any(|(path, _)| path == endpoint);
-    if let Some(endpoint) = load.fail_if.iter().filter_map(Condition::endpoint).find(|e| !is_asked(e)) {
+    if let Some(endpoint) =
+        load.fail_if.iter().filter_map(|condition| condition.endpoint.as_deref()).find(|e| !is_asked(e))
+    {
         wrong_usage("bench", &format!("--fail-if has a condition on {endpoint}, which is not in --mix"));
     }
 }
@@ -126,15 +128,13 @@ async fn run_all(
             Progress::Second(second) => live.update(second),
             Progress::Warning(text) => live.warn(text),
         };
-        let Recorded { mut run, tails } = generate::run(setting, planned, stopped.clone(), &show).await?;
+        let measured = generate::run(setting, planned, stopped.clone(), &show).await?;
         let circumstances = Circumstances {
-            tails,
             cores,
             has_whole_machine: cores.is_some() && procfs::machine_cpus() == cores,
             met_other_model: setting.check.as_ref().is_some_and(|check| check.met_other_model()),
         };
-        judge::judge(&mut run, &circumstances, conditions);
-        runs.push(run);
+        runs.push(judge::judge(measured, &circumstances, conditions));
         if interrupt::requested() {
             break;
         }
@@ -154,8 +154,8 @@ fn report_missed(runs: &[Run]) {
 
 fn exit(runs: &[Run], conditions: &[Condition]) -> Exit {
     // Where a condition limits how many requests may fail, fewer are not a failure of the test.
-    let is_decided = |endpoint: &str| conditions.iter().any(|c| c.decides_failures_of(endpoint));
-    let has_failed = |endpoint: &Endpoint| endpoint.failures > 0 && !is_decided(&endpoint.name);
+    let is_limited = |endpoint: &str| conditions.iter().any(|c| judge::limits_failures(c, endpoint));
+    let has_failed = |endpoint: &Endpoint| endpoint.failures > 0 && !is_limited(&endpoint.name);
     let failed = |run: &Run| run.endpoints.total.requests == 0 || run.endpoints.each.iter().any(has_failed);
     if interrupt::requested() {
         Exit::Interrupted

@@ -16,12 +16,32 @@ impl Planned {
     }
 }
 
-/// A written test: users, users started per second, minutes.
-type Written = (Scenario, usize, f64, u64);
+/// A predefined test. Help and documents repeat its numbers in words: a test here holds them together.
+struct Predefined {
+    scenario: Scenario,
+    users: usize,
+    started_per_s: f64,
+    duration: Duration,
+}
 
-const LIGHT: Written = (Scenario::Light, 10, 2.0, 2);
-const MEDIUM: Written = (Scenario::Medium, 50, 5.0, 3);
-const HEAVY: Written = (Scenario::Heavy, 100, 10.0, 3);
+const LIGHT: Predefined = Predefined {
+    scenario: Scenario::Light,
+    users: 10,
+    started_per_s: 2.0,
+    duration: Duration::from_secs(120),
+};
+const MEDIUM: Predefined = Predefined {
+    scenario: Scenario::Medium,
+    users: 50,
+    started_per_s: 5.0,
+    duration: Duration::from_secs(180),
+};
+const HEAVY: Predefined = Predefined {
+    scenario: Scenario::Heavy,
+    users: 100,
+    started_per_s: 10.0,
+    duration: Duration::from_secs(180),
+};
 
 const USERS: usize = 10;
 const CONNECTIONS: usize = 1000;
@@ -29,28 +49,26 @@ const DURATION: Duration = Duration::from_secs(30);
 
 /// All runs, in order; `images` are the names of those that are posted.
 pub(crate) fn runs(args: &LoadArgs, images: &[String]) -> Vec<Planned> {
-    if let Some(scenario) = args.scenario {
-        let chosen = match scenario {
-            cli::Scenario::Light => vec![LIGHT],
-            cli::Scenario::Medium => vec![MEDIUM],
-            cli::Scenario::Heavy => vec![HEAVY],
-            cli::Scenario::All => vec![LIGHT, MEDIUM, HEAVY],
-        };
-        let written = |(scenario, users, spawn_rate, minutes)| Planned {
-            scenario,
-            plan: plan(args, images, closed(args, users, spawn_rate), Duration::from_secs(minutes * 60)),
-        };
-        return chosen.into_iter().map(written).collect();
-    }
+    let predefined = |test: Predefined| Planned {
+        scenario: test.scenario,
+        plan: plan(args, images, closed(args, test.users, test.started_per_s), test.duration),
+    };
     let custom = |load| Planned { scenario: Scenario::Custom, plan: plan(args, images, load, DURATION) };
-    let users = |users: usize| custom(closed(args, users, args.spawn_rate.map_or(users as f64, |r| r.0)));
-    match (&args.sweep, args.rate) {
-        (Some(sweep), _) => sweep.0.iter().map(|n| users(n.get())).collect(),
-        (None, Some(rate)) => {
+    let with_users = |users: usize| {
+        let all_in_one_second = users as f64;
+        custom(closed(args, users, args.spawn_rate.map_or(all_in_one_second, |rate| rate.0)))
+    };
+    match (args.scenario, &args.sweep, args.rate) {
+        (Some(cli::Scenario::Light), ..) => vec![predefined(LIGHT)],
+        (Some(cli::Scenario::Medium), ..) => vec![predefined(MEDIUM)],
+        (Some(cli::Scenario::Heavy), ..) => vec![predefined(HEAVY)],
+        (Some(cli::Scenario::All), ..) => [LIGHT, MEDIUM, HEAVY].map(predefined).into(),
+        (None, Some(sweep), _) => sweep.0.iter().map(|users| with_users(users.get())).collect(),
+        (None, None, Some(rate)) => {
             let connections = args.users.map_or(CONNECTIONS, usize::from);
             vec![custom(Load::Open { rate: rate.0, arrival: args.arrival.into(), connections })]
         }
-        (None, None) => vec![users(args.users.map_or(USERS, usize::from))],
+        (None, None, None) => vec![with_users(args.users.map_or(USERS, usize::from))],
     }
 }
 
@@ -83,7 +101,7 @@ impl From<cli::Arrival> for Arrival {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
+    use clap::{Parser as _, ValueEnum as _};
 
     use super::*;
     use crate::cli::{Cli, Command};
@@ -132,5 +150,26 @@ mod tests {
         assert_eq!(planned(&["--scenario", "all"]), all);
         assert_eq!(planned(&["--scenario", "heavy"]), all[2..]);
         assert_eq!(planned(&["--scenario", "light", "-t", "1s"]), [written("light", 10, 2.0, 1.0)]);
+    }
+
+    #[test]
+    fn help_and_instructions_repeat_the_numbers() {
+        let instructions = include_str!("report/document/instructions.md");
+        for (typed, test) in
+            [(cli::Scenario::Light, LIGHT), (cli::Scenario::Medium, MEDIUM), (cli::Scenario::Heavy, HEAVY)]
+        {
+            let Predefined { scenario, users, started_per_s, duration } = test;
+            let minutes = duration.as_secs() / 60;
+            let purpose = scenario.purpose().expect("a purpose");
+            let value = typed.to_possible_value().expect("a value of --scenario");
+            let help = value.get_help().expect("a help text").to_string();
+            let wanted =
+                format!("{users} users, {started_per_s} started per second, {minutes} minutes: {purpose}");
+            assert_eq!(help.to_lowercase(), wanted.to_lowercase());
+            let wanted = format!(
+                "({users} concurrent users)\n- Users: {users}\n- Spawn rate: {started_per_s}/s\n- Duration: {minutes} minutes\n- Purpose: {purpose}\n"
+            );
+            assert!(instructions.contains(&wanted), "{wanted}");
+        }
     }
 }

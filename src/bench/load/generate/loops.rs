@@ -56,21 +56,15 @@ impl Shared {
     async fn ask(&self, user: &mut User, endpoint: usize, since: Instant) -> Result<(), FailureKind> {
         let request = self.requests.nth(user.server, endpoint, user.nth);
         let bytes_sent = request.body().size_hint().lower();
-        let ticket = self.recorder.borrow_mut().begin(since, Instant::now());
+        let ticket = self.recorder.borrow_mut().begin(endpoint, user.server, since, Instant::now());
         let outcome = self.within_timeout(user, request).await;
-        let now = Instant::now();
+        let at = Instant::now();
 
         let (failure, reply) = match outcome {
             Ok(reply) => (self.judge(endpoint, user.nth, &reply).err(), Some(reply)),
             Err(kind) => (Some(kind), None),
         };
         user.nth = user.nth.wrapping_add(1);
-        let ended = Ended {
-            latency: now.saturating_duration_since(since),
-            failure,
-            bytes_sent,
-            bytes_received: reply.as_ref().map_or(0, |r| r.bytes),
-        };
         let is_prediction = self.requests.is_prediction(endpoint);
         if let Some(unauthorized) = self.api_keys.note(user.server, endpoint, is_prediction, failure) {
             // When the run is over, nobody receives it.
@@ -78,8 +72,14 @@ impl Shared {
         }
         let has_stages = failure.is_none() && is_prediction;
         let timing = reply.as_ref().filter(|_| has_stages).and_then(|r| r.headers.get("server-timing"));
-        let timing = timing.and_then(|value| value.to_str().ok());
-        self.recorder.borrow_mut().end(ticket, endpoint, user.server, now, &ended, timing);
+        let ended = Ended {
+            at,
+            failure,
+            bytes_sent,
+            bytes_received: reply.as_ref().map_or(0, |r| r.bytes),
+            server_timing: timing.and_then(|value| value.to_str().ok()),
+        };
+        self.recorder.borrow_mut().end(ticket, &ended);
         failure.map_or(Ok(()), Err)
     }
 
@@ -134,20 +134,23 @@ pub(super) async fn closed(
 
 /// The open loop: requests start when the clock sends their time, whether or not earlier ones were answered, until
 /// dropped; the n-th goes to the n-th `route`. A start beyond `connections` requests in flight is dropped and counted.
+///
+/// Requests are tasks of `asking`, which outlives this one.
 pub(super) async fn open(
     shared: Rc<Shared>,
     mut clock: UnboundedReceiver<Instant>,
     connections: usize,
     route: impl Fn(usize) -> Route,
     mut random: fastrand::Rng,
+    asking: Rc<RefCell<JoinSet<()>>>,
 ) {
     let idle: Rc<RefCell<BTreeMap<Route, Vec<User>>>> = Rc::default();
     let mut opened = 0;
-    let mut asking = JoinSet::new();
     let mut next = 0;
     while let Some(intended) = clock.recv().await {
         let route = route(next);
         next += 1;
+        let mut asking = asking.borrow_mut();
         while asking.try_join_next().is_some() {}
         if asking.len() == connections {
             shared.recorder.borrow_mut().dropped();

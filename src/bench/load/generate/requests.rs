@@ -30,8 +30,9 @@ pub(crate) struct Upload {
 
 impl Upload {
     fn new(name: String, bytes: Vec<u8>) -> anyhow::Result<Self> {
-        let format =
-            image::guess_format(&bytes).with_context(|| format!("--images: {name} is not an image"))?;
+        let format = image::guess_format(&bytes).with_context(|| {
+            format!("--images: {name} is not an image of a known format; remove it from the folder")
+        })?;
         Ok(Self { name, bytes, media_type: format.to_mime_type() })
     }
 
@@ -123,7 +124,9 @@ impl Requests {
 fn post(target: &Target, form: Bytes, api_key: Option<&str>) -> anyhow::Result<Request<Full<Bytes>>> {
     let media_type = format!("multipart/form-data; boundary={BOUNDARY}");
     let request = head(Method::POST, target, PREDICT, api_key).header("Content-Type", media_type);
-    request.body(Full::new(form)).context("cannot ask for /predict")
+    request
+        .body(Full::new(form))
+        .with_context(|| format!("cannot send POST {PREDICT} to {}: check --url and --api-key", target.url))
 }
 
 /// The field `file` of a form, as curl, browsers and Locust send it.

@@ -15,8 +15,8 @@ use super::check::Check;
 use super::loops::{Route, Shared, User, clock, closed, open};
 use super::requests::{Requests, Upload};
 use crate::bench::load::plan::Planned;
-use crate::bench::load::record::{Ending, Recorded, Recorder, Scraper, Server, Times, summary};
-use crate::bench::load::result::{Load, Plan, Second};
+use crate::bench::load::record::{Ending, Recorder, Scraper, Server, Times, summary};
+use crate::bench::load::result::{Load, Measured, Plan, Second};
 use crate::procfs::CpuTime;
 
 pub(crate) struct Setting {
@@ -43,7 +43,7 @@ pub(crate) async fn run(
     planned: &Planned,
     stop: watch::Receiver<bool>,
     show: &dyn Fn(Progress<'_>),
-) -> anyhow::Result<Recorded> {
+) -> anyhow::Result<Measured> {
     let Planned { scenario, plan } = planned;
     let (unauthorized, refused) = unbounded_channel();
     let targets: Vec<_> = setting.servers.iter().map(|s| &s.target).collect();
@@ -61,8 +61,9 @@ pub(crate) async fn run(
 
     let cpu = CpuTime::now();
     let mut tasks = JoinSet::new();
+    let asking = Rc::default();
     let scrapers = scrape_servers(setting, &mut tasks)?;
-    spawn_load(setting, plan, &shared, times, &mut tasks);
+    spawn_load(setting, plan, &shared, times, &mut tasks, &asking);
     let interrupted = tokio::select! {
         interrupted = every_second(&shared, times, stop, show) => interrupted,
         error = hopeless(setting, plan, refused, show) => return Err(error),
@@ -71,16 +72,13 @@ pub(crate) async fn run(
     let cpu_seconds = CpuTime::now().process - cpu.process;
     let unfinished = shared.recorder.borrow().in_flight();
     stop_all(tasks).await;
+    stop_all(asking.take()).await;
     let mut scrapes = Vec::new();
     for scraper in scrapers {
         scrapes.push(scraper.finish().await);
     }
 
-    // An open loop's requests are tasks of its own, which end a little after it.
-    while Rc::strong_count(&shared) > 1 {
-        tokio::task::yield_now().await;
-    }
-    let recorder = Rc::into_inner(shared).expect("the users are gone").recorder.into_inner();
+    let recorder = Rc::into_inner(shared).expect("all users have ended").recorder.into_inner();
     let ending = Ending { at, started_at, interrupted, cpu_seconds, unfinished, scrapes };
     Ok(summary(scenario, plan, &setting.servers, recorder, ending))
 }
@@ -144,8 +142,16 @@ fn scrape_servers(setting: &Setting, tasks: &mut JoinSet<()>) -> anyhow::Result<
     setting.servers.iter().map(scrape).collect()
 }
 
-/// Starts the users, or the clock, and spreads what they ask over the servers, round robin.
-fn spawn_load(setting: &Setting, plan: &Plan, shared: &Rc<Shared>, times: Times, tasks: &mut JoinSet<()>) {
+/// Starts the users, or the clock, whose requests become tasks of `asking`, and spreads the requests over the servers,
+/// round robin.
+fn spawn_load(
+    setting: &Setting,
+    plan: &Plan,
+    shared: &Rc<Shared>,
+    times: Times,
+    tasks: &mut JoinSet<()>,
+    asking: &Rc<RefCell<JoinSet<()>>>,
+) {
     let mut random = fastrand::Rng::with_seed(plan.seed);
     let servers = setting.servers.len();
     let addresses: Vec<_> = setting.servers.iter().map(|s| s.addresses.clone()).collect();
@@ -163,7 +169,7 @@ fn spawn_load(setting: &Setting, plan: &Plan, shared: &Rc<Shared>, times: Times,
         }
         Load::Open { rate, arrival, connections } => {
             let clock = clock(times.start, times.end, rate, arrival, random.fork());
-            tasks.spawn_local(open(shared.clone(), clock, connections, route, random.fork()));
+            tasks.spawn_local(open(shared.clone(), clock, connections, route, random.fork(), asking.clone()));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a run shows about the server, each with the numbers behind it.
 
 use super::Circumstances;
-use crate::bench::load::result::{Finding, Load, PREDICT, Run, Stage, Verdict};
+use crate::bench::load::result::{Finding, Load, Measured, PREDICT, Stage, Verdict, mean, notation};
 use crate::bench::words::{counted, were};
 
 /// Above this share of all cores, generator and server take time from each other.
@@ -10,11 +10,10 @@ const CONTENDED: f64 = 0.9;
 /// A share of all cores that others may use without being mentioned.
 const OTHERS: f64 = 0.1;
 
-/// Of a run with its verdict.
-pub(super) fn findings(run: &Run, circumstances: &Circumstances) -> Vec<Finding> {
+pub(super) fn findings(run: &Measured, verdict: Verdict, circumstances: &Circumstances) -> Vec<Finding> {
     let &Circumstances { cores, has_whole_machine, met_other_model, .. } = circumstances;
     let found = [
-        capacity(run, cores),
+        capacity(run, verdict, cores),
         cpu_cost(run, cores),
         littles_law(run),
         explained(run),
@@ -39,29 +38,29 @@ fn other_model() -> Finding {
     finding("other_model", text.to_owned(), &[])
 }
 
-fn capacity(run: &Run, cores: Option<usize>) -> Option<Finding> {
+fn capacity(run: &Measured, verdict: Verdict, cores: Option<usize>) -> Option<Finding> {
     let total = run.steady_total();
     let good = total.good_per_s();
-    let text = match (run.verdict, &run.plan.load) {
+    let text = match (verdict, &run.plan.load) {
         (Verdict::Valid, Load::Closed { .. }) if run.server_was_full(cores) => {
             format!(
-                "capacity: {good:.1} good answers/s under this mix, p95 {}, in the steady state",
+                "capacity: {good:.1} successful requests/s under this mix, p95 {}, in the steady state",
                 ms(total.p95_ms)
             )
         }
         (Verdict::Valid | Verdict::NotSaturated, _) => {
             format!(
-                "capacity is at least the {good:.1} good answers/s of this run, p95 {}, in the steady state",
+                "capacity is at least the {good:.1} successful requests/s of this run, p95 {}, in the steady state",
                 ms(total.p95_ms)
             )
         }
-        _ => format!("{good:.1} good answers/s: not a capacity figure; see the verdict"),
+        _ => format!("{good:.1} successful requests/s: not a capacity figure; see the verdict"),
     };
     Some(finding("capacity", text, &[("good_per_s", good)]))
 }
 
 /// The utilisation law: CPU per request is utilisation over throughput.
-fn cpu_cost(run: &Run, cores: Option<usize>) -> Option<Finding> {
+fn cpu_cost(run: &Measured, cores: Option<usize>) -> Option<Finding> {
     let (used, rps) = (run.local_server_cpu()?, run.steady_total().rps);
     let cores = cores? as f64;
     if rps <= 0.0 {
@@ -81,22 +80,26 @@ fn cpu_cost(run: &Run, cores: Option<usize>) -> Option<Finding> {
 }
 
 /// N = X (R + Z); in an open loop the number in flight is what follows.
-fn littles_law(run: &Run) -> Option<Finding> {
+fn littles_law(run: &Measured) -> Option<Finding> {
     let total = run.steady_total();
     let response_s = total.average_ms? / 1e3;
-    let good = total.rps;
+    let throughput = total.rps;
     let think_s = run.think_s().unwrap_or(0.0);
-    let product = good * (response_s + think_s);
-    let numbers =
-        [("throughput_per_s", good), ("response_s", response_s), ("think_s", think_s), ("users", product)];
+    let product = throughput * (response_s + think_s);
+    let numbers = [
+        ("throughput_per_s", throughput),
+        ("response_s", response_s),
+        ("think_s", think_s),
+        ("users", product),
+    ];
     let text = match run.plan.load {
         Load::Closed { users, .. } => format!(
-            "Little's law: X (R + Z) = {good:.1}/s ({response_s:.3} s + {think_s:.3} s) = {product:.1} for {}",
+            "Little's law: X (R + Z) = {throughput:.1}/s ({response_s:.3} s + {think_s:.3} s) = {product:.1} for {}",
             counted(users, "user")
         ),
         Load::Open { .. } => {
             format!(
-                "Little's law: X R = {good:.1}/s {response_s:.3} s = {product:.1} requests in flight on average"
+                "Little's law: X R = {throughput:.1}/s {response_s:.3} s = {product:.1} requests in flight on average"
             )
         }
     };
@@ -104,9 +107,8 @@ fn littles_law(run: &Run) -> Option<Finding> {
 }
 
 /// The parts of the time of typical and of the slowest predictions.
-fn explained(run: &Run) -> Option<Finding> {
-    let share =
-        |name: &str, of: fn(&Stage) -> Option<f64>| run.stages.iter().find(|s| s.name == name).and_then(of);
+fn explained(run: &Measured) -> Option<Finding> {
+    let share = |name, of: fn(&Stage) -> Option<f64>| run.stage(name).and_then(of);
     let [queue, inference, other] =
         ["queue", "inference", "other"].map(|name| share(name, |s| s.share_at_p50));
     let (queue, inference, other) = (queue?, inference?, other?);
@@ -131,7 +133,7 @@ fn explained(run: &Run) -> Option<Finding> {
     Some(finding("stage_shares", text, &numbers))
 }
 
-fn contention(run: &Run, cores: Option<usize>) -> Option<Finding> {
+fn contention(run: &Measured, cores: Option<usize>) -> Option<Finding> {
     let (server, generator) = (run.local_server_cpu()?, run.generator.cpu_share?);
     let cores = cores? as f64;
     let share = (server + generator) / cores;
@@ -150,9 +152,9 @@ fn contention(run: &Run, cores: Option<usize>) -> Option<Finding> {
 }
 
 /// Of the whole machine, so that it is known only where this process may use all of its cores.
-fn others(run: &Run, cores: Option<usize>) -> Option<Finding> {
+fn others(run: &Measured, cores: Option<usize>) -> Option<Finding> {
     let (server, generator) = (run.local_server_cpu()?, run.generator.cpu_share?);
-    let others = run.mean_of_steady(|second| second.machine_cpu)? - server - generator;
+    let others = mean(run.steady_seconds().filter_map(|second| second.machine_cpu))? - server - generator;
     let cores = cores? as f64;
     let text = format!(
         "other processes on this machine, or its hypervisor, took {others:.2} of {}: repeat the test on a quiet machine",
@@ -161,21 +163,20 @@ fn others(run: &Run, cores: Option<usize>) -> Option<Finding> {
     (others > OTHERS * cores).then(|| finding("other_processes", text, &[("cores", others)]))
 }
 
-fn failures(run: &Run) -> Option<Finding> {
+fn failures(run: &Measured) -> Option<Finding> {
     let total = Some(&run.endpoints.total).filter(|total| total.failures > 0)?;
-    let kinds = total.failures_by_kind.iter().map(|(kind, count)| format!("{count} {kind}"));
     let share = total.failure_share();
     let text = format!(
-        "{} of {} failed ({:.2} %): {}; the latencies are those of good answers and of timeouts",
+        "{} of {} failed ({:.2} %): {}; the latencies are those of successful requests and timeouts",
         total.failures,
         counted(total.requests, "request"),
         share * 100.0,
-        kinds.collect::<Vec<_>>().join(", ")
+        notation::failures_by_kind(total)
     );
     Some(finding("failures", text, &[("failures", total.failures as f64), ("share", share)]))
 }
 
-fn dropped(run: &Run) -> Option<Finding> {
+fn dropped(run: &Measured) -> Option<Finding> {
     let starts = run.starts.as_ref().filter(|starts| starts.dropped > 0)?;
     let text = format!(
         "{} of {} {} dropped with {} in flight: the latencies do not include them",
@@ -192,7 +193,7 @@ fn dropped(run: &Run) -> Option<Finding> {
 }
 
 /// Requests cut off are normal; that one of them had waited longer than any answer is not.
-fn unfinished(run: &Run) -> Option<Finding> {
+fn unfinished(run: &Measured) -> Option<Finding> {
     let oldest_ms = run.unfinished.oldest_ms?;
     let longest_ms = run.endpoints.total.max_ms.unwrap_or(0.0);
     let text = format!(
@@ -214,18 +215,20 @@ mod tests {
     use crate::bench::load::result::fixture::{self, steady_total};
     use crate::bench::load::result::{Arrival, Starts};
 
-    /// What is found in the run of the fixture after a change, on two cores.
-    fn found(change: fn(&mut Run)) -> Vec<Finding> {
-        let mut run = fixture::run();
+    /// What is found in the run of the fixture after a change, judged VALID, on two cores.
+    fn found(change: fn(&mut Measured)) -> Vec<Finding> {
+        let mut run = fixture::measured();
         change(&mut run);
-        findings(&run, &Circumstances { cores: Some(2), has_whole_machine: true, ..Circumstances::default() })
+        let circumstances =
+            Circumstances { cores: Some(2), has_whole_machine: true, ..Circumstances::default() };
+        findings(&run, Verdict::Valid, &circumstances)
     }
 
-    fn text(change: fn(&mut Run), code: &str) -> Option<String> {
+    fn text(change: fn(&mut Measured), code: &str) -> Option<String> {
         found(change).into_iter().find(|finding| finding.code == code).map(|finding| finding.text)
     }
 
-    fn cpu(run: &mut Run, server: f64, generator: f64, machine: f64) {
+    fn cpu(run: &mut Measured, server: f64, generator: f64, machine: f64) {
         run.targets[0].usage.as_mut().expect("usage").cpu_mean = Some(server);
         run.generator.cpu_share = Some(generator);
         run.series.iter_mut().for_each(|second| second.machine_cpu = Some(machine));
@@ -241,26 +244,29 @@ mod tests {
     fn capacity_is_what_the_verdict_allows() {
         for (change, wanted) in [
             (
-                (|run| run.targets[0].usage.as_mut().expect("usage").queue_mean = Some(2.0)) as fn(&mut Run),
-                "capacity: 41.0 good answers/s under this mix, p95 23 ms, in the steady state",
+                (|run| run.targets[0].usage.as_mut().expect("usage").queue_mean = Some(2.0))
+                    as fn(&mut Measured),
+                "capacity: 41.0 successful requests/s under this mix, p95 23 ms, in the steady state",
             ),
-            (|_| {}, "capacity is at least the 41.0 good answers/s"),
-            (|run| run.verdict = Verdict::NotSaturated, "capacity is at least the 41.0 good answers/s"),
-            (
-                |run| run.verdict = Verdict::Unstable,
-                "41.0 good answers/s: not a capacity figure; see the verdict",
-            ),
-            (|run| steady_total(run).failures_per_s = 1.0, "at least the 40.0 good answers/s"),
-            (|run| run.steady_state = None, "at least the 40.8 good answers/s"),
+            (|_| {}, "capacity is at least the 41.0 successful requests/s"),
+            (|run| steady_total(run).failures_per_s = 1.0, "at least the 40.0 successful requests/s"),
+            (|run| run.steady_state = None, "at least the 40.8 successful requests/s"),
         ] {
             let text = text(change, "capacity").expect("a capacity");
             assert!(text.contains(wanted), "{text}");
+        }
+        for (verdict, wanted) in [
+            (Verdict::NotSaturated, "capacity is at least the 41.0 successful requests/s"),
+            (Verdict::Unstable, "41.0 successful requests/s: not a capacity figure; see the verdict"),
+        ] {
+            let found = findings(&fixture::measured(), verdict, &Circumstances::default());
+            assert!(found[0].text.starts_with(wanted), "{found:?}");
         }
     }
 
     #[test]
     fn cpu_per_request_bounds_the_throughput() {
-        let found = found(|run| run.verdict = Verdict::Valid);
+        let found = found(|_| {});
         let cost = found.iter().find(|finding| finding.code == "cpu_cost").expect("a cost");
         // 1.2 cores / 41 per second = 29.3 ms each; 2 cores / 29.3 ms = 68 per second.
         assert!(cost.text.contains("used 1.20 of 2 cores, 29.3 ms of CPU per request"), "{}", cost.text);
@@ -276,7 +282,7 @@ mod tests {
             text(|_| {}, "littles_law").as_deref(),
             Some("Little's law: X (R + Z) = 41.0/s (0.018 s + 2.000 s) = 82.7 for 50 users")
         );
-        fn open(run: &mut Run) {
+        fn open(run: &mut Measured) {
             run.plan.load = Load::Open { rate: 41.0, arrival: Arrival::Constant, connections: 9 };
         }
         let text_of_open = text(open, "littles_law").expect("Little's law");
@@ -308,15 +314,16 @@ mod tests {
         assert_eq!(text(|run| cpu(run, 1.0, 0.1, 1.29), "other_processes"), None);
         let others = text(|run| cpu(run, 1.0, 0.1, 1.32), "other_processes").expect("others");
         assert!(others.contains("took 0.22 of 2 cores"), "{others}");
-        let mut run = fixture::run();
+        let mut run = fixture::measured();
         cpu(&mut run, 1.0, 0.1, 1.9);
-        let of_part = findings(&run, &Circumstances { cores: Some(2), ..Circumstances::default() });
+        let of_part =
+            findings(&run, Verdict::Valid, &Circumstances { cores: Some(2), ..Circumstances::default() });
         assert!(of_part.iter().all(|finding| finding.code != "other_processes"), "a part of a machine");
     }
 
     #[test]
     fn failures_are_named_by_kind() {
-        fn fail(run: &mut Run) {
+        fn fail(run: &mut Measured) {
             let total = &mut run.endpoints.total;
             total.failures = 4;
             total.failures_by_kind = [("status_503".to_owned(), 3), ("timeout".to_owned(), 1)].into();
@@ -340,7 +347,7 @@ mod tests {
 
     #[test]
     fn dropped_starts_and_another_model_are_found() {
-        fn starts(run: &mut Run, dropped: u64) {
+        fn starts(run: &mut Measured, dropped: u64) {
             let made = 100 - dropped;
             run.starts =
                 Some(Starts { planned: 100, made, dropped, late: 0, late_p99_ms: None, late_max_ms: None });
@@ -349,7 +356,7 @@ mod tests {
         let dropped = text(|run| starts(run, 2), "dropped_starts").expect("dropped starts");
         assert!(dropped.starts_with("2 of 100 starts were dropped with 50 requests in flight"), "{dropped}");
         let circumstances = Circumstances { met_other_model: true, ..Circumstances::default() };
-        let found = findings(&fixture::run(), &circumstances);
+        let found = findings(&fixture::measured(), Verdict::Valid, &circumstances);
         assert!(found.last().is_some_and(|finding| finding.code == "other_model"));
     }
 }

@@ -7,13 +7,16 @@ const ENOUGH: f64 = 0.95;
 
 /// The knee of a sweep: runs with ascending numbers of users. `None` with fewer than two that can be relied on.
 pub(crate) fn knee(runs: &[Run]) -> Option<Knee> {
-    let rps = |run: &Run| run.steady_total().good_per_s();
+    let good_per_s = |run: &Run| run.steady_total().good_per_s();
     let (left_out, runs): (Vec<_>, Vec<_>) = runs.iter().partition(|run| run.verdict.spoils_figures());
     if runs.len() < 2 {
         return None;
     }
-    let max_rps = runs.iter().copied().map(rps).fold(0.0, f64::max);
-    let enough = runs.iter().position(|run| rps(run) >= ENOUGH * max_rps).filter(|_| max_rps > 0.0)?;
+    let max_good_per_s = runs.iter().copied().map(good_per_s).fold(0.0, f64::max);
+    let enough = runs
+        .iter()
+        .position(|run| good_per_s(run) >= ENOUGH * max_good_per_s)
+        .filter(|_| max_good_per_s > 0.0)?;
     let reached = enough + 1 < runs.len();
     let (fewest, enough) = (runs.first()?, runs[enough]);
     let response_s = fewest.steady_total().average_ms.map(|ms| ms / 1e3);
@@ -21,10 +24,10 @@ pub(crate) fn knee(runs: &[Run]) -> Option<Knee> {
     Some(Knee {
         left_out: left_out.iter().map(|run| run.plan.users()).collect(),
         users: enough.plan.users(),
-        rps: rps(enough),
-        max_rps,
+        good_per_s: good_per_s(enough),
+        max_good_per_s,
         reached,
-        predicted_users: response_s.map(|response_s| (response_s + think_s) * max_rps),
+        predicted_users: response_s.map(|response_s| (response_s + think_s) * max_good_per_s),
     })
 }
 
@@ -35,10 +38,10 @@ mod tests {
 
     fn run(users: usize, good_per_s: f64, verdict: Verdict) -> Run {
         let load = Load::Closed { users, spawn_rate: 50.0, think_s: [1.0, 3.0] };
-        let mut run = Run { verdict, ..fixture::run() };
-        run.plan.load = load;
-        run.steady_state.as_mut().expect("a steady state").endpoints.total.rps = good_per_s;
-        run
+        let mut measured = fixture::measured();
+        measured.plan.load = load;
+        fixture::steady_total(&mut measured).rps = good_per_s;
+        Run { measured, verdict, ..fixture::run() }
     }
 
     #[test]
@@ -54,7 +57,7 @@ mod tests {
             run(64, 80.0, Failed),
         ])
         .expect("three runs");
-        assert_eq!((knee.users, knee.rps, knee.max_rps, knee.reached), (2, 19.0, 20.0, true));
+        assert_eq!((knee.users, knee.good_per_s, knee.max_good_per_s, knee.reached), (2, 19.0, 20.0, true));
         assert_eq!(knee.left_out, [8, 16, 32, 64]);
         assert!(super::knee(&[run(1, 10.0, TooShort), run(2, 20.0, Unstable)]).is_none());
         assert!(

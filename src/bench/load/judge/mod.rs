@@ -1,4 +1,4 @@
-//! What a run means: pure functions of it. Read [`judge`] first.
+//! What a run means: pure functions of what was measured. Read [`judge`] first.
 //!
 //! Imports `result` alone. `verdict` comes first, for `findings` depend on it; `threshold` is each `--fail-if`, `knee` that
 //! of a sweep.
@@ -9,13 +9,13 @@ mod threshold;
 mod verdict;
 
 pub(crate) use self::knee::knee;
-use super::result::{Run, Tails};
+pub(crate) use self::threshold::limits_failures;
+use super::result::{Measured, Run};
 use crate::cli::Condition;
 
 /// What is known of a run beside its figures.
 #[derive(Default)]
 pub(crate) struct Circumstances {
-    pub(crate) tails: Option<Tails>,
     /// Of this machine, that this process may use.
     pub(crate) cores: Option<usize>,
     /// Whether those are all that the machine has.
@@ -23,11 +23,11 @@ pub(crate) struct Circumstances {
     pub(crate) met_other_model: bool,
 }
 
-/// Gives a run its verdict, findings and thresholds.
-pub(crate) fn judge(run: &mut Run, circumstances: &Circumstances, conditions: &[Condition]) {
-    (run.verdict, run.verdict_reasons) = verdict::verdict(run, circumstances.tails, circumstances.cores);
-    run.findings = findings::findings(run, circumstances);
-    run.thresholds = conditions.iter().map(|condition| threshold::threshold(condition, run)).collect();
+pub(crate) fn judge(measured: Measured, circumstances: &Circumstances, conditions: &[Condition]) -> Run {
+    let (verdict, verdict_reasons) = verdict::verdict(&measured, circumstances.cores);
+    let findings = findings::findings(&measured, verdict, circumstances);
+    let thresholds = conditions.iter().map(|condition| threshold::threshold(condition, &measured)).collect();
+    Run { measured, verdict, verdict_reasons, findings, thresholds }
 }
 
 #[cfg(test)]
@@ -37,9 +37,9 @@ mod tests {
 
     #[test]
     fn findings_depend_on_the_verdict_of_the_same_run() {
-        let mut run = fixture::run();
-        (run.verdict, run.generator.cpu_share) = (Verdict::Valid, Some(0.95));
-        judge(&mut run, &Circumstances::default(), &["p95>20ms".parse().expect("a condition")]);
+        let mut measured = fixture::measured();
+        measured.generator.cpu_share = Some(0.95);
+        let run = judge(measured, &Circumstances::default(), &["p95>20ms".parse().expect("a condition")]);
         assert_eq!(run.verdict, Verdict::ClientSaturated);
         assert!(run.findings[0].text.contains("not a capacity figure"), "{:?}", run.findings);
         assert_eq!(run.thresholds.iter().map(|t| t.missed).collect::<Vec<_>>(), [true]);

@@ -2,7 +2,7 @@
 //!
 //! All is judged in the steady state. The first of these that holds is the verdict:
 //!
-//! - FAILED: nothing was answered, or more than 1 % of the requests failed.
+//! - FAILED: no request completed, or more than 1 % of the requests failed.
 //! - TOO-SHORT: the run ended before all users had started, or less than three whole seconds after that.
 //! - CLIENT-SATURATED: the generator's event loop used more than 90 % of a core, or more than 1 % of an open
 //!   loop's starts were more than 10 ms late.
@@ -15,7 +15,7 @@
 //!   below a tenth of Z; and, where it is known, less than 85 % of the CPU in use.
 //! - VALID: none of these. Its reason names the server as the bottleneck only where its queue or CPU shows that.
 
-use crate::bench::load::result::{Load, Run, Second, TOLERATED_FAILURES, Tails, Verdict};
+use crate::bench::load::result::{Load, Measured, Second, TOLERATED_FAILURES, Tails, Verdict};
 use crate::bench::words::{counted, were};
 
 const BUSY_GENERATOR: f64 = 0.9;
@@ -34,19 +34,19 @@ const THINK_LIMIT: f64 = 0.1;
 const SHORT_QUEUE: f64 = 0.1;
 
 /// The verdict and its reasons; `cores` are those of this machine.
-pub(super) fn verdict(run: &Run, tails: Option<Tails>, cores: Option<usize>) -> (Verdict, Vec<String>) {
+pub(super) fn verdict(run: &Measured, cores: Option<usize>) -> (Verdict, Vec<String>) {
     let checks: [(Verdict, Vec<String>); 5] = [
         (Verdict::Failed, failed(run)),
         (Verdict::TooShort, too_short(run)),
         (Verdict::ClientSaturated, client_saturated(run)),
-        (Verdict::Unstable, unstable(run, tails)),
+        (Verdict::Unstable, unstable(run)),
         (Verdict::NotSaturated, not_saturated(run, cores)),
     ];
     let holds = checks.into_iter().find(|(_, reasons)| !reasons.is_empty());
     holds.unwrap_or_else(|| (Verdict::Valid, valid(run, cores)))
 }
 
-fn failed(run: &Run) -> Vec<String> {
+fn failed(run: &Measured) -> Vec<String> {
     let total = run.steady_total();
     let reason = if total.requests == 0 {
         if run.endpoints.total.requests > 0 && run.steady_seconds().count() < FEWEST_SECONDS {
@@ -54,10 +54,10 @@ fn failed(run: &Run) -> Vec<String> {
         }
         match &run.steady_state {
             Some(steady) => format!(
-                "nothing was answered in the {:.1} s of the steady state",
+                "no request completed in the {:.1} s of the steady state",
                 steady.to_s - steady.from_s
             ),
-            None => format!("nothing was answered in {:.1} s", run.elapsed_s),
+            None => format!("no request completed in {:.1} s", run.elapsed_s),
         }
     } else if total.failure_share() > TOLERATED_FAILURES {
         let share = total.failure_share() * 100.0;
@@ -69,7 +69,7 @@ fn failed(run: &Run) -> Vec<String> {
     [vec![reason], client_saturated(run)].concat()
 }
 
-fn too_short(run: &Run) -> Vec<String> {
+fn too_short(run: &Measured) -> Vec<String> {
     let Some(steady) = &run.steady_state else {
         return vec!["it ended before all users had started; give a longer --duration".to_owned()];
     };
@@ -84,7 +84,7 @@ fn too_short(run: &Run) -> Vec<String> {
     )]
 }
 
-fn client_saturated(run: &Run) -> Vec<String> {
+fn client_saturated(run: &Measured) -> Vec<String> {
     let mut reasons = Vec::new();
     if let Some(share) = run.generator.cpu_share.filter(|share| *share > BUSY_GENERATOR) {
         reasons.push(format!(
@@ -105,7 +105,7 @@ fn client_saturated(run: &Run) -> Vec<String> {
     reasons
 }
 
-fn unstable(run: &Run, tails: Option<Tails>) -> Vec<String> {
+fn unstable(run: &Measured) -> Vec<String> {
     let mut reasons = Vec::new();
     let Some(steady) = &run.steady_state else { return reasons };
     let length_s = steady.to_s - steady.from_s;
@@ -130,7 +130,7 @@ fn unstable(run: &Run, tails: Option<Tails>) -> Vec<String> {
         ));
     }
     reasons.extend(throughput_drift(&run.steady_seconds().collect::<Vec<_>>()));
-    reasons.extend(tails.and_then(p95_drift));
+    reasons.extend(run.tails.and_then(p95_drift));
     reasons
 }
 
@@ -168,7 +168,7 @@ fn p95_drift(tails: Tails) -> Option<String> {
     drifted.then(|| format!("p95 went from {before:.0} ms in the first third to {after:.0} ms in the last"))
 }
 
-fn not_saturated(run: &Run, cores: Option<usize>) -> Vec<String> {
+fn not_saturated(run: &Measured, cores: Option<usize>) -> Vec<String> {
     let Load::Closed { users, .. } = run.plan.load else { return Vec::new() };
     let Some(think_s) = run.think_s() else { return Vec::new() };
     let total = run.steady_total();
@@ -186,12 +186,12 @@ fn not_saturated(run: &Run, cores: Option<usize>) -> Vec<String> {
     vec![
         format!("{what} the load: {arithmetic} = {cap:.1}/s, measured {:.1}/s", total.rps),
         headroom,
-        format!("for the server's capacity give {remedy}, or --sweep"),
+        format!("to measure the server's capacity, use {remedy} or --sweep"),
     ]
 }
 
 /// In words, if there is any.
-fn headroom(run: &Run, cores: Option<usize>, think_s: f64, response_s: f64) -> Option<String> {
+fn headroom(run: &Measured, cores: Option<usize>, think_s: f64, response_s: f64) -> Option<String> {
     let (queue, busy) = (run.queue_mean(), run.busy(cores));
     // Idle cores alone prove nothing: a server may be unable to use them.
     let waits_little = response_s < THINK_LIMIT * think_s;
@@ -206,10 +206,10 @@ fn headroom(run: &Run, cores: Option<usize>, think_s: f64, response_s: f64) -> O
     let queue = queue.map(|q| format!("{q:.1} requests queued on average"));
     let busy = busy.map(|b| format!("{:.0} % of the cores used by the server", b * 100.0));
     let parts: Vec<_> = queue.into_iter().chain(busy).collect();
-    Some(format!("the server has room: {}", parts.join(", ")))
+    Some(format!("the server has spare capacity: {}", parts.join(", ")))
 }
 
-fn valid(run: &Run, cores: Option<usize>) -> Vec<String> {
+fn valid(run: &Measured, cores: Option<usize>) -> Vec<String> {
     let share = run.generator.cpu_share.unwrap_or_default() * 100.0;
     let what = match run.plan.load {
         Load::Closed { .. } if run.server_was_full(cores) => "the server was the bottleneck",
@@ -226,32 +226,32 @@ mod tests {
     use crate::bench::load::result::{Arrival, Stall, Starts};
 
     /// A change of the run of the fixture, the verdict on it, and a part of the reasons.
-    type Case = (fn(&mut Run), Verdict, &'static str);
+    type Case = (fn(&mut Measured), Verdict, &'static str);
 
     fn check(cases: &[Case]) {
         for (change, wanted, reason) in cases {
-            let mut run = fixture::run();
+            let mut run = fixture::measured();
             change(&mut run);
-            let (verdict, reasons) = super::verdict(&run, None, Some(2));
+            let (verdict, reasons) = super::verdict(&run, Some(2));
             assert_eq!(verdict, *wanted, "{reason}: {reasons:?}");
             assert!(reasons.concat().contains(reason), "{reason}: {reasons:?}");
         }
     }
 
-    fn fail(run: &mut Run, failures: u64) {
+    fn fail(run: &mut Measured, failures: u64) {
         steady_total(run).failures = failures;
     }
 
-    fn answer_nothing(run: &mut Run) {
+    fn answer_nothing(run: &mut Measured) {
         let total = steady_total(run);
         (total.requests, total.failures, total.average_ms) = (0, 0, None);
     }
 
-    fn stall(run: &mut Run, lengths_s: &[f64]) {
+    fn stall(run: &mut Measured, lengths_s: &[f64]) {
         run.stalls = lengths_s.iter().map(|length_s| Stall { at_s: 3.0, length_s: *length_s }).collect();
     }
 
-    fn open_loop(run: &mut Run, dropped: u64, late: u64) {
+    fn open_loop(run: &mut Measured, dropped: u64, late: u64) {
         run.plan.load = Load::Open { rate: 50.0, arrival: Arrival::Constant, connections: 1 };
         let made = 1000 - dropped;
         run.starts =
@@ -259,7 +259,7 @@ mod tests {
     }
 
     /// Seconds of the steady state with so many requests each.
-    fn seconds(run: &mut Run, requests: &[u64]) {
+    fn seconds(run: &mut Measured, requests: &[u64]) {
         let first = run.series[0].clone();
         let steady = requests.iter().enumerate().map(|(n, requests)| Second {
             at_s: n as f64 + 2.0,
@@ -271,7 +271,7 @@ mod tests {
     }
 
     /// N/(Z+R) = 50/(2 s + 0.0179 s) = 24.8/s.
-    fn cap(run: &mut Run, rps: f64, queue: Option<f64>, cores: Option<f64>) {
+    fn cap(run: &mut Measured, rps: f64, queue: Option<f64>, cores: Option<f64>) {
         steady_total(run).rps = rps;
         let usage = run.targets[0].usage.as_mut().expect("usage");
         (usage.queue_mean, usage.cpu_mean) = (queue, cores);
@@ -289,14 +289,14 @@ mod tests {
                 "not known",
             ),
             (|run| fail(run, 5), Verdict::Failed, "5 of 164 requests failed (3.0 %)"),
-            (answer_nothing, Verdict::Failed, "nothing was answered in the 4.0 s of the steady state"),
+            (answer_nothing, Verdict::Failed, "no request completed in the 4.0 s of the steady state"),
             (
                 |run| {
                     answer_nothing(run);
                     (run.steady_state, run.endpoints.total.requests) = (None, 0);
                 },
                 Verdict::Failed,
-                "nothing was answered in 5.0 s",
+                "no request completed in 5.0 s",
             ),
         ]);
     }
@@ -383,14 +383,16 @@ mod tests {
 
     #[test]
     fn a_drift_of_p95_makes_a_run_unstable() {
-        let run = fixture::run();
-        let tails = |beyond| Tails { p95_ms: [10.0, 600.0], counts: [20, 20], beyond: [1, beyond] };
-        let (verdict, reasons) = super::verdict(&run, Some(tails(20)), Some(2));
+        let judged = |beyond| {
+            let tails = Tails { p95_ms: [10.0, 600.0], counts: [20, 20], beyond: [1, beyond] };
+            super::verdict(&Measured { tails: Some(tails), ..fixture::measured() }, Some(2))
+        };
+        let (verdict, reasons) = judged(20);
         assert_eq!(
             (verdict, &*reasons.concat()),
             (Verdict::Unstable, "p95 went from 10 ms in the first third to 600 ms in the last")
         );
-        assert_eq!(super::verdict(&run, Some(tails(3)), Some(2)).0, Verdict::Valid);
+        assert_eq!(judged(3).0, Verdict::Valid);
     }
 
     #[test]
@@ -408,7 +410,7 @@ mod tests {
             ),
             (|run| cap(run, 22.4, Some(0.4), Some(1.2)), Verdict::NotSaturated, "--think 0"),
             (|run| cap(run, 22.2, Some(0.4), Some(1.2)), Verdict::Valid, "not known"),
-            (|run| cap(run, 24.8, Some(0.99), Some(1.69)), Verdict::NotSaturated, "room"),
+            (|run| cap(run, 24.8, Some(0.99), Some(1.69)), Verdict::NotSaturated, "spare capacity"),
             (|run| cap(run, 24.8, Some(1.0), Some(1.2)), Verdict::Valid, "the server was the bottleneck"),
             (|run| cap(run, 24.8, Some(0.4), Some(1.71)), Verdict::Valid, "the server was the bottleneck"),
             (|run| cap(run, 24.8, None, None), Verdict::NotSaturated, "within a tenth of the think time"),
@@ -425,7 +427,7 @@ mod tests {
 
     #[test]
     fn without_think_time_any_queue_shows_a_full_worker() {
-        fn without_think(run: &mut Run, queue: Option<f64>) {
+        fn without_think(run: &mut Measured, queue: Option<f64>) {
             run.plan.load = Load::Closed { users: 2, spawn_rate: 2.0, think_s: [0.0, 0.0] };
             run.think_mean_s = Some(0.0);
             cap(run, 2.0 / 0.0179, queue, Some(1.0));

@@ -1,4 +1,4 @@
-//! Counts what happens while a run goes on, and makes a [`Run`](super::result::Run) of it.
+//! Counts what happens while a run goes on, and makes the figures of the run of it.
 //!
 //! Imports `client` (to ask servers for their `/metrics`) and `result`. `recorder` counts with `tally`, `latencies`,
 //! `stages` and `stalls`; `summary` makes figures of it and of what `servers` scraped. Read [`Recorder::end`] first.
@@ -13,5 +13,5 @@ mod tally;
 
 pub(crate) use self::recorder::{Recorder, Times};
 pub(crate) use self::servers::{Scraper, Server};
-pub(crate) use self::summary::{Ending, Recorded, summary};
+pub(crate) use self::summary::{Ending, summary};
 pub(crate) use self::tally::Ended;

@@ -41,14 +41,13 @@ pub(crate) struct Recorder {
     pub(super) times: Times,
     pub(super) endpoints: Vec<ByPhase>,
     pub(super) servers: Vec<Tally>,
-    /// First and last failure by endpoint and kind.
-    pub(super) failures: BTreeMap<(usize, FailureKind), (Instant, Instant)>,
+    /// By endpoint and kind.
+    pub(super) failures: BTreeMap<(usize, FailureKind), FirstAndLast>,
     pub(super) seconds: Vec<Second>,
     pub(super) stages: Stages,
     pub(super) gaps: Gaps,
     pub(super) thirds: Thirds,
-    /// Sum and number.
-    pub(super) think: (Duration, u32),
+    pub(super) pauses: Pauses,
     pub(super) starts: Starts,
     users: usize,
     in_flight: BTreeSet<(Instant, u64)>,
@@ -68,11 +67,38 @@ pub(super) struct Starts {
     pub(super) made: u64,
 }
 
+pub(super) struct FirstAndLast {
+    pub(super) first: Instant,
+    pub(super) last: Instant,
+}
+
+/// Think times.
+#[derive(Default)]
+pub(super) struct Pauses {
+    sum: Duration,
+    count: u32,
+}
+
+impl Pauses {
+    pub(super) fn mean_s(&self) -> Option<f64> {
+        self.sum.checked_div(self.count).map(|mean| mean.as_secs_f64())
+    }
+}
+
 #[derive(Clone, Copy)]
+pub(crate) struct InFlight {
+    pub(crate) requests: usize,
+    pub(crate) oldest_since: Option<Instant>,
+}
+
+/// A request in flight.
 pub(crate) struct Ticket {
+    number: u64,
+    endpoint: usize,
+    server: usize,
+    /// From when its latency counts.
     since: Instant,
     sent: Instant,
-    number: u64,
 }
 
 impl Recorder {
@@ -87,7 +113,7 @@ impl Recorder {
             stages: Stages::new(seed),
             gaps: Gaps::new(),
             thirds: Thirds::of(times.since_start(times.ramp_end), times.since_start(times.end)),
-            think: (Duration::ZERO, 0),
+            pauses: Pauses::default(),
             starts: Starts { dropped: 0, late: 0, lateness: Latencies::new(), made: 0 },
             users: 0,
             in_flight: BTreeSet::new(),
@@ -101,9 +127,9 @@ impl Recorder {
         }
     }
 
-    /// How many requests are in flight, and since when the oldest.
-    pub(crate) fn in_flight(&self) -> (usize, Option<Instant>) {
-        (self.in_flight.len(), self.in_flight.first().map(|(since, _)| *since))
+    pub(crate) fn in_flight(&self) -> InFlight {
+        let oldest = self.in_flight.first();
+        InFlight { requests: self.in_flight.len(), oldest_since: oldest.map(|(since, _)| *since) }
     }
 
     pub(crate) fn user_started(&mut self) {
@@ -115,13 +141,12 @@ impl Recorder {
         self.starts.dropped += 1;
     }
 
-    /// A request begins; its latency counts from `since`.
-    pub(crate) fn begin(&mut self, since: Instant, now: Instant) -> Ticket {
+    /// A request is sent now; its latency counts from `since`.
+    pub(crate) fn begin(&mut self, endpoint: usize, server: usize, since: Instant, now: Instant) -> Ticket {
         self.begun += 1;
-        let ticket = Ticket { since, sent: now, number: self.begun };
-        self.in_flight.insert((ticket.since, ticket.number));
+        self.in_flight.insert((since, self.begun));
         self.gaps.sent(now);
-        ticket
+        Ticket { number: self.begun, endpoint, server, since, sent: now }
     }
 
     pub(crate) fn started(&mut self, intended: Instant, now: Instant) {
@@ -132,37 +157,36 @@ impl Recorder {
     }
 
     pub(crate) fn paused(&mut self, pause: Duration) {
-        self.think.0 += pause;
-        self.think.1 += 1;
+        self.pauses.sum += pause;
+        self.pauses.count += 1;
     }
 
-    /// A request has ended; `server_timing` is what a good prediction came with.
-    pub(crate) fn end(
-        &mut self,
-        ticket: Ticket,
-        endpoint: usize,
-        server: usize,
-        now: Instant,
-        ended: &Ended,
-        server_timing: Option<&str>,
-    ) {
-        self.in_flight.remove(&(ticket.since, ticket.number));
+    pub(crate) fn end(&mut self, ticket: Ticket, ended: &Ended<'_>) {
+        let Ticket { number, endpoint, server, since, sent } = ticket;
+        self.in_flight.remove(&(since, number));
+        self.enter_steady(ended.at);
+        self.gaps.answered(ended.at, self.in_flight.len());
+        let by_phase = &mut self.endpoints[endpoint];
+        let phase = if self.is_steady { &mut by_phase.steady } else { &mut by_phase.ramp_up };
+        let latency = ended.at.saturating_duration_since(since);
+        for tally in [phase, &mut self.servers[server], &mut self.this_second, &mut self.so_far] {
+            tally.record(latency, ended);
+        }
+        if let Some(kind) = ended.failure {
+            let seen = FirstAndLast { first: ended.at, last: ended.at };
+            self.failures.entry((endpoint, kind)).or_insert(seen).last = ended.at;
+        }
+        if let Some(field) = ended.server_timing.filter(|_| self.is_steady) {
+            // Not since it should have been sent: being late is no stage of the server or the network.
+            self.stages.record(ended.at.saturating_duration_since(sent), field);
+        }
+    }
+
+    /// The first request that ends after the ramp-up ends it.
+    fn enter_steady(&mut self, now: Instant) {
         if !self.is_steady && now >= self.times.ramp_end {
             self.is_steady = true;
             self.gaps.restart(now);
-        }
-        self.gaps.answered(now, self.in_flight.len());
-        let by_phase = &mut self.endpoints[endpoint];
-        let phase = if self.is_steady { &mut by_phase.steady } else { &mut by_phase.ramp_up };
-        for tally in [phase, &mut self.servers[server], &mut self.this_second, &mut self.so_far] {
-            tally.record(ended);
-        }
-        if let Some(kind) = ended.failure {
-            self.failures.entry((endpoint, kind)).or_insert((now, now)).1 = now;
-        }
-        if let Some(field) = server_timing.filter(|_| self.is_steady) {
-            // Not since it should have been sent: being late is no stage of the server or the network.
-            self.stages.record(now.saturating_duration_since(ticket.sent), field);
         }
     }
 
@@ -235,11 +259,11 @@ mod tests {
         for n in 0..20 {
             let intended = start + Duration::from_millis(100 * n);
             let sent = intended + Duration::from_millis(50);
-            let ticket = recorder.begin(intended, sent);
-            let now = sent + Duration::from_millis(10);
-            let latency = now.saturating_duration_since(intended);
-            let ended = Ended { latency, failure: None, bytes_sent: 1, bytes_received: 1 };
-            recorder.end(ticket, 0, 0, now, &ended, Some("inference;dur=8"));
+            let ticket = recorder.begin(0, 0, intended, sent);
+            let at = sent + Duration::from_millis(10);
+            let server_timing = Some("inference;dur=8");
+            let ended = Ended { at, failure: None, bytes_sent: 1, bytes_received: 1, server_timing };
+            recorder.end(ticket, &ended);
         }
         let mean = |stages: &[crate::bench::load::result::Stage], name: &str| {
             stages.iter().find(|s| s.name == name).and_then(|s| s.mean_ms).expect("a stage")

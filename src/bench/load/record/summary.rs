@@ -2,12 +2,12 @@
 
 use std::time::{Instant, SystemTime};
 
-use super::recorder::{Recorder, Times};
+use super::recorder::{FirstAndLast, InFlight, Recorder, Times};
 use super::servers::{Scrape, Server, usage};
 use super::tally::Tally;
 use crate::bench::load::result::{
-    Endpoints, FailureTimes, Generator, Load, PREDICT, Phase, Plan, Run, Scenario, ServerFigures, Starts,
-    TOTAL, Tails, Unfinished, Verdict, Weight,
+    Endpoints, FailureTimes, Generator, Load, Measured, PREDICT, Phase, Plan, Scenario, ServerFigures,
+    Starts, TOTAL, Unfinished, Weight, mean, steady_seconds,
 };
 
 pub(crate) struct Ending {
@@ -15,14 +15,8 @@ pub(crate) struct Ending {
     pub(crate) started_at: SystemTime,
     pub(crate) interrupted: bool,
     pub(crate) cpu_seconds: f64,
-    pub(crate) unfinished: (usize, Option<Instant>),
+    pub(crate) unfinished: InFlight,
     pub(crate) scrapes: Vec<Vec<Scrape>>,
-}
-
-/// A run without its verdict, findings and thresholds.
-pub(crate) struct Recorded {
-    pub(crate) run: Run,
-    pub(crate) tails: Option<Tails>,
 }
 
 pub(crate) fn summary(
@@ -31,7 +25,7 @@ pub(crate) fn summary(
     servers: &[Server],
     mut recorder: Recorder,
     ending: Ending,
-) -> Recorded {
+) -> Measured {
     recorder.gaps.close(ending.at);
     let times = recorder.times;
     let elapsed_s = times.since_start(ending.at);
@@ -46,9 +40,9 @@ pub(crate) fn summary(
             endpoints: endpoints(&plan.mix, tallies, to_s - from_s),
         })
     };
-    let (pauses, pause_count) = recorder.think;
+    let steady_state = phase(ramp_s, elapsed_s, &steady);
 
-    let mut run = Run {
+    Measured {
         scenario: scenario.clone(),
         purpose: scenario.purpose().map(str::to_owned),
         plan: plan.clone(),
@@ -57,24 +51,18 @@ pub(crate) fn summary(
         interrupted: ending.interrupted,
         endpoints: endpoints(&plan.mix, &whole.iter().collect::<Vec<_>>(), elapsed_s),
         ramp_up: phase(0.0, ramp_s, &ramp_up),
-        steady_state: phase(ramp_s, elapsed_s, &steady),
-        // Until it is judged.
-        verdict: Verdict::TooShort,
-        verdict_reasons: Vec::new(),
-        findings: Vec::new(),
-        thresholds: Vec::new(),
         failure_times: failure_times(&plan.mix, &recorder),
-        think_mean_s: pauses.checked_div(pause_count).map(|mean| mean.as_secs_f64()),
+        think_mean_s: recorder.pauses.mean_s(),
         stalls: recorder.gaps.stalls(times.start),
         unfinished: unfinished(&ending),
         targets: server_figures(servers, &recorder.servers, &ending, times),
-        generator: generator(&recorder, ending.cpu_seconds),
+        generator: generator(&recorder, steady_state.as_ref(), ending.cpu_seconds),
         starts: matches!(plan.load, Load::Open { .. }).then(|| starts(&recorder)),
         stages: recorder.stages.summary(),
         series: recorder.seconds,
-    };
-    run.generator.cpu_share = run.mean_of_steady(|second| second.generator_cpu);
-    Recorded { run, tails: recorder.thirds.tails() }
+        tails: recorder.thirds.tails(),
+        steady_state,
+    }
 }
 
 /// `tallies` are in the order of the mix.
@@ -95,26 +83,28 @@ fn sum<'t>(tallies: impl IntoIterator<Item = &'t Tally>) -> Tally {
 
 fn failure_times(mix: &[Weight], recorder: &Recorder) -> Vec<FailureTimes> {
     let since_start = |at: &Instant| recorder.times.since_start(*at);
-    let times = recorder.failures.iter().map(|((endpoint, kind), (first, last))| FailureTimes {
-        endpoint: mix[*endpoint].endpoint.clone(),
-        kind: kind.to_string(),
-        first_s: since_start(first),
-        last_s: since_start(last),
-    });
+    let times =
+        recorder.failures.iter().map(|((endpoint, kind), FirstAndLast { first, last })| FailureTimes {
+            endpoint: mix[*endpoint].endpoint.clone(),
+            kind: kind.to_string(),
+            first_s: since_start(first),
+            last_s: since_start(last),
+        });
     times.collect()
 }
 
 fn unfinished(ending: &Ending) -> Unfinished {
-    let (requests, oldest) = ending.unfinished;
+    let InFlight { requests, oldest_since } = ending.unfinished;
     let age_ms = |since: Instant| ending.at.saturating_duration_since(since).as_secs_f64() * 1e3;
-    Unfinished { requests: requests as u64, oldest_ms: oldest.map(age_ms) }
+    Unfinished { requests: requests as u64, oldest_ms: oldest_since.map(age_ms) }
 }
 
-fn generator(recorder: &Recorder, cpu_seconds: f64) -> Generator {
+fn generator(recorder: &Recorder, steady_state: Option<&Phase>, cpu_seconds: f64) -> Generator {
+    let steady = steady_seconds(&recorder.seconds, steady_state);
     let requests: u64 = recorder.servers.iter().map(|tally| tally.requests).sum();
     Generator {
         cpu_seconds: Some(cpu_seconds),
-        cpu_share: None,
+        cpu_share: mean(steady.filter_map(|second| second.generator_cpu)),
         requests_per_cpu_second: (cpu_seconds > 0.0).then(|| requests as f64 / cpu_seconds),
     }
 }

@@ -1,17 +1,20 @@
 //! Counts and latencies of some requests.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::latencies::Latencies;
 use crate::bench::load::result::{Endpoint, FailureKind};
 
+/// How a request ended.
 #[derive(Clone, Copy)]
-pub(crate) struct Ended {
-    pub(crate) latency: Duration,
+pub(crate) struct Ended<'r> {
+    pub(crate) at: Instant,
     pub(crate) failure: Option<FailureKind>,
     pub(crate) bytes_sent: u64,
     pub(crate) bytes_received: u64,
+    /// Of a prediction that succeeded.
+    pub(crate) server_timing: Option<&'r str>,
 }
 
 #[derive(Clone)]
@@ -34,7 +37,7 @@ impl Tally {
         }
     }
 
-    pub(super) fn record(&mut self, ended: &Ended) {
+    pub(super) fn record(&mut self, latency: Duration, ended: &Ended<'_>) {
         self.requests += 1;
         self.bytes_sent += ended.bytes_sent;
         self.bytes_received += ended.bytes_received;
@@ -43,7 +46,7 @@ impl Tally {
         }
         // A request that timed out took at least so long; one that failed at once would flatter the figures.
         if matches!(ended.failure, None | Some(FailureKind::Timeout)) {
-            self.latencies.record(ended.latency);
+            self.latencies.record(latency);
         }
     }
 

@@ -13,29 +13,30 @@ pub(super) fn endpoints<'a>() -> Table<'a, Endpoint> {
     Table::new([
         Column::name("endpoint", |e: &Endpoint| e.name.clone()).csv("endpoint"),
         Column::csv_only("method", |e: &Endpoint| e.method.clone()),
-        Column::figure("requests", |e: &Endpoint| Cell::number(e.requests)).csv("requests").spare(8),
-        Column::figure("failures", |e: &Endpoint| failures(e)).csv("failures").spare(7),
-        Column::figure("median", |e: &Endpoint| ms(e.median_ms)).csv("median_ms").spare(9),
-        Column::figure("p90", |e: &Endpoint| ms(e.p90_ms)).csv("p90_ms").spare(4),
+        Column::figure("requests", |e: &Endpoint| Cell::number(e.requests)).csv("requests"),
+        Column::figure("failures", |e: &Endpoint| failures(e)).csv("failures"),
+        Column::figure("median", |e: &Endpoint| ms(e.median_ms)).csv("median_ms"),
+        Column::figure("p90", |e: &Endpoint| ms(e.p90_ms)).csv("p90_ms"),
         Column::figure("p95", |e: &Endpoint| ms(e.p95_ms)).csv("p95_ms"),
-        Column::figure("p99", |e: &Endpoint| ms(e.p99_ms)).csv("p99_ms").spare(6),
-        Column::figure("p99.9", |e: &Endpoint| ms(e.p999_ms)).csv("p999_ms").spare(1),
-        Column::figure("average", |e: &Endpoint| ms(e.average_ms)).csv("average_ms").spare(3),
-        Column::figure("min", |e: &Endpoint| ms(e.min_ms)).csv("min_ms").spare(2),
-        Column::figure("max", |e: &Endpoint| ms(e.max_ms)).csv("max_ms").spare(5),
+        Column::figure("p99", |e: &Endpoint| ms(e.p99_ms)).csv("p99_ms"),
+        Column::figure("p99.9", |e: &Endpoint| ms(e.p999_ms)).csv("p999_ms"),
+        Column::figure("average", |e: &Endpoint| ms(e.average_ms)).csv("average_ms"),
+        Column::figure("min", |e: &Endpoint| ms(e.min_ms)).csv("min_ms"),
+        Column::figure("max", |e: &Endpoint| ms(e.max_ms)).csv("max_ms"),
         Column::figure("requests/s", |e: &Endpoint| rate(e.rps)).csv("rps"),
         Column::csv_only("failures_per_s", |e: &Endpoint| Cell::number(e.failures_per_s)),
         Column::csv_only("failures_by_kind", kinds),
         Column::csv_only("bytes_sent", |e: &Endpoint| Cell::number(e.bytes_sent)),
         Column::csv_only("bytes_received", |e: &Endpoint| Cell::number(e.bytes_received)),
     ])
+    .spare(&["p99.9", "min", "average", "p90", "max", "p99", "failures", "requests", "median"])
     .tone(|e| if e.is_total() { Tone::Total } else { Tone::Plain })
 }
 
 /// Of an endpoint and its run, for CSV files.
 pub(super) fn endpoints_of_runs<'a>() -> Table<'a, (&'a Run, &'a Endpoint)> {
     let run = [
-        Column::csv_only("run", Run::name),
+        Column::csv_only("run", |r: &Run| r.name()),
         Column::csv_only("users", |r: &Run| Cell::number(r.plan.users())),
         Column::csv_only("duration_s", |r: &Run| Cell::number(r.plan.duration_s)),
         Column::csv_only("verdict", |r: &Run| words::word(r.verdict)),
@@ -50,16 +51,17 @@ pub(super) fn endpoints_of_runs<'a>() -> Table<'a, (&'a Run, &'a Endpoint)> {
 /// Of a run, all endpoints together, as [`OF_RUNS`] says; times in ms.
 pub(super) fn runs<'a>() -> Table<'a, Run> {
     Table::new([
-        Column::name("run", Run::name),
-        Column::figure("users", |r: &Run| Cell::number(r.plan.users())).spare(5),
-        Column::figure("requests", |r: &Run| of_total(r, |t| Cell::number(t.requests))).spare(2),
-        Column::figure("failures", |r: &Run| of_total(r, |t| Cell::number(t.failures))).spare(4),
-        Column::figure("median", |r: &Run| of_total(r, |t| ms(t.median_ms))).spare(3),
-        Column::figure("p95", |r: &Run| of_total(r, |t| ms(t.p95_ms))).spare(6),
-        Column::figure("p99", |r: &Run| of_total(r, |t| ms(t.p99_ms))).spare(1),
+        Column::name("run", |r: &Run| r.name()),
+        Column::figure("users", |r: &Run| Cell::number(r.plan.users())),
+        Column::figure("requests", |r: &Run| of_total(r, |t| Cell::number(t.requests))),
+        Column::figure("failures", |r: &Run| of_total(r, |t| Cell::number(t.failures))),
+        Column::figure("median", |r: &Run| of_total(r, |t| ms(t.median_ms))),
+        Column::figure("p95", |r: &Run| of_total(r, |t| ms(t.p95_ms))),
+        Column::figure("p99", |r: &Run| of_total(r, |t| ms(t.p99_ms))),
         Column::figure("requests/s", |r: &Run| of_total(r, |t| rate(t.rps))),
         Column::figure("verdict", |r: &Run| words::word(r.verdict)),
     ])
+    .spare(&["p99", "requests", "median", "failures", "users", "p95"])
     .tone(|r| if r.verdict.spoils_figures() { Tone::Warned } else { Tone::Plain })
 }
 
@@ -71,19 +73,20 @@ pub(super) const OF_RUNS: &str =
 pub(super) fn compared<'a>() -> Table<'a, Row> {
     Table::new([
         Column::name("run", |r: &Row| r.name.clone()).csv("run"),
-        Column::figure("containers", |r: &Row| Cell::number(r.containers)).csv("containers").spare(6),
-        Column::figure("users", |r: &Row| Cell::number(r.users)).csv("users").spare(1),
+        Column::figure("containers", |r: &Row| Cell::number(r.containers)).csv("containers"),
+        Column::figure("users", |r: &Row| Cell::number(r.users)).csv("users"),
         Column::csv_only("duration_s", |r: &Row| Cell::number(r.duration_s)),
         Column::csv_only("requests", |r: &Row| Cell::number(r.requests)),
-        Column::figure("average", |r: &Row| ms(r.average_ms)).csv("average_ms").spare(2),
-        Column::figure("p95", |r: &Row| ms(r.p95_ms)).csv("p95_ms").spare(7),
-        Column::figure("requests/s", |r: &Row| rate(r.rps)).csv("rps"),
-        Column::figure("failed", |r: &Row| share(Some(r.failure_rate))).csv("failure_rate").spare(4),
+        Column::figure("average", |r: &Row| ms(r.average_ms)).csv("average_ms"),
+        Column::figure("p95", |r: &Row| ms(r.p95_ms)).csv("p95_ms"),
+        Column::figure("requests/s", |r: &Row| rate(r.good_per_s)).csv("rps"),
+        Column::figure("failed", |r: &Row| share(Some(r.failure_rate))).csv("failure_rate"),
         Column::figure("improvement", |r: &Row| change(r.improvement)).csv("improvement"),
         Column::csv_only("average_reduction", |r: &Row| Cell::default().exactly(r.average_reduction)),
-        Column::figure("efficiency", |r: &Row| efficiency(r.efficiency)).csv("efficiency").spare(5),
-        Column::figure("verdict", |r: &Row| words::word(r.verdict)).csv("verdict").spare(3),
+        Column::figure("efficiency", |r: &Row| efficiency(r.efficiency)).csv("efficiency"),
+        Column::figure("verdict", |r: &Row| words::word(r.verdict)).csv("verdict"),
     ])
+    .spare(&["users", "average", "verdict", "failed", "efficiency", "containers", "p95"])
 }
 
 /// Of a second; times in ms.
@@ -113,7 +116,7 @@ pub(super) fn servers<'a>() -> Table<'a, ServerFigures> {
         Column::figure("p99", |s: &ServerFigures| ms(s.p99_ms)),
         Column::figure("requests/s", |s: &ServerFigures| rate(s.rps)),
         Column::figure("CPU, cores", |s: &ServerFigures| {
-            figures::cores(s.usage.as_ref().and_then(|u| u.cpu_mean))
+            figures::ratio(s.usage.as_ref().and_then(|u| u.cpu_mean))
         }),
         Column::figure("memory, most", |s: &ServerFigures| {
             figures::mebibytes(s.usage.as_ref().and_then(|u| u.rss_max_bytes))
@@ -168,7 +171,7 @@ fn change(share: Option<f64>) -> Cell {
 }
 
 fn efficiency(efficiency: Option<f64>) -> Cell {
-    Cell::from(figures::efficiency(efficiency)).exactly(efficiency)
+    Cell::from(figures::ratio(efficiency)).exactly(efficiency)
 }
 
 fn failures(endpoint: &Endpoint) -> Cell {

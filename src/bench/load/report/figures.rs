@@ -1,6 +1,6 @@
 //! Figures as people read them. A dash is one that is not known, most often because of too few samples.
 
-pub(super) use crate::bench::load::result::notation::duration;
+pub(super) use crate::bench::load::result::notation::{duration, failures_by_kind};
 use crate::bench::load::result::{Endpoint, Phase};
 
 /// Milliseconds to about three digits, without the unit.
@@ -50,8 +50,8 @@ pub(super) fn percent(share: f64) -> String {
 }
 
 /// `1.50`
-pub(super) fn cores(cores: Option<f64>) -> String {
-    cores.map_or("-".to_owned(), |c| format!("{c:.2}"))
+pub(super) fn ratio(ratio: Option<f64>) -> String {
+    ratio.map_or("-".to_owned(), |r| format!("{r:.2}"))
 }
 
 pub(super) fn mebibytes(bytes: Option<f64>) -> String {
@@ -68,10 +68,6 @@ pub(super) fn change(share: Option<f64>) -> String {
     share.map_or("-".to_owned(), |s| format!("{}{}", sign(s), percent(s)))
 }
 
-pub(super) fn efficiency(efficiency: Option<f64>) -> String {
-    efficiency.map_or("-".to_owned(), |e| format!("{e:.2}"))
-}
-
 /// `0:42`, the time since the start of a run.
 pub(super) fn clock(seconds: f64) -> String {
     if seconds < 60.0 && seconds.fract() > 1e-6 {
@@ -86,13 +82,6 @@ pub(super) fn date(rfc3339: &str) -> String {
     let Ok(time) = humantime::parse_rfc3339_weak(rfc3339) else { return rfc3339.to_owned() };
     let text = humantime::format_rfc3339_seconds(time).to_string();
     text.get(..16).map_or(text.clone(), |minutes| format!("{} UTC", minutes.replace('T', " ")))
-}
-
-/// `3 status_503, 1 timeout`; the most frequent first.
-pub(super) fn failures_by_kind(endpoint: &Endpoint) -> String {
-    let mut kinds: Vec<_> = endpoint.failures_by_kind.iter().collect();
-    kinds.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-    kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn phase_total(phase: Option<&Phase>) -> Option<&Endpoint> {

@@ -1,5 +1,5 @@
 //! `--csv PREFIX`: the four files of `locust --csv`, with Locust's names, columns and units, so that
-//! tools made for them read these. Response times are those of good answers and timeouts; Locust also
+//! tools made for them read these. Response times are those of successful requests and timeouts; Locust also
 //! counts other failures, and rounds times above 100 ms to two digits.
 
 use std::io::{self, Write};

@@ -13,7 +13,10 @@ mod page;
 mod tables;
 mod words;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
+
+use serde::Serialize;
 
 pub(super) use self::live::Live;
 use super::result::{Comparison, LoadTest};
@@ -21,6 +24,13 @@ use crate::cli::{BenchArgs, BenchFormat};
 use crate::destination::Destination;
 use crate::output;
 use crate::process::terminal::Look;
+
+/// What `--format` prints: a load test, or the comparison of several.
+pub(super) trait Printed: Serialize {
+    fn write_terminal(&self, out: &mut dyn Write, look: Look) -> io::Result<()>;
+    fn write_markdown(&self, out: &mut dyn Write) -> io::Result<()>;
+    fn write_csv(&self, out: &mut dyn Write) -> io::Result<()>;
+}
 
 pub(super) struct Outputs {
     format: BenchFormat,
@@ -53,35 +63,24 @@ impl Outputs {
         })
     }
 
-    /// Writes the figures of a test, even if a file cannot be written; the comparison is only in the reports.
-    pub(super) fn write(mut self, test: &LoadTest, comparison: Option<&Comparison>) -> anyhow::Result<()> {
+    /// Prints the figures, and writes the reports, which have the comparison, too. Each is tried if another fails.
+    pub(super) fn write(
+        mut self,
+        figures: &impl Printed,
+        test: &LoadTest,
+        comparison: Option<&Comparison>,
+    ) -> anyhow::Result<()> {
         let files = self.write_files(test, comparison);
-        files.and(self.write_figures(test))
+        files.and(self.write_figures(figures))
     }
 
-    /// Writes the comparison; the runs that are compared are only in the reports.
-    pub(super) fn write_compared(mut self, test: &LoadTest, comparison: &Comparison) -> anyhow::Result<()> {
-        let files = self.write_files(test, Some(comparison));
-        files.and(self.write_comparison(comparison))
-    }
-
-    fn write_figures(self, test: &LoadTest) -> anyhow::Result<()> {
+    fn write_figures(self, figures: &impl Printed) -> anyhow::Result<()> {
         let is_terminal = self.figures.is_terminal();
         self.figures.fill(|out| match self.format {
-            BenchFormat::Table => tables::write_terminal(out, test, Look::of_output(is_terminal)),
-            BenchFormat::Json => output::write_indented(out, test),
-            BenchFormat::Csv => tables::write_csv(out, test),
-            BenchFormat::Markdown => tables::write_markdown(out, test),
-        })
-    }
-
-    fn write_comparison(self, comparison: &Comparison) -> anyhow::Result<()> {
-        let is_terminal = self.figures.is_terminal();
-        self.figures.fill(|out| match self.format {
-            BenchFormat::Table => comparison::write_terminal(out, comparison, Look::of_output(is_terminal)),
-            BenchFormat::Json => output::write_indented(out, comparison),
-            BenchFormat::Csv => comparison::write_csv(out, comparison),
-            BenchFormat::Markdown => comparison::write_markdown(out, comparison),
+            BenchFormat::Table => figures.write_terminal(out, Look::of_output(is_terminal)),
+            BenchFormat::Json => output::write_indented(out, figures),
+            BenchFormat::Csv => figures.write_csv(out),
+            BenchFormat::Markdown => figures.write_markdown(out),
         })
     }
 

@@ -2,25 +2,48 @@
 
 use std::io::{self, Write};
 
-use super::{columns, words};
+use super::{Printed, columns, words};
 use crate::bench::load::result::{LoadTest, Run};
 use crate::process::terminal;
 use crate::process::terminal::Look;
 use crate::table::{Csv, escaped, list};
 
-pub(super) fn write_terminal(out: &mut dyn Write, test: &LoadTest, look: Look) -> io::Result<()> {
-    let out = &mut look.wrapping(out);
-    writeln!(out, "{}; times in ms", test.environment.line())?;
-    for run in &test.runs {
-        write_run_to_terminal(out, run, look)?;
+impl Printed for LoadTest {
+    fn write_terminal(&self, out: &mut dyn Write, look: Look) -> io::Result<()> {
+        let out = &mut look.wrapping(out);
+        writeln!(out, "{}; times in ms", self.environment.line())?;
+        for run in &self.runs {
+            write_run_to_terminal(out, run, look)?;
+        }
+        if self.runs.len() > 1 {
+            writeln!(out, "\n{}\n{}", columns::OF_RUNS, columns::runs().terminal(look, &self.runs))?;
+        }
+        if let Some(knee) = &self.knee {
+            writeln!(out, "{}", words::knee(knee))?;
+        }
+        out.flush()
     }
-    if test.runs.len() > 1 {
-        writeln!(out, "\n{}\n{}", columns::OF_RUNS, columns::runs().terminal(look, &test.runs))?;
+
+    fn write_markdown(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "{}; times in ms", escaped(&self.environment.line()))?;
+        if self.runs.len() > 1 {
+            writeln!(out, "\n{}\n", columns::OF_RUNS)?;
+            columns::runs().markdown(out, &self.runs)?;
+        }
+        if let Some(knee) = &self.knee {
+            writeln!(out, "\n{}", words::knee(knee))?;
+        }
+        self.runs.iter().try_for_each(|run| write_run_as_markdown(out, run))
     }
-    if let Some(knee) = &test.knee {
-        writeln!(out, "{}", words::knee(knee))?;
+
+    /// One row per run and endpoint, with figures of the whole run.
+    fn write_csv(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut rows = Vec::new();
+        for run in &self.runs {
+            rows.extend(run.endpoints.all().map(|endpoint| (run, endpoint)));
+        }
+        columns::endpoints_of_runs().csv(Csv::new(out), &rows)
     }
-    out.flush()
 }
 
 fn write_run_to_terminal(out: &mut dyn Write, run: &Run, look: Look) -> io::Result<()> {
@@ -42,18 +65,6 @@ fn write_run_to_terminal(out: &mut dyn Write, run: &Run, look: Look) -> io::Resu
     Ok(())
 }
 
-pub(super) fn write_markdown(out: &mut dyn Write, test: &LoadTest) -> io::Result<()> {
-    writeln!(out, "{}; times in ms", escaped(&test.environment.line()))?;
-    if test.runs.len() > 1 {
-        writeln!(out, "\n{}\n", columns::OF_RUNS)?;
-        columns::runs().markdown(out, &test.runs)?;
-    }
-    if let Some(knee) = &test.knee {
-        writeln!(out, "\n{}", words::knee(knee))?;
-    }
-    test.runs.iter().try_for_each(|run| write_run_as_markdown(out, run))
-}
-
 fn write_run_as_markdown(out: &mut dyn Write, run: &Run) -> io::Result<()> {
     writeln!(out, "\n{}\n", escaped(&words::heading(run)))?;
     columns::endpoints().markdown(out, &columns::rows(run))?;
@@ -62,13 +73,4 @@ fn write_run_as_markdown(out: &mut dyn Write, run: &Run) -> io::Result<()> {
     let findings = run.findings.iter().map(|finding| finding.text.clone());
     let limits = run.thresholds.iter().map(|limit| words::threshold(run, limit));
     list(out, &notes.chain(findings).chain(limits).collect::<Vec<_>>())
-}
-
-/// One row per run and endpoint, with figures of the whole run.
-pub(super) fn write_csv(out: &mut dyn Write, test: &LoadTest) -> io::Result<()> {
-    let mut rows = Vec::new();
-    for run in &test.runs {
-        rows.extend(run.endpoints.all().map(|endpoint| (run, endpoint)));
-    }
-    columns::endpoints_of_runs().csv(Csv::new(out), &rows)
 }

@@ -31,7 +31,7 @@ pub(super) fn meaning(verdict: Verdict) -> &'static str {
         }
         Verdict::TooShort => "Too little was measured to judge it: the figures may be due to chance.",
         Verdict::Failed => {
-            "Too many requests failed, or none was answered: the figures describe only the good answers."
+            "Too many requests failed, or none completed: the figures describe only the successful requests."
         }
     }
 }
@@ -44,7 +44,7 @@ pub(super) fn heading(run: &Run) -> String {
     }
 }
 
-/// `50 users, 5 more each second, for 3m, think time 1s-3s, predict=4,health=1`
+/// `50 users, 5 started per second, for 3m, think time 1s-3s, predict=4,health=1`
 pub(super) fn plan(plan: &Plan) -> String {
     let time = notation::duration(plan.duration_s);
     let load = match &plan.load {
@@ -53,7 +53,7 @@ pub(super) fn plan(plan: &Plan) -> String {
             let starts = if *spawn_rate >= *users as f64 {
                 "all from the first second".to_owned()
             } else {
-                format!("{} more each second", short(*spawn_rate))
+                format!("{} started per second", short(*spawn_rate))
             };
             format!("{who}, {starts}, for {time}, think time {}", notation::think(*think_s))
         }
@@ -108,15 +108,15 @@ pub(super) fn knee(knee: &Knee) -> String {
     };
     if !knee.reached {
         return format!(
-            "Knee: not reached; among the runs with reliable figures, the one with most users has most good answers/s, {} with {users}{predicted}{left_out}.",
-            rate(knee.rps)
+            "Knee: not reached; among the runs with reliable figures, the one with the most users has the most successful requests/s, {} with {users}{predicted}{left_out}.",
+            rate(knee.good_per_s)
         );
     }
     let gives = if knee.users == 1 { "gives" } else { "give" };
     format!(
-        "Knee: {users} {gives} {} good answers/s, at least 95 % of the highest rate, {}{predicted}{left_out}.",
-        rate(knee.rps),
-        rate(knee.max_rps)
+        "Knee: {users} {gives} {} successful requests/s, at least 95 % of the highest rate, {}{predicted}{left_out}.",
+        rate(knee.good_per_s),
+        rate(knee.max_good_per_s)
     )
 }
 
@@ -131,7 +131,7 @@ pub(super) fn notes(run: &Run) -> Vec<String> {
     let mut notes = Vec::new();
     if run.interrupted {
         let time = figures::duration(run.elapsed_s);
-        notes.push(format!("Interrupted after {time}: these are the figures up to then."));
+        notes.push(format!("Interrupted after {time}: the figures cover the run up to that point."));
     }
     if let Some(starts) = &run.starts {
         notes.push(format!(
@@ -148,8 +148,8 @@ pub(super) fn notes(run: &Run) -> Vec<String> {
     notes
 }
 
-/// `missed: p95>500ms (measured 612 ms in the steady state)`
+/// `failed: --fail-if p95>500ms (measured 612 ms in the steady state)`
 pub(super) fn threshold(run: &Run, threshold: &Threshold) -> String {
-    let outcome = if threshold.missed { "missed" } else { "kept" };
-    format!("{outcome}: {} ({})", threshold.condition, threshold.outcome(run))
+    let outcome = if threshold.missed { "failed" } else { "passed" };
+    format!("{outcome}: --fail-if {} ({})", threshold.condition, threshold.outcome(run))
 }

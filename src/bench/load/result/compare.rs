@@ -25,10 +25,11 @@ pub(crate) struct Row {
     pub(crate) requests: u64,
     pub(crate) average_ms: Option<f64>,
     pub(crate) p95_ms: Option<f64>,
-    pub(crate) rps: f64,
+    #[serde(rename = "rps")]
+    pub(crate) good_per_s: f64,
     /// 0 to 1.
     pub(crate) failure_rate: f64,
-    /// Requests/s above those of the first run, of which it is a share: 0.8 is 80 % more.
+    /// Successful requests per second above those of the first run, of which it is a share: 0.8 is 80 % more.
     pub(crate) improvement: Option<f64>,
     /// Average response time below that of the first run, of which it is a share.
     pub(crate) average_reduction: Option<f64>,
@@ -37,21 +38,18 @@ pub(crate) struct Row {
 }
 
 pub(super) fn compare(runs: &[Side<'_>]) -> Comparison {
-    let mut rows: Vec<_> = runs.iter().map(row).collect();
-    if let Some(first) = rows.first().cloned() {
-        for row in rows.iter_mut().skip(1) {
-            let speedup = (first.rps > 0.0).then(|| row.rps / first.rps);
-            row.improvement = speedup.map(|s| s - 1.0);
-            row.efficiency = speedup.map(|s| s * first.containers as f64 / row.containers as f64);
-            row.average_reduction = row.average_ms.zip(first.average_ms).map(|(own, base)| 1.0 - own / base);
-        }
-    }
-    Comparison { rows, warnings: warnings(runs) }
+    let rows = runs.iter().enumerate().map(|(n, side)| row(side, runs.first().filter(|_| n > 0)));
+    Comparison { rows: rows.collect(), warnings: warnings(runs) }
 }
 
-fn row(side: &Side<'_>) -> Row {
+/// `first` is what the run is compared with.
+fn row(side: &Side<'_>, first: Option<&Side<'_>>) -> Row {
     let run = side.run;
     let total = run.steady_total();
+    let base = first.map(|first| first.run.steady_total());
+    let speedup =
+        base.filter(|base| base.good_per_s() > 0.0).map(|base| total.good_per_s() / base.good_per_s());
+    let slowdown = total.average_ms.zip(base.and_then(|base| base.average_ms)).map(|(own, base)| own / base);
     Row {
         name: run.name(),
         containers: side.containers,
@@ -61,11 +59,13 @@ fn row(side: &Side<'_>) -> Row {
         requests: total.requests,
         average_ms: total.average_ms,
         p95_ms: total.p95_ms,
-        rps: total.good_per_s(),
+        good_per_s: total.good_per_s(),
         failure_rate: total.failure_share(),
-        improvement: None,
-        average_reduction: None,
-        efficiency: None,
+        improvement: speedup.map(|speedup| speedup - 1.0),
+        average_reduction: slowdown.map(|slowdown| 1.0 - slowdown),
+        efficiency: speedup
+            .zip(first)
+            .map(|(speedup, first)| speedup * first.containers as f64 / side.containers as f64),
     }
 }
 
@@ -109,11 +109,11 @@ fn doubts(runs: &[Side<'_>]) -> Vec<String> {
         ),
         (
             named(&|run| run.verdict == Verdict::Failed && !mostly_failed(run)),
-            "FAILED: nothing was answered.",
+            "FAILED: no request completed.",
         ),
         (
             named(&mostly_failed),
-            "more than 1 % of the requests failed; requests/s are those of good answers.",
+            "more than 1 % of the requests failed; requests/s count successful requests only.",
         ),
         (named(&|run| run.interrupted), "Interrupted before its time."),
     ];
@@ -132,7 +132,8 @@ mod tests {
     fn compared(runs: &[Compared]) -> Comparison {
         let environment = fixture::load_test().environment;
         let changed = |(name, _, change): &Compared| {
-            let mut run = Run { scenario: Scenario::Named((*name).to_owned()), ..fixture::run() };
+            let mut run = fixture::run();
+            run.measured.scenario = Scenario::Named((*name).to_owned());
             change(&mut run);
             run
         };
@@ -144,7 +145,8 @@ mod tests {
     }
 
     fn figures(run: &mut Run, rps: f64, average_ms: f64) {
-        (steady_total(run).rps, steady_total(run).average_ms) = (rps, Some(average_ms));
+        (steady_total(&mut run.measured).rps, steady_total(&mut run.measured).average_ms) =
+            (rps, Some(average_ms));
     }
 
     #[test]
@@ -165,7 +167,8 @@ mod tests {
 
     #[test]
     fn nothing_is_compared_with_a_run_without_answers() {
-        let comparison = compared(&[("none", 1, |run| steady_total(run).rps = 0.0), ("some", 2, |_| {})]);
+        let comparison =
+            compared(&[("none", 1, |run| steady_total(&mut run.measured).rps = 0.0), ("some", 2, |_| {})]);
         let row = &comparison.rows[1];
         assert_eq!((row.improvement, row.efficiency), (None, None));
         assert!(compared(&[]).rows.is_empty());
@@ -178,12 +181,12 @@ mod tests {
             (|run| run.verdict = Verdict::ClientSaturated, "CLIENT-SATURATED: "),
             (|run| run.verdict = Verdict::Unstable, "UNSTABLE: "),
             (|run| run.verdict = Verdict::TooShort, "TOO-SHORT: "),
-            (|run| run.verdict = Verdict::Failed, "FAILED: nothing was answered."),
+            (|run| run.verdict = Verdict::Failed, "FAILED: no request completed."),
             (
-                |run| (run.verdict, steady_total(run).failures) = (Verdict::Failed, 100),
+                |run| (run.verdict, steady_total(&mut run.measured).failures) = (Verdict::Failed, 100),
                 "more than 1 % of the requests failed",
             ),
-            (|run| run.interrupted = true, "Interrupted before"),
+            (|run| run.measured.interrupted = true, "Interrupted before"),
         ] {
             let warnings = compared(&[("one", 1, |_| {}), ("two", 2, change)]).warnings;
             let [warning] = &warnings[..] else { panic!("{wanted}: {warnings:?}") };

@@ -1,8 +1,6 @@
 //! Figures that follow from saved ones: add one here, and a line in `report/columns.rs` shows it.
 
-use std::fmt;
-
-use super::run::{Endpoint, Endpoints, Load, Plan, Run, Scenario, Second, Verdict};
+use super::run::{Endpoint, Endpoints, Load, Measured, Phase, Plan, Second, Stage, Verdict};
 
 /// Share of failed requests up to which the others stand for all.
 pub(crate) const TOLERATED_FAILURES: f64 = 0.01;
@@ -22,47 +20,11 @@ impl Endpoint {
     }
 }
 
-impl Scenario {
-    pub(crate) fn purpose(&self) -> Option<&'static str> {
-        match self {
-            Self::Light => Some("Baseline performance"),
-            Self::Medium => Some("Normal production load"),
-            Self::Heavy => Some("Stress testing"),
-            Self::Custom | Self::Named(_) => None,
-        }
-    }
-
-    /// The scenario of a compared run, which has the name of its file, even if that is the name of another scenario.
-    pub(crate) fn in_file(&self, stem: &str) -> Self {
-        if *self != Self::Custom && self.as_str() == stem {
-            self.clone()
-        } else {
-            Self::Named(stem.to_owned())
-        }
-    }
-
-    /// What a run of it is called: `light`, or the load of a run without a name.
-    pub(crate) fn run_name(&self, load: &Load) -> String {
-        if *self == Self::Custom { load.to_string() } else { self.as_str().to_owned() }
-    }
-}
-
 impl Plan {
     /// Of a closed loop; of an open one, its connections.
     pub(crate) fn users(&self) -> usize {
         match self.load {
             Load::Closed { users, .. } | Load::Open { connections: users, .. } => users,
-        }
-    }
-}
-
-/// `50 users`, `100 starts/s`.
-impl fmt::Display for Load {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Closed { users: 1, .. } => f.write_str("1 user"),
-            Self::Closed { users, .. } => write!(f, "{users} users"),
-            Self::Open { rate, .. } => write!(f, "{rate} starts/s"),
         }
     }
 }
@@ -77,11 +39,7 @@ impl Verdict {
     }
 }
 
-impl Run {
-    pub(crate) fn name(&self) -> String {
-        self.scenario.run_name(&self.plan.load)
-    }
-
+impl Measured {
     /// Those of the whole run, where it has no steady state.
     pub(crate) fn steady_endpoints(&self) -> &Endpoints {
         self.steady_state.as_ref().map_or(&self.endpoints, |phase| &phase.endpoints)
@@ -96,19 +54,13 @@ impl Run {
         path.map_or(Some(&endpoints.total), |path| endpoints.each.iter().find(|e| e.name == path))
     }
 
-    /// Whole seconds of the steady state.
     pub(crate) fn steady_seconds(&self) -> impl Iterator<Item = &Second> {
-        let from_s = self.steady_state.as_ref().map_or(f64::INFINITY, |phase| phase.from_s);
-        let whole = move |(n, second): &(usize, &Second)| {
-            // The last second may be a short one.
-            second.at_s > *n as f64 + 0.99 && second.at_s - 0.99 >= from_s
-        };
-        self.series.iter().enumerate().filter(whole).map(|(_, second)| second)
+        steady_seconds(&self.series, self.steady_state.as_ref())
     }
 
-    pub(crate) fn mean_of_steady(&self, value: impl Fn(&Second) -> Option<f64>) -> Option<f64> {
-        let values: Vec<f64> = self.steady_seconds().filter_map(value).collect();
-        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    /// The part of a prediction's time, if the servers report it.
+    pub(crate) fn stage(&self, name: &str) -> Option<&Stage> {
+        self.stages.iter().find(|stage| stage.name == name)
     }
 
     pub(crate) fn local_server_cpu(&self) -> Option<f64> {
@@ -140,6 +92,25 @@ impl Run {
     }
 }
 
+/// Whole seconds of the steady state.
+pub(crate) fn steady_seconds<'s>(
+    series: &'s [Second],
+    steady_state: Option<&Phase>,
+) -> impl Iterator<Item = &'s Second> {
+    let from_s = steady_state.map_or(f64::INFINITY, |phase| phase.from_s);
+    let is_whole = move |(n, second): &(usize, &Second)| {
+        // The last second may be a short one.
+        second.at_s > *n as f64 + 0.99 && second.at_s - 0.99 >= from_s
+    };
+    series.iter().enumerate().filter(is_whole).map(|(_, second)| second)
+}
+
+/// `None` without values.
+pub(crate) fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, count) = values.fold((0.0, 0), |(sum, count), value| (sum + value, count + 1));
+    (count > 0).then(|| sum / f64::from(count))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,7 +119,7 @@ mod tests {
 
     #[test]
     fn good_answers_and_failures_are_parts_of_all_requests() {
-        let mut endpoint = fixture::run().endpoints.total;
+        let mut endpoint = fixture::measured().endpoints.total;
         (endpoint.requests, endpoint.failures, endpoint.rps, endpoint.failures_per_s) = (200, 50, 40.0, 10.0);
         assert_eq!((endpoint.good_per_s(), endpoint.failure_share()), (30.0, 0.25));
         endpoint.requests = 0;
@@ -156,26 +127,11 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_called_by_its_scenario_or_its_load() {
-        let closed = |users| Load::Closed { users, spawn_rate: 1.0, think_s: [0.0, 0.0] };
-        let open = Load::Open { rate: 9.5, arrival: Arrival::Constant, connections: 3 };
-        for (scenario, load, name) in [
-            (Scenario::Light, closed(10), "light"),
-            (Scenario::Custom, closed(10), "10 users"),
-            (Scenario::Custom, closed(1), "1 user"),
-            (Scenario::Custom, open, "9.5 starts/s"),
-            (Scenario::Named("three".to_owned()), closed(10), "three"),
-        ] {
-            assert_eq!(scenario.run_name(&load), name);
-        }
-        assert_eq!(Scenario::Medium.in_file("medium"), Scenario::Medium);
-        assert_eq!(Scenario::Medium.in_file("light"), Scenario::Named("light".to_owned()));
-    }
-
-    #[test]
     fn the_steady_state_has_whole_seconds_with_all_users() {
-        let ends = |run: &Run| run.steady_seconds().map(|second| second.at_s).collect::<Vec<_>>();
-        let mut run = fixture::run();
+        let generator_cpu =
+            |run: &Measured| mean(run.steady_seconds().filter_map(|second| second.generator_cpu));
+        let ends = |run: &Measured| run.steady_seconds().map(|second| second.at_s).collect::<Vec<_>>();
+        let mut run = fixture::measured();
         assert_eq!(ends(&run), [2.0, 3.0, 4.0, 5.0]);
         run.series[4].at_s = 4.5;
         assert_eq!(ends(&run), [2.0, 3.0, 4.0]);
@@ -183,15 +139,15 @@ mod tests {
         assert_eq!(ends(&run), [3.0, 4.0]);
         run.series[2].generator_cpu = None;
         run.series[3].generator_cpu = Some(0.5);
-        assert_eq!(run.mean_of_steady(|second| second.generator_cpu), Some(0.5));
+        assert_eq!(generator_cpu(&run), Some(0.5));
         run.steady_state = None;
-        assert!(ends(&run).is_empty() && run.mean_of_steady(|second| second.generator_cpu).is_none());
+        assert!(ends(&run).is_empty() && generator_cpu(&run).is_none());
         assert_eq!(run.steady_total().requests, 204, "the whole run");
     }
 
     #[test]
     fn servers_on_this_machine_share_its_cores() {
-        let mut run = fixture::run();
+        let mut run = fixture::measured();
         let mut second = run.targets[0].clone();
         second.usage.as_mut().expect("usage").queue_mean = Some(0.9);
         run.targets.push(second);
@@ -205,7 +161,7 @@ mod tests {
 
     #[test]
     fn think_time_is_as_drawn_or_as_planned() {
-        let mut run = fixture::run();
+        let mut run = fixture::measured();
         run.think_mean_s = Some(1.9);
         assert_eq!(run.think_s(), Some(1.9));
         run.think_mean_s = None;

@@ -1,7 +1,7 @@
 //! In what two runs are not the same test, or not of the same thing.
 
 use super::notation;
-use super::run::{Load, Run, ServerFigures};
+use super::run::{Load, Measured, Run, ServerFigures};
 use crate::bench::environment::Environment;
 
 pub(super) struct Side<'a> {
@@ -42,21 +42,21 @@ pub(super) fn differences(own: &Side<'_>, first: &Side<'_>) -> Vec<String> {
     ASPECTS.into_iter().filter_map(differs).collect()
 }
 
-fn arrival(run: &Run) -> String {
+fn arrival(run: &Measured) -> String {
     match run.plan.load {
         Load::Closed { .. } => "closed".to_owned(),
         Load::Open { rate, arrival, .. } => format!("{rate} starts/s, {arrival:?}").to_lowercase(),
     }
 }
 
-fn spawn_rate(run: &Run) -> String {
+fn spawn_rate(run: &Measured) -> String {
     match run.plan.load {
         Load::Closed { users, spawn_rate, .. } if spawn_rate < users as f64 => format!("{spawn_rate}/s"),
         _ => "all at once".to_owned(),
     }
 }
 
-fn think(run: &Run) -> String {
+fn think(run: &Measured) -> String {
     match run.plan.load {
         Load::Closed { think_s, .. } => notation::think(think_s),
         Load::Open { .. } => "none".to_owned(),
@@ -71,7 +71,7 @@ fn place(target: &ServerFigures) -> &'static str {
     if target.shares_machine { "the generator's machine" } else { "elsewhere" }
 }
 
-fn each(run: &Run, of: fn(&ServerFigures) -> Option<String>) -> String {
+fn each(run: &Measured, of: fn(&ServerFigures) -> Option<String>) -> String {
     let mut all: Vec<_> =
         run.targets.iter().map(|target| of(target).unwrap_or("unknown".to_owned())).collect();
     all.sort();
@@ -83,21 +83,21 @@ fn each(run: &Run, of: fn(&ServerFigures) -> Option<String>) -> String {
 mod tests {
     use super::*;
     use crate::bench::load::result::fixture;
-    use crate::bench::load::result::run::{Arrival, Verdict};
+    use crate::bench::load::result::run::Arrival;
 
-    type Change = fn(&mut Run, &mut Environment);
+    type Change = fn(&mut Measured, &mut Environment);
 
     fn differing(change: Change) -> Vec<String> {
         let (run, environment) = (fixture::run(), fixture::load_test().environment);
         let (mut other, mut other_environment) = (run.clone(), environment.clone());
-        change(&mut other, &mut other_environment);
+        change(&mut other.measured, &mut other_environment);
         let first = Side { containers: 1, run: &run, environment: &environment };
         differences(&Side { run: &other, environment: &other_environment, ..first }, &first)
     }
 
     #[test]
     fn each_aspect_of_a_test_is_compared() {
-        assert_eq!(differing(|run, _| run.verdict = Verdict::Failed), Vec::<String>::new());
+        assert_eq!(differing(|run, _| run.interrupted = true), Vec::<String>::new());
         let cases: [(Change, &str); 9] = [
             (
                 |_, environment| environment.logical_cores = Some(1),
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn loops_differ_in_what_starts_requests() {
         let closed = |users, spawn_rate| Load::Closed { users, spawn_rate, think_s: [0.0, 0.0] };
-        let mut run = fixture::run();
+        let mut run = fixture::measured();
         run.plan.load = closed(50, 5.0);
         assert_eq!(
             (spawn_rate(&run), think(&run), arrival(&run)),
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn servers_that_are_alike_are_named_once() {
-        let mut run = fixture::run();
+        let mut run = fixture::measured();
         run.targets.push(run.targets[0].clone());
         assert_eq!(each(&run, |server| server.version.clone()), "0.1.0");
         run.targets[1].version = Some("0.2.0".to_owned());

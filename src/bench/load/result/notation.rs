@@ -1,8 +1,8 @@
-//! Parts of a plan, as the flags take them.
+//! Parts of a plan, as the flags take them, and failures by kind.
 
 use std::time::Duration;
 
-use super::run::{Plan, Weight};
+use super::run::{Endpoint, Plan, Weight};
 
 /// `2m`, `1m 30s`, `12.5s`
 pub(crate) fn duration(seconds: f64) -> String {
@@ -32,6 +32,13 @@ pub(crate) fn think([min, max]: [f64; 2]) -> String {
     }
 }
 
+/// `3 status_503, 1 timeout`; the most frequent first.
+pub(crate) fn failures_by_kind(endpoint: &Endpoint) -> String {
+    let mut kinds: Vec<_> = endpoint.failures_by_kind.iter().collect();
+    kinds.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,5 +48,12 @@ mod tests {
         assert_eq!([120.0, 90.4, 2.5, 30.0].map(duration), ["2m", "1m 30s", "2.5s", "30s"]);
         let times = [[1.0, 3.0], [0.5, 0.5], [0.0, 0.0], [0.0, 1.5]].map(think);
         assert_eq!(times, ["1s-3s", "500ms", "0", "0s-1s500ms"]);
+    }
+
+    #[test]
+    fn the_most_frequent_failures_come_first() {
+        let mut endpoint = crate::bench::load::result::fixture::measured().endpoints.total;
+        endpoint.failures_by_kind = [("reset".to_owned(), 1), ("timeout".to_owned(), 3)].into();
+        assert_eq!(failures_by_kind(&endpoint), "3 timeout, 1 reset");
     }
 }

@@ -4,8 +4,10 @@
 //! back. A figure is `None` where it has too few samples (the rule of `skinclf::stats`).
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct as _;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::cli::Condition;
 
@@ -15,8 +17,20 @@ pub(crate) const PREDICT: &str = "/predict";
 /// The name of [`Endpoints::total`].
 pub(crate) const TOTAL: &str = "Total";
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// A run: what was measured, and what that means.
+#[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Run {
+    #[serde(flatten)]
+    pub(crate) measured: Measured,
+    pub(crate) verdict: Verdict,
+    pub(crate) verdict_reasons: Vec<String>,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) thresholds: Vec<Threshold>,
+}
+
+/// A run before it is judged.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Measured {
     pub(crate) scenario: Scenario,
     pub(crate) purpose: Option<String>,
     pub(crate) plan: Plan,
@@ -28,9 +42,6 @@ pub(crate) struct Run {
     pub(crate) ramp_up: Option<Phase>,
     /// From the last user's start to the planned end; absent where the run ended before.
     pub(crate) steady_state: Option<Phase>,
-    pub(crate) verdict: Verdict,
-    pub(crate) verdict_reasons: Vec<String>,
-    pub(crate) findings: Vec<Finding>,
     pub(crate) failure_times: Vec<FailureTimes>,
     pub(crate) series: Vec<Second>,
     /// Where the time of `/predict` goes in the steady state; empty without `Server-Timing`.
@@ -42,7 +53,32 @@ pub(crate) struct Run {
     pub(crate) generator: Generator,
     /// Open loop only.
     pub(crate) starts: Option<Starts>,
-    pub(crate) thresholds: Vec<Threshold>,
+    /// Not saved: the verdict on them is.
+    #[serde(skip)]
+    pub(crate) tails: Option<Tails>,
+}
+
+/// A run is read like its measurement.
+impl Deref for Run {
+    type Target = Measured;
+
+    fn deref(&self) -> &Measured {
+        &self.measured
+    }
+}
+
+/// In the order of `docs/load-schema.json`, where the verdict comes before the details.
+impl Serialize for Run {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Run", 22)?;
+        macro_rules! save {
+            ($($field:ident),+) => { $(fields.serialize_field(stringify!($field), &self.$field)?;)+ };
+        }
+        save!(scenario, purpose, plan, started_at, elapsed_s, interrupted, endpoints, ramp_up, steady_state);
+        save!(verdict, verdict_reasons, findings, failure_times, series, stages, think_mean_s, stalls);
+        save!(unfinished, targets, generator, starts, thresholds);
+        fields.end()
+    }
 }
 
 /// The written test that a run is of.
@@ -130,7 +166,7 @@ pub(crate) struct Phase {
 
 /// Figures of one endpoint, or of all.
 ///
-/// Latencies are those of good answers and of requests that timed out, which took at least so long;
+/// Latencies are those of successful requests and of requests that timed out, which took at least so long;
 /// other failures have none, for a refusal at once would flatter the figures.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Endpoint {
@@ -149,6 +185,7 @@ pub(crate) struct Endpoint {
     pub(crate) average_ms: Option<f64>,
     pub(crate) min_ms: Option<f64>,
     pub(crate) max_ms: Option<f64>,
+    /// All requests per second, also those that failed.
     pub(crate) rps: f64,
     pub(crate) failures_per_s: f64,
     pub(crate) bytes_sent: u64,
@@ -193,7 +230,7 @@ impl TryFrom<Vec<Endpoint>> for Endpoints {
 }
 
 impl Serialize for Endpoints {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.all())
     }
 }
@@ -301,7 +338,7 @@ pub(crate) struct Stall {
     pub(crate) length_s: f64,
 }
 
-/// The slowest latencies of the first and of the last third of a steady state. Not saved: the verdict on them is.
+/// The slowest latencies of the first and of the last third of a steady state.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Tails {
     pub(crate) p95_ms: [f64; 2],
@@ -415,11 +452,13 @@ pub(crate) struct Knee {
     pub(crate) left_out: Vec<usize>,
     /// The fewest users that give 95 % of the largest throughput.
     pub(crate) users: usize,
-    pub(crate) rps: f64,
-    pub(crate) max_rps: f64,
+    #[serde(rename = "rps")]
+    pub(crate) good_per_s: f64,
+    #[serde(rename = "max_rps")]
+    pub(crate) max_good_per_s: f64,
     /// Whether more users were tried, without more throughput; otherwise there may be no knee yet.
     pub(crate) reached: bool,
     /// (R_min + Z) / D_max, where the asymptotes of throughput cross; R_min is the response time
-    /// without load, Z the think time, D_max = 1 / `max_rps`.
+    /// without load, Z the think time, D_max = 1 / `max_good_per_s`.
     pub(crate) predicted_users: Option<f64>,
 }

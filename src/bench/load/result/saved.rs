@@ -25,7 +25,7 @@ pub(crate) struct LoadTest {
 
 impl LoadTest {
     pub(crate) fn run_names(&self) -> Vec<String> {
-        self.runs.iter().map(Run::name).collect()
+        self.runs.iter().map(|run| run.name()).collect()
     }
 
     fn append(&mut self, further: Self) {
@@ -126,7 +126,7 @@ fn read_one(file: &SavedFile) -> anyhow::Result<LoadTest> {
     let shown = file.path.display();
     ensure!(count == 1, "--compare {shown}: {}; compare files with one run each", counted(count, "run"));
     if let (Some(stem), Some(run)) = (file.path.file_stem(), test.runs.first_mut()) {
-        run.scenario = run.scenario.in_file(&stem.to_string_lossy());
+        run.measured.scenario = run.scenario.in_file(&stem.to_string_lossy());
     }
     // That of a sweep with one run, which is not about these runs.
     test.knee = None;
@@ -137,7 +137,7 @@ fn read(flag: &str, path: &Path) -> anyhow::Result<LoadTest> {
     let name = path.display();
     let text = std::fs::read(path).with_context(|| format!("{flag} {name}"))?;
     parse(&text).with_context(|| {
-        format!("{flag} {name}: not what this version of skinclf bench --url --format json prints")
+        format!("{flag} {name}: not a load test saved with skinclf bench --url --format json, or one of another version")
     })
 }
 

@@ -2,22 +2,22 @@
 
 use skinclf::stats;
 
-use super::run::{Run, Threshold};
+use super::run::{Measured, Threshold};
 use crate::bench::words::counted;
 use crate::cli::{Condition, Figure};
 
 impl Threshold {
     pub(crate) fn new(condition: &Condition, measured: Option<f64>, missed: bool) -> Self {
-        Self { condition: condition.text().to_owned(), measured, missed, parsed: Some(condition.clone()) }
+        Self { condition: condition.text.clone(), measured, missed, parsed: Some(condition.clone()) }
     }
 
     /// `measured 23.4 ms in the steady state`, or why nothing was.
-    pub(crate) fn outcome(&self, run: &Run) -> String {
+    pub(crate) fn outcome(&self, run: &Measured) -> String {
         let part =
             if run.steady_state.is_some() { "steady state" } else { "whole run, which has no steady state" };
         match (self.measured, &self.parsed) {
             (Some(value), condition) => {
-                let unit = condition.as_ref().map_or("", |condition| unit(condition.figure()));
+                let unit = condition.as_ref().map_or("", |condition| unit(condition.figure));
                 format!("measured {}{unit} in the {part}", (value * 100.0).round() / 100.0)
             }
             (None, Some(condition)) => why_unknown(condition, run, part),
@@ -26,15 +26,15 @@ impl Threshold {
     }
 }
 
-fn why_unknown(condition: &Condition, run: &Run, part: &str) -> String {
-    let bins = run.steady_endpoint(condition.endpoint()).into_iter().flat_map(|e| &e.histogram);
+fn why_unknown(condition: &Condition, run: &Measured, part: &str) -> String {
+    let bins = run.steady_endpoint(condition.endpoint.as_deref()).into_iter().flat_map(|e| &e.histogram);
     let answers: u64 = bins.map(|bin| bin.count).sum();
-    match samples_needed(condition.figure()) {
+    match samples_needed(condition.figure) {
         1 => format!("not known: there were no answers in the {part}"),
         needed => format!(
             "not known: {} in the {part}, a {} needs {needed}; give a longer --duration",
             counted(answers, "answer"),
-            condition.figure().name()
+            condition.figure.name()
         ),
     }
 }
@@ -42,7 +42,7 @@ fn why_unknown(condition: &Condition, run: &Run, part: &str) -> String {
 fn unit(figure: Figure) -> &'static str {
     match figure {
         Figure::Failures => " %",
-        Figure::Rps => "/s",
+        Figure::GoodPerS => "/s",
         _ => " ms",
     }
 }

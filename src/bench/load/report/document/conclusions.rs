@@ -67,7 +67,7 @@ pub(super) fn scalability(test: &LoadTest, comparison: Option<&Comparison>) -> V
         let (before, after) = (few.steady_total(), many.steady_total());
         if few.plan.users() < many.plan.users() {
             sentences.push(format!(
-                "From {} to {} users (x{:.1}) good answers/s went from {} to {} (x{:.1}), the median from {} to {}, p95 from {} to {}.",
+                "From {} to {} users (x{:.1}) successful requests/s went from {} to {} (x{:.1}), the median from {} to {}, p95 from {} to {}.",
                 few.plan.users(),
                 many.plan.users(),
                 many.plan.users() as f64 / few.plan.users() as f64,
@@ -86,7 +86,7 @@ pub(super) fn scalability(test: &LoadTest, comparison: Option<&Comparison>) -> V
     }
     match capacity(test) {
         Some((run, per_second)) => sentences.push(format!(
-            "Capacity: {}{} good answers/s ({}), with p95 {}{}.",
+            "Capacity: {}{} successful requests/s ({}), with p95 {}{}.",
             at_least(test, run),
             figures::rate(per_second),
             words::plan(&run.plan),
@@ -166,10 +166,8 @@ fn provisioning(test: &LoadTest) -> String {
 fn improvements(test: &LoadTest) -> Vec<String> {
     let mut sentences = Vec::new();
     if let Some(run) = most_loaded(test) {
-        let share = |name: &str, of: fn(&Stage) -> Option<f64>| {
-            run.stages.iter().find(|s| s.name == name).and_then(of).unwrap_or(0.0)
-        };
-        let queue = share("queue", |s| s.share_at_p99).max(share("queue", |s| s.share_at_p50));
+        let shares = run.stage("queue").map_or([None; 2], |stage| [stage.share_at_p50, stage.share_at_p99]);
+        let queue = shares.into_iter().flatten().fold(0.0, f64::max);
         if queue > LARGE {
             sentences.push(format!(
                 "Under the largest load up to {} of the time is waiting for a worker: more cores, more containers or a faster model shorten it.",
@@ -214,7 +212,7 @@ pub(super) fn conclusion(test: &LoadTest) -> String {
     }
     if let Some((run, per_second)) = capacity(test) {
         sentences.push(format!(
-            "Its measured limit is {}{} good answers/s on this machine.",
+            "Its measured limit is {}{} successful requests/s on this machine.",
             at_least(test, run),
             figures::rate(per_second)
         ));
@@ -226,10 +224,10 @@ pub(super) fn conclusion(test: &LoadTest) -> String {
     sentences.join(" ")
 }
 
-/// The run with most good answers per second: its stages are those of a busy server.
+/// The run with most successful requests per second: its stages are those of a busy server.
 fn most_loaded(test: &LoadTest) -> Option<&Run> {
-    let rps = |run: &&Run| run.steady_total().good_per_s();
-    test.runs.iter().max_by(|a, b| rps(a).total_cmp(&rps(b)))
+    let good_per_s = |run: &&Run| run.steady_total().good_per_s();
+    test.runs.iter().max_by(|a, b| good_per_s(a).total_cmp(&good_per_s(b)))
 }
 
 /// Cores that other processes used during a run, if there is a finding about it.
@@ -239,7 +237,7 @@ fn disturbed(run: &Run) -> Option<f64> {
 
 /// The run with the smallest share of waiting in a typical answer, and the share of inference in the same answer.
 fn without_waiting(test: &LoadTest) -> Option<(&Run, f64)> {
-    let share = |run: &Run, name| run.stages.iter().find(|s| s.name == name)?.share_at_p50;
+    let share = |run: &Run, name| run.stage(name)?.share_at_p50;
     let waiting = test.runs.iter().filter_map(|run| Some((run, share(run, "queue")?)));
     let (run, _) = waiting.min_by(|a, b| a.1.total_cmp(&b.1))?;
     Some((run, share(run, "inference")?))
@@ -257,7 +255,7 @@ fn largest(run: &Run, share: fn(&Stage) -> Option<f64>) -> Option<&Stage> {
     run.stages.iter().filter(|s| share(s).is_some()).max_by(|a, b| of(a).total_cmp(&of(b)))
 }
 
-/// The run with most good answers per second among those that their users did not limit, and that figure.
+/// The run with most successful requests per second among those that their users did not limit, and that figure.
 fn capacity(test: &LoadTest) -> Option<(&Run, f64)> {
     let valid = test
         .runs
@@ -275,7 +273,7 @@ fn at_least(test: &LoadTest, run: &Run) -> &'static str {
 fn in_words(stage: &str) -> &str {
     match stage {
         "queue" => "waiting for a worker",
-        "decode" => "decoding the picture",
+        "decode" => "decoding the image",
         "preprocess" => "preprocessing",
         "other" => "network and HTTP",
         stage => stage,

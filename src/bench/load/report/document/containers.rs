@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::bench::load::report::{comparison, figures, words};
+use crate::bench::load::report::{Printed as _, figures, words};
 use crate::bench::load::result::{Comparison, Row};
 use crate::table::escaped;
 
@@ -12,7 +12,7 @@ pub(super) fn write(out: &mut dyn Write, comparison: &Comparison) -> io::Result<
         one(out, row, index == 0)?;
     }
     writeln!(out, "### Compared\n")?;
-    comparison::write_markdown(out, comparison)?;
+    comparison.write_markdown(out)?;
     writeln!(out, "\n---\n")
 }
 
@@ -33,7 +33,7 @@ fn one(out: &mut dyn Write, row: &Row, is_first: bool) -> io::Result<()> {
     )?;
     writeln!(out, "- Average Response Time: {}", figures::latency(row.average_ms))?;
     writeln!(out, "- 95th Percentile: {}", figures::latency(row.p95_ms))?;
-    writeln!(out, "- Requests/sec: {}", figures::rate(row.rps))?;
+    writeln!(out, "- Requests/sec: {}", figures::rate(row.good_per_s))?;
     writeln!(out, "- Failure Rate: {}", figures::percent(row.failure_rate))?;
     if !is_first {
         writeln!(out, "- **Improvement**: {}", improvement(row))?;
@@ -52,6 +52,6 @@ pub(super) fn improvement(row: &Row) -> String {
         "{} requests/s than the first, average response time {}; efficiency {}",
         change(row.improvement, "more", "fewer"),
         change(row.average_reduction, "shorter", "longer"),
-        figures::efficiency(row.efficiency)
+        figures::ratio(row.efficiency)
     )
 }

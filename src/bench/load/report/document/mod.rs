@@ -67,8 +67,8 @@ fn environment(out: &mut dyn Write, test: &LoadTest) -> io::Result<()> {
 }
 
 /// A text about each server; equal ones once.
-fn each(targets: &[&ServerFigures], said: fn(&ServerFigures) -> String) -> String {
-    let mut all: Vec<_> = targets.iter().map(|target| said(target)).collect();
+fn each(targets: &[&ServerFigures], text: fn(&ServerFigures) -> String) -> String {
+    let mut all: Vec<_> = targets.iter().map(|target| text(target)).collect();
     all.sort();
     all.dedup();
     if all.is_empty() { "unknown".to_owned() } else { all.join("; ") }

@@ -90,7 +90,7 @@ fn analysis(run: &Run) -> Vec<String> {
         let Some(usage) = &target.usage else { continue };
         let which = if run.targets.len() > 1 { format!(" at {}", target.url) } else { String::new() };
         let cpu = match usage.cpu_mean {
-            Some(_) if !has_finding => format!("used {} cores on average, ", figures::cores(usage.cpu_mean)),
+            Some(_) if !has_finding => format!("used {} cores on average, ", figures::ratio(usage.cpu_mean)),
             _ => String::new(),
         };
         let waiting = match usage.queue_max {
@@ -109,7 +109,7 @@ fn analysis(run: &Run) -> Vec<String> {
 
 fn answers(run: &Run, total: &Endpoint) -> String {
     let checked = if run.plan.answers_checked {
-        ", each compared with the same picture classified by the generator"
+        ", each prediction compared with a local one of the same image"
     } else {
         ""
     };
@@ -119,9 +119,9 @@ fn answers(run: &Run, total: &Endpoint) -> String {
         known.map(|(part, time)| format!("{part} within {}", figures::latency(time))).collect();
     let times = if times.is_empty() { "too few for percentiles".to_owned() } else { times.join(", ") };
     match total.failures {
-        0 if total.requests == 0 => "No request was answered.".to_owned(),
+        0 if total.requests == 0 => "No request completed.".to_owned(),
         0 => format!(
-            "{} in the whole run, all answered well{checked}: {times}.",
+            "{} in the whole run, all of them successful{checked}: {times}.",
             counted(total.requests, "request")
         ),
         n => format!(

@@ -225,10 +225,10 @@ pub(super) fn sweep(runs: &[Run], knee: &Knee) -> Chart {
     };
     let most = runs.iter().map(|r| r.plan.users()).max().unwrap_or(1) as f64;
     Chart {
-        title: "Good answers per second and response times over the number of users".to_owned(),
+        title: "Successful requests per second and response times over the number of users".to_owned(),
         description: format!(
-            "{} good answers per second at the knee of {}.",
-            figures::rate(knee.rps),
+            "{} successful requests per second at the knee of {}.",
+            figures::rate(knee.good_per_s),
             counted(knee.users, "user")
         ),
         width: WIDE,
@@ -240,9 +240,9 @@ pub(super) fn sweep(runs: &[Run], knee: &Knee) -> Chart {
         },
         panels: vec![
             Panel {
-                title: "Good answers/s",
+                title: "Successful requests/s",
                 height: 120.0,
-                series: vec![series("good answers/s", "c1", |e| Some(e.good_per_s()))],
+                series: vec![series("successful requests/s", "c1", |e| Some(e.good_per_s()))],
             },
             Panel {
                 title: "Response time, ms",

@@ -12,7 +12,7 @@ use super::columns;
 use super::{comparison, figures, words};
 use crate::bench::load::result::Comparison;
 use crate::bench::load::result::{LoadTest, Run, Verdict};
-use crate::bench::words::{counted, were};
+use crate::bench::words::counted;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -73,11 +73,11 @@ fn when(test: &LoadTest) -> String {
     }
 }
 
-/// Comes before any figure: verdicts that forbid to rely on the figures, failures, and limits that were missed.
+/// Comes before any figure: verdicts that forbid to rely on the figures, failures, and conditions that failed.
 fn headline(test: &LoadTest, warned: &[&Run]) -> Markup {
     let failed: u64 = test.runs.iter().map(|run| run.endpoints.total.failures).sum();
-    let limits: Vec<_> = test.runs.iter().flat_map(|run| &run.thresholds).collect();
-    let missed = limits.iter().filter(|limit| limit.missed).count();
+    let conditions: Vec<_> = test.runs.iter().flat_map(|run| &run.thresholds).collect();
+    let missed = conditions.iter().filter(|condition| condition.missed).count();
     html! {
         @if !warned.is_empty() {
             div.alarm role="alert" {
@@ -88,10 +88,10 @@ fn headline(test: &LoadTest, warned: &[&Run]) -> Markup {
             }
         }
         @if failed > 0 {
-            p.bad { strong { (counted(failed, "request")) " failed." } " Response times are those of good answers and of timeouts." }
+            p.bad { strong { (counted(failed, "request")) " failed." } " Response times are those of successful requests and timeouts." }
         }
         @if missed > 0 {
-            p.bad { strong { (missed) " of " (counted(limits.len(), "limit")) " " (were(missed)) " missed." } }
+            p.bad { strong { (missed) " of " (counted(conditions.len(), "condition")) " of --fail-if failed." } }
         }
     }
 }
@@ -132,7 +132,7 @@ fn summary(test: &LoadTest) -> Markup {
             (columns::runs().linked(|index| format!("#run-{}", index + 1)).html("All runs", &test.runs))
             @if let Some(knee) = &test.knee {
                 p { (words::knee(knee)) }
-                figure { div.wide role="region" aria-label="Good answers by users" tabindex="0" {
+                figure { div.wide role="region" aria-label="Successful requests per second by number of users" tabindex="0" {
                     (charts::sweep(&test.runs, knee).svg())
                 } }
             }

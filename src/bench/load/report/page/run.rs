@@ -171,7 +171,7 @@ fn findings(run: &Run) -> Markup {
             ul { @for finding in &run.findings { li { (words::sentence(&finding.text)) } } }
         }
         @if !run.thresholds.is_empty() {
-            h3 { "Limits" }
+            h3 { "Conditions of --fail-if" }
             ul {
                 @for threshold in &run.thresholds {
                     li.failed[threshold.missed] { (words::threshold(run, threshold)) }
