@@ -90,6 +90,14 @@ fn a_variable_that_nothing_reads_is_warned_about() {
     assert!(matches!(warnings[..], [one] if one.contains("SKINCLF_PROT")), "{log}");
 }
 
+/// A container may have a read-only file system and no /tmp.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_server_needs_no_temporary_folder_that_can_be_written_to() {
+    let server = Server::start_as(skinclf().args(["serve", "--port", "0"]).env("TMPDIR", "/nonexistent"));
+    assert_eq!(server.get("/health").status, 200);
+}
+
 #[test]
 fn health_without_a_url_asks_this_machine() {
     let server = Server::start(&[]);
