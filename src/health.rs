@@ -11,9 +11,9 @@ use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::cli::Target;
 use crate::process::Exit;
 use crate::process::terminal::{note, printable};
+use crate::url::Target;
 
 /// Longer than a healthy server takes, shorter than the timeout of an orchestrator's probe.
 const TIMEOUT: Duration = Duration::from_secs(3);

@@ -11,14 +11,16 @@ mod process;
 mod procfs;
 mod serve;
 mod table;
+mod url;
 
 use std::io::{self, Write as _};
 
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::cli::{Cli, Command, Target};
+use crate::cli::{Cli, Command};
 use crate::process::Exit;
+use crate::url::Target;
 
 fn main() -> std::process::ExitCode {
     skinclf::panics::silence_caught();

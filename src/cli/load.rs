@@ -9,8 +9,9 @@ use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
 use super::condition::Condition;
 use super::load_values::{Arrival, Mix, PerSecond, SavedFile, Sweep, Think};
-use super::values::{Target, count, positive_duration, whole};
+use super::values::{count, positive_duration, whole};
 use crate::destination;
+use crate::url::Target;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Load test over HTTP",

@@ -23,9 +23,9 @@ pub(crate) use self::condition::{Condition, Direction, Figure};
 pub(crate) use self::load::{LoadArgs, Scenario};
 pub(crate) use self::load_values::{Arrival, SavedFile};
 pub(crate) use self::serve::{LogFormat, ServeArgs};
-pub(crate) use self::values::Target;
 use self::values::whole;
 use crate::process::terminal::ColorChoice;
+use crate::url::Target;
 
 /// Printed below the help. Lines fit a terminal of 80 columns, because clap does not indent the lines that it wraps.
 const EXIT_STATUS: &str = "\

@@ -21,55 +21,6 @@ const MOST: usize = 1_000_000;
 /// Larger sizes are a typing mistake.
 const LARGEST_BODY: ByteSize = ByteSize::gib(1);
 
-/// The URL of a server, in parts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Target {
-    /// Without a slash at the end.
-    pub(crate) url: String,
-    /// For the `Host` header: `localhost:8000`.
-    pub(crate) authority: String,
-    /// For the name resolver: an IPv6 address without brackets.
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    /// Prepended to each path: empty, or e.g. `/api`.
-    pub(crate) prefix: String,
-}
-
-impl Target {
-    pub(crate) fn local(port: u16) -> Self {
-        let (host, authority) = ("127.0.0.1".to_owned(), format!("127.0.0.1:{port}"));
-        Self { url: format!("http://{authority}"), authority, host, port, prefix: String::new() }
-    }
-}
-
-impl FromStr for Target {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let wanted = "must be a host with an optional port and path; try http://localhost:8000";
-        let uri: hyper::Uri = with_scheme.parse().map_err(|_| wanted)?;
-        if uri.scheme_str() != Some("http") {
-            return Err(
-                "only http:// is supported; use the address of the server behind the TLS proxy, for example http://localhost:8000"
-                    .into(),
-            );
-        }
-        let authority = uri.authority().ok_or(wanted)?;
-        if uri.query().is_some() || authority.as_str().contains('@') {
-            return Err(wanted.into());
-        }
-        let prefix = uri.path().trim_end_matches('/');
-        Ok(Self {
-            url: format!("http://{authority}{prefix}"),
-            authority: authority.to_string(),
-            host: authority.host().trim_matches(['[', ']']).to_owned(),
-            port: authority.port_u16().unwrap_or(80),
-            prefix: prefix.to_owned(),
-        })
-    }
-}
-
 pub(super) fn whole<T>(
     range: RangeInclusive<T>,
     example: T,

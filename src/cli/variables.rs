@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command, CommandFactory as _};
 
@@ -11,6 +12,13 @@ const PREFIX: &str = "SKINCLF_";
 
 /// Not a flag: the library reads it to choose its kernels.
 const ISA: &str = "SKINCLF_ISA";
+
+/// For a service named skinclf, Kubernetes sets SKINCLF_PORT=tcp://10.0.0.1:8000, and variables that begin so.
+/// <https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>
+const SERVICE_LINKS: [&str; 2] = ["SKINCLF_PORT_", "SKINCLF_SERVICE_"];
+
+const SERVICE_LINK_TIP: &str = "Kubernetes sets this variable for a service named skinclf; set it yourself in the container's \
+     env, or set enableServiceLinks: false in the pod's spec";
 
 /// In an error about a flag, names the environment variable if the wrong value came from one.
 pub(crate) fn blame(error: &mut clap::Error) {
@@ -26,6 +34,11 @@ pub(crate) fn blame(error: &mut clap::Error) {
             .then(|| format!("{} (environment variable of {flag})", named.display()))
     });
     if let Some(variable) = variable {
+        let value = error.get(ContextKind::InvalidValue).map(ToString::to_string);
+        if value.is_some_and(|value| value.starts_with("tcp://")) {
+            let tip = ContextValue::StyledStrs(vec![StyledStr::from(SERVICE_LINK_TIP)]);
+            error.insert(ContextKind::Suggested, tip);
+        }
         error.insert(ContextKind::InvalidArg, ContextValue::String(variable));
     }
 }
@@ -33,8 +46,12 @@ pub(crate) fn blame(error: &mut clap::Error) {
 /// Variables that begin with `SKINCLF_` and set nothing: probably misspelt.
 pub(crate) fn unknown() -> Vec<OsString> {
     let cli = Cli::command();
-    let known =
-        |name: &OsString| name == ISA || arguments(&cli).any(|argument| argument.get_env() == Some(name));
+    let known = |name: &OsString| {
+        let text = name.to_string_lossy();
+        name == ISA
+            || SERVICE_LINKS.iter().any(|prefix| text.starts_with(prefix))
+            || arguments(&cli).any(|argument| argument.get_env() == Some(name))
+    };
     let ours = std::env::vars_os().map(|(name, _)| name);
     let ours = ours.filter(|name| name.to_string_lossy().starts_with(PREFIX));
     ours.filter(|name| !known(name)).collect()

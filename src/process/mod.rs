@@ -1,4 +1,5 @@
-//! What every command needs of its process: exit status, signals, terminal. Imports no other room but `procfs`.
+//! What every command needs of its process: exit status, signals, terminal.
+//! Of the program's other modules it imports `procfs` alone.
 
 mod exit;
 pub(crate) mod interrupt;

@@ -18,9 +18,11 @@ const LEAST_FOR_WIDE_BAR: u16 = 50;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum ColorChoice {
-    /// On a terminal, unless NO_COLOR is set or TERM is dumb.
+    /// On a terminal, unless NO_COLOR is set or TERM is dumb
     Auto,
+    /// Also into files and pipes
     Always,
+    /// Nowhere
     Never,
 }
 

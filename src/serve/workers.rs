@@ -1,11 +1,13 @@
 //! tiny_http on a private Unix socket: it sees only complete, canonical requests from the public server.
 
+use std::fs::Permissions;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use skinclf::panics;
 use tempfile::TempDir;
 use tiny_http::{Header, Response};
@@ -15,6 +17,9 @@ use super::error::{ApiError, ErrorCode};
 use super::message::{ApiRequest, ApiResponse, MEMORY, WORKED};
 use crate::process::terminal::note;
 
+/// Tried after TMPDIR: in memory, and there in a container whose file system is read-only or has no /tmp.
+const SHARED_MEMORY: &str = "/dev/shm";
+
 /// Running threads that answer requests; dropping this removes the socket's folder, not the threads.
 pub(super) struct Workers {
     socket: PathBuf,
@@ -23,17 +28,14 @@ pub(super) struct Workers {
 }
 
 impl Workers {
-    /// Starts `count` threads that answer what comes over a socket in a fresh folder of mode 0700.
+    /// Starts `count` threads that answer what comes over a socket in a folder of its own.
     pub(super) fn start(
         name: &str,
         count: usize,
         answer: impl Fn(&ApiRequest) -> ApiResponse + Clone + Send + 'static,
     ) -> anyhow::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("skinclf-").tempdir();
-        let folder = folder.context("cannot create a private temporary folder; check TMPDIR")?;
-        let socket = folder.path().join(name);
-        let server = tiny_http::Server::http_unix(&socket);
-        let server = Arc::new(server.map_err(|e| anyhow!("cannot listen on {}: {e}", socket.display()))?);
+        let (server, folder) = listen(name, &[std::env::temp_dir(), SHARED_MEMORY.into()])?;
+        let (server, socket) = (Arc::new(server), folder.path().join(name));
         let ended = Arc::new(Notify::new());
         for n in 0..count {
             let (server, answer, end) = (server.clone(), answer.clone(), NotifyOnDrop(ended.clone()));
@@ -55,6 +57,26 @@ impl Workers {
     pub(super) fn ended(&self) -> Arc<Notify> {
         self.ended.clone()
     }
+}
+
+/// Listens on a socket that no other user can connect to, in the first of the parents in which one can be made.
+fn listen(name: &str, parents: &[PathBuf]) -> anyhow::Result<(tiny_http::Server, TempDir)> {
+    let mut folder = tempfile::Builder::new();
+    folder.prefix("skinclf-").permissions(Permissions::from_mode(0o700));
+    let mut problems = Vec::new();
+    for parent in parents {
+        let listening = folder.tempdir_in(parent).map_err(anyhow::Error::from).and_then(|folder| {
+            let server = tiny_http::Server::http_unix(&folder.path().join(name));
+            let server =
+                server.map_err(|e| anyhow!("cannot listen on a socket in {}: {e}", parent.display()))?;
+            Ok((server, folder))
+        });
+        match listening {
+            Ok(listening) => return Ok(listening),
+            Err(problem) => problems.push(problem.to_string()),
+        }
+    }
+    bail!("cannot create a private socket ({}); set TMPDIR to a writable directory", problems.join("; "))
 }
 
 /// However the thread ends.
@@ -132,6 +154,24 @@ mod tests {
         let mut body = vec![0; length.parse().expect("a number")];
         stream.read_exact(&mut body).expect("a whole body");
         (status, String::from_utf8(body).expect("UTF-8"))
+    }
+
+    #[test]
+    fn the_socket_is_private_and_in_the_first_folder_that_can_have_one() {
+        let parent = tempfile::tempdir().expect("a folder");
+        // Longer than the path of a socket may be.
+        let long = parent.path().join("x".repeat(150));
+        std::fs::create_dir(&long).expect("a folder");
+        let missing = parent.path().join("missing");
+        let (_server, folder) =
+            listen("test", &[missing.clone(), long.clone(), parent.path().to_owned()]).expect("a socket");
+        assert_eq!(folder.path().parent(), Some(parent.path()));
+        let mode = folder.path().metadata().expect("a folder").permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        let error = listen("test", &[missing, long]).err().expect("no folder").to_string();
+        for part in ["missing/skinclf-", "cannot listen on a socket in", "set TMPDIR"] {
+            assert!(error.contains(part), "{error}");
+        }
     }
 
     #[test]

@@ -63,12 +63,39 @@ fn a_wrong_value_is_blamed_on_the_variable_that_it_came_from() {
 }
 
 #[test]
+fn the_port_that_kubernetes_sets_for_a_service_of_this_name_is_explained() {
+    for command in ["serve", "health"] {
+        let ran = end(skinclf().arg(command).env("SKINCLF_PORT", "tcp://10.0.0.1:8000"));
+        assert_eq!(ran.code, Some(2));
+        for part in ["SKINCLF_PORT (environment variable", "Kubernetes", "enableServiceLinks: false"] {
+            assert!(ran.stderr.contains(part), "{}", ran.stderr);
+        }
+    }
+    let by_flag = run(["serve", "--port", "tcp://10.0.0.1:8000"]);
+    assert!(!by_flag.stderr.contains("Kubernetes"), "{}", by_flag.stderr);
+}
+
+#[test]
 fn a_variable_that_nothing_reads_is_warned_about() {
-    let variables = [("SKINCLF_PROT", "1"), ("SKINCLF_ISA", "portable"), ("SKINCLF_QUEUE", "9")];
+    let variables = [
+        ("SKINCLF_PROT", "1"),
+        ("SKINCLF_ISA", "portable"),
+        ("SKINCLF_QUEUE", "9"),
+        ("SKINCLF_SERVICE_HOST", "10.0.0.1"),
+        ("SKINCLF_PORT_8000_TCP_ADDR", "10.0.0.1"),
+    ];
     let server = Server::start_as(skinclf().args(["serve", "--port", "0"]).envs(variables));
     let (_, log) = server.terminate();
     let warnings: Vec<_> = log.lines().filter(|line| line.starts_with("warning:")).collect();
     assert!(matches!(warnings[..], [one] if one.contains("SKINCLF_PROT")), "{log}");
+}
+
+/// A container may have a read-only file system and no /tmp.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_server_needs_no_temporary_folder_that_can_be_written_to() {
+    let server = Server::start_as(skinclf().args(["serve", "--port", "0"]).env("TMPDIR", "/nonexistent"));
+    assert_eq!(server.get("/health").status, 200);
 }
 
 #[test]

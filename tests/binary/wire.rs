@@ -78,6 +78,7 @@ fn error_answers_are_among_the_documented_examples() {
             431,
             raw(format!("GET /health HTTP/1.1\r\nX-Long: {}\r\n{CLOSE}\r\n", "x".repeat(40_000))),
         ),
+        ("/health", "get", 431, raw(format!("GET /health HTTP/1.1\r\n{}\r\n", "X-Short: 1\r\n".repeat(101)))),
         ("/health", "get", 505, raw("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned())),
     ];
     for (path, method, status, (got, body)) in answers {
@@ -85,6 +86,16 @@ fn error_answers_are_among_the_documented_examples() {
         let examples = documented(&api, path, method, status);
         assert!(examples.contains(&body), "{body} is not among {examples:?}");
     }
+}
+
+#[test]
+fn as_many_and_as_long_headers_as_the_limits_allow_are_read() {
+    let server = Server::start(&[]);
+    let get = |headers: &str| server.raw(format!("GET /livez HTTP/1.1\r\n{CLOSE}{headers}\r\n").as_bytes());
+    // Two are in CLOSE.
+    assert_eq!(parsed(&get(&"X-Short: 1\r\n".repeat(98))).0, 200);
+    assert_eq!(parsed(&get(&"X-Short: 1\r\n".repeat(99))).0, 431);
+    assert_eq!(parsed(&get(&format!("X-Long: {}\r\n", "x".repeat(32_000)))).0, 200);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::result::FailureKind;
-use crate::cli::Target;
+use crate::url::Target;
 
 /// Bodies are kept up to this size; what is beyond is counted only.
 const KEPT_BODY: usize = 1 << 20;

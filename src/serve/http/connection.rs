@@ -21,6 +21,9 @@ const LINGER: Duration = Duration::from_millis(500);
 /// Bytes of a request's head.
 const MAX_HEAD: usize = 32 << 10;
 
+/// Browsers and proxies send about 30.
+const MAX_HEADERS: usize = 100;
+
 pub(super) async fn serve(server: Rc<Server>, stream: TcpStream, state: Rc<ConnectionState>) {
     // Answers are written whole; waiting for more data would only delay them. An error here means that
     // the client is gone, and the first read will fail.
@@ -36,6 +39,7 @@ pub(super) async fn serve(server: Rc<Server>, stream: TcpStream, state: Rc<Conne
         .header_read_timeout(server.config.header_timeout)
         .max_buf_size(MAX_HEAD)
         .max_header_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(stream), service);
 
     let mut draining = server.draining.subscribe();
@@ -69,7 +73,10 @@ fn answer_to(error: &hyper::Error, stream: &ClientStream) -> Option<ApiError> {
     let not_http = || ApiError::new(ErrorCode::BadRequest, format!("not an HTTP/1.1 request: {error}"));
     Some(match stream.suppressed_status() {
         Some(431) => {
-            let detail = format!("the request line and headers may have at most {MAX_HEAD} bytes");
+            // hyper does not report which of the two it was.
+            let detail = format!(
+                "a request may have at most {MAX_HEADERS} headers, and {MAX_HEAD} bytes of request line and headers"
+            );
             ApiError::new(ErrorCode::HeadersTooLarge, detail)
         }
         Some(414) => target_too_long(),

@@ -20,12 +20,14 @@ mod response;
 mod upload;
 
 use std::cell::Cell;
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -39,7 +41,7 @@ use super::metrics::Metrics;
 use super::worker_pool::WorkerPool;
 use crate::process::terminal::note;
 
-/// Pause after a failed accept (no descriptor left, say): long enough not to spin.
+/// Pause after a failed accept for which nothing could be done: long enough not to spin.
 const ACCEPT_RETRY: Duration = Duration::from_millis(20);
 
 /// Lives on one thread.
@@ -102,11 +104,7 @@ impl Server {
                 _ = stopped.wait_for(|stop| *stop) => break,
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => self.admit(stream),
-                    Err(_) => {
-                        // Most likely out of descriptors: make room, and try again for ever.
-                        self.connections.evict();
-                        tokio::time::sleep(ACCEPT_RETRY).await;
-                    }
+                    Err(error) => self.recover(&error).await,
                 },
                 () = self.predicting.broken() => anyhow::bail!("a worker ended unexpectedly; restart the server"),
                 () = self.quick.broken() => anyhow::bail!("a worker ended unexpectedly; restart the server"),
@@ -115,6 +113,17 @@ impl Server {
         self.drain(listener).await;
         self.log.finish();
         Ok(())
+    }
+
+    /// After a failed accept: makes room, so that it can be tried again, for ever.
+    async fn recover(&self, error: &io::Error) {
+        let has_closed = self.connections.evict();
+        if has_closed && Errno::from_io_error(error) == Some(Errno::MFILE) {
+            // A connection closed is a descriptor free, as soon as its task has run.
+            tokio::task::yield_now().await;
+        } else {
+            tokio::time::sleep(ACCEPT_RETRY).await;
+        }
     }
 
     fn admit(self: &Rc<Self>, stream: TcpStream) {

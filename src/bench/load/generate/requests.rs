@@ -13,7 +13,7 @@ use walkdir::WalkDir;
 
 use crate::bench::load::client::{get, head};
 use crate::bench::load::result::{PREDICT, Weight};
-use crate::cli::Target;
+use crate::url::Target;
 
 /// 600x450, like the pictures of HAM10000.
 const SAMPLES: [(&str, &[u8]); 3] = [

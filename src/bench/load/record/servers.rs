@@ -15,7 +15,7 @@ use tokio::time::{sleep_until, timeout};
 
 use crate::bench::load::client::{Client, get};
 use crate::bench::load::result::{ServerModel, Usage, UsageSample};
-use crate::cli::Target;
+use crate::url::Target;
 
 /// Longer than any server takes that could be tested.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
