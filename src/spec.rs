@@ -62,21 +62,40 @@ pub struct Input {
     /// `[1, 3, height, width]`; height equals width.
     pub shape: [usize; 4],
     /// Order of the input's axes: `NCHW` (batch, channels, rows, columns), also if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub layout: Option<String>,
+    #[serde(default = "preprocessing::layout")]
+    pub layout: String,
     /// Order of the channels: `RGB`, also if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub color: Option<String>,
+    #[serde(default = "preprocessing::color")]
+    pub color: String,
     /// Part of the image that is used: `center-square`, the largest centred square, also if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub crop: Option<String>,
+    #[serde(default = "preprocessing::crop")]
+    pub crop: String,
     /// Resampling filter: `triangle` (bilinear, widened when shrinking so that it does not alias), also if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resize: Option<String>,
+    #[serde(default = "preprocessing::resize")]
+    pub resize: String,
     /// Per channel, on the 0..=255 scale: `x = (pixel - mean) / std`.
     pub mean: [f32; 3],
     /// See [`Input::mean`].
     pub std: [f32; 3],
+}
+
+/// The preprocessing that there is.
+pub(crate) mod preprocessing {
+    pub(crate) fn layout() -> String {
+        "NCHW".to_owned()
+    }
+
+    pub(crate) fn color() -> String {
+        "RGB".to_owned()
+    }
+
+    pub(crate) fn crop() -> String {
+        "center-square".to_owned()
+    }
+
+    pub(crate) fn resize() -> String {
+        "triangle".to_owned()
+    }
 }
 
 impl Input {

@@ -6,7 +6,7 @@ use std::path::Path;
 use prost::Message as _;
 use tract_onnx::pb::StringStringEntryProto;
 
-use crate::spec::{Decision, Group, Input, Label, ModelSpec, Outputs, Usable};
+use crate::spec::{Decision, Group, Input, Label, ModelSpec, Outputs, Usable, preprocessing};
 
 /// # Errors
 /// A sentence that names the property at fault.
@@ -40,10 +40,10 @@ pub(super) fn spec(onnx: &[u8], path: &Path) -> Result<ModelSpec, String> {
         input: Input {
             name: None,
             shape: [1, 3, size, size],
-            layout: None,
-            color: None,
-            crop: None,
-            resize: None,
+            layout: preprocessing::layout(),
+            color: preprocessing::color(),
+            crop: preprocessing::crop(),
+            resize: preprocessing::resize(),
             mean: numbers("mean")?,
             std: numbers("std")?,
         },

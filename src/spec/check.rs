@@ -1,6 +1,6 @@
 //! Checks of a model's spec.
 
-use super::{Decision, Input, ModelSpec, Usable};
+use super::{Decision, Input, ModelSpec, Usable, preprocessing};
 
 /// Probabilities are divided by a class's share of the lesions that they are calibrated to.
 const LEAST_SHARE: f32 = 1e-6;
@@ -95,13 +95,13 @@ impl Input {
     /// A spec names its preprocessing, although there is only one, so that a model with another is refused.
     fn check_names(&self) -> Result<(), String> {
         let fields = [
-            ("layout", &self.layout, "NCHW"),
-            ("color", &self.color, "RGB"),
-            ("crop", &self.crop, "center-square"),
-            ("resize", &self.resize, "triangle"),
+            ("layout", &self.layout, preprocessing::layout()),
+            ("color", &self.color, preprocessing::color()),
+            ("crop", &self.crop, preprocessing::crop()),
+            ("resize", &self.resize, preprocessing::resize()),
         ];
         for (field, value, supported) in fields {
-            if let Some(value) = value.as_deref().filter(|value| *value != supported) {
+            if *value != supported {
                 return Err(format!(
                     "input.{field} is {value:?}; expected `{supported}`, the only one supported"
                 ));
@@ -138,6 +138,7 @@ mod tests {
             ("/input/shape", serde_json::json!([1, 1, 224, 224]), "input.shape"),
             ("/input/std/1", serde_json::json!(0.0), "input.std"),
             ("/input/crop", serde_json::json!("left"), "center-square"),
+            ("/input/crop", serde_json::json!(null), "expected a string"),
             ("/temperature", serde_json::json!(0), "temperature"),
             ("/decision", serde_json::json!("guess"), "argmax"),
             ("/labels", serde_json::json!([]), "labels"),

@@ -1,10 +1,10 @@
-"""The picture measures that skinclf refuses pictures by, as `src/image/quality.rs` computes them."""
+"""The picture measures that skinclf refuses pictures by, as `src/image/texture.rs` computes them."""
 
 import numpy as np
 
 
 def luma(square):
-    """HWC -> HW: ITU-R BT.601 in the 8-bit fixed point of quality.rs, whose rounding adds to the sharpness."""
+    """HWC -> HW: ITU-R BT.601 in the 8-bit fixed point of texture.rs, whose rounding adds to the sharpness."""
     return (square.astype(np.int32) @ np.array([77, 150, 29]) + 128) >> 8
 
 

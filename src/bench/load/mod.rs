@@ -167,3 +167,91 @@ fn exit(runs: &[Run], conditions: &[Condition]) -> Exit {
         Exit::Done
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Instant, SystemTime};
+
+    use super::record::{Ended, Ending, Recorder, Times, summary};
+    use super::result::{Load, Scenario, Verdict, fixture};
+    use super::*;
+
+    /// What is recorded and judged of ten users who ask ten times a second each; time is simulated. `latency_ms` depends on
+    /// the time (in ms) when a request is sent.
+    fn simulated(planned_s: u64, stopped_s: u64, latency_ms: impl Fn(u64) -> u64) -> Run {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let times = Times { start, ramp_end: start, end: at(planned_s * 1000) };
+        let mut recorder = Recorder::new(1, 1, times, 1);
+        let sent = (0..stopped_s * 100).map(|n| 10 * n);
+        let mut events: Vec<_> = sent.clone().map(|ms| (ms, 0, ms)).collect();
+        events.extend(sent.map(|ms| (ms + latency_ms(ms), 1, ms)));
+        events.extend((1..=stopped_s).map(|second| (second * 1000, 2, 0)));
+        events.sort_unstable();
+        let mut in_flight = std::collections::BTreeMap::new();
+        for (ms, what, sent) in events.into_iter().filter(|(ms, ..)| *ms <= stopped_s * 1000) {
+            match what {
+                0 => drop(in_flight.insert(sent, recorder.begin(0, 0, at(ms), at(ms)))),
+                1 => {
+                    let at = at(ms);
+                    let ended =
+                        Ended { at, failure: None, bytes_sent: 1, bytes_received: 1, server_timing: None };
+                    recorder.end(in_flight.remove(&sent).expect("in flight"), &ended);
+                }
+                _ => recorder.close_second(at(ms)),
+            }
+        }
+        let mut plan = fixture::measured().plan;
+        plan.load = Load::Closed { users: 10, spawn_rate: 10.0, think_s: [0.0, 0.0] };
+        plan.mix.truncate(1);
+        plan.duration_s = planned_s as f64;
+        let ending = Ending {
+            at: at(stopped_s * 1000),
+            started_at: SystemTime::UNIX_EPOCH,
+            interrupted: stopped_s < planned_s,
+            cpu_seconds: 0.1,
+            unfinished: recorder.in_flight(),
+            scrapes: Vec::new(),
+        };
+        let measured = summary(&Scenario::Custom, &plan, &[], recorder, ending);
+        judge::judge(measured, &Circumstances::default(), &[])
+    }
+
+    #[test]
+    fn a_steady_run_is_called_so() {
+        for seconds in [5, 12, 31, 100] {
+            // Latencies vary, but over the whole run alike.
+            let run = simulated(seconds, seconds, |sent_ms| 5 + sent_ms / 10 % 7);
+            assert_eq!(run.verdict, Verdict::Valid, "{seconds} s: {:?}", run.verdict_reasons);
+            assert!(run.stalls.is_empty());
+            let total = &run.endpoints.total;
+            assert_eq!((total.requests, run.unfinished.requests), (100 * seconds, 0));
+            assert_eq!((total.min_ms, total.max_ms), (Some(5.0), Some(11.0)));
+        }
+        let stopped = simulated(60, 12, |sent_ms| 5 + sent_ms / 10 % 7);
+        assert_eq!(stopped.verdict, Verdict::Valid, "{:?}", stopped.verdict_reasons);
+    }
+
+    #[test]
+    fn a_run_whose_answers_became_slow_is_unstable() {
+        let slow_from_6_s = |sent_ms| if sent_ms < 6000 { 5 } else { 60 };
+        for (planned_s, stopped_s) in [(12, 12), (18, 14), (40, 12)] {
+            let run = simulated(planned_s, stopped_s, slow_from_6_s);
+            assert_eq!(run.verdict, Verdict::Unstable, "{stopped_s} of {planned_s} s");
+            let reason = "p95 went from 5 ms in the first third to 60 ms in the last";
+            assert!(run.verdict_reasons.iter().any(|r| r.contains(reason)), "{:?}", run.verdict_reasons);
+        }
+    }
+
+    #[test]
+    fn a_server_that_stands_still_has_stalled() {
+        // Whoever asks in the second from 4 s on is answered at its end.
+        let run = simulated(12, 12, |sent_ms| match sent_ms {
+            4000..5000 => 5005 - sent_ms,
+            _ => 5,
+        });
+        assert_eq!(run.verdict, Verdict::Unstable, "{:?}", run.verdict_reasons);
+        let stalls: Vec<_> = run.stalls.iter().map(|stall| (stall.at_s, stall.length_s)).collect();
+        assert_eq!(stalls, [(5.005, 1.005)]);
+    }
+}

@@ -159,8 +159,8 @@ fn the_open_loop_shows_a_stall_that_the_closed_loop_hides() {
 
     let (_, closed) =
         load(&server.url, &["--users", "1", "--think", "0", "--mix", "ping=1", "--duration", "4s"]);
-    assert_eq!(closed["verdict"], "UNSTABLE", "{}", reasons(&closed));
-    assert!(reasons(&closed).contains("the server stalled"), "{}", reasons(&closed));
+    assert!(is_disturbed(&closed), "{}", reasons(&closed));
+    assert!(closed["stalls"].as_array().is_some_and(|stalls| stalls.len() >= 2), "{}", closed["stalls"]);
     assert!(p99(&closed) < 100.0, "each stall is one request of a closed loop: {}", p99(&closed));
 }
 

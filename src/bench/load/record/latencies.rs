@@ -1,6 +1,5 @@
 //! Latencies to three significant digits, at a fixed cost each, and those of the first and of the last third.
 
-use std::ops::Range;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -108,11 +107,16 @@ impl Latencies {
     }
 }
 
-/// Latencies of the first and of the last third of a steady state, filled second by second. An interrupted run has what
-/// it reached of the last third, maybe nothing: then there is no p95 to compare.
+/// More parts would cost memory, fewer would make thirds of unequal lengths.
+const PARTS: usize = 30;
+
+/// The steady state in equal parts of whole seconds, from which its first and its last third are summed. Parts, because a run
+/// that is interrupted before its planned end has thirds, too: those of the time that it reached.
 pub(super) struct Thirds {
-    seconds: [Range<usize>; 2],
-    latencies: [Latencies; 2],
+    /// The first second of the steady state.
+    from: usize,
+    seconds_per_part: usize,
+    parts: Vec<Latencies>,
 }
 
 impl Thirds {
@@ -120,30 +124,38 @@ impl Thirds {
     pub(super) fn of(ramp_s: f64, end_s: f64) -> Self {
         // A hundredth late is no other second: `Run::steady_seconds` counts so, too.
         let from = (ramp_s - 0.01).ceil().max(0.0) as usize;
-        let to = (end_s.floor() as usize).max(from);
-        let third = (to - from) / 3;
-        Self {
-            seconds: [from..from + third, to - third..to],
-            latencies: [Latencies::new(), Latencies::new()],
-        }
+        let seconds = (end_s.floor() as usize).saturating_sub(from);
+        Self { from, seconds_per_part: seconds.div_ceil(PARTS).max(1), parts: Vec::new() }
     }
 
     pub(super) fn add(&mut self, n: usize, latencies: &Latencies) {
-        let thirds = self.seconds.iter().zip(&mut self.latencies);
-        thirds.filter(|(seconds, _)| seconds.contains(&n)).for_each(|(_, third)| third.add(latencies));
+        let Some(steady) = n.checked_sub(self.from) else { return };
+        let part = steady / self.seconds_per_part;
+        if part >= self.parts.len() {
+            self.parts.resize_with(part + 1, Latencies::new);
+        }
+        self.parts[part].add(latencies);
     }
 
     /// `None` where there are too few latencies for a p95.
     pub(super) fn tails(&self) -> Option<Tails> {
-        let [first, last] = self.latencies.each_ref().map(|third| third.percentile_ms(95.0));
+        let third = self.parts.len() / 3;
+        let thirds = [&self.parts[..third], &self.parts[self.parts.len() - third..]].map(sum);
+        let [first, last] = thirds.each_ref().map(|third| third.percentile_ms(95.0));
         let p95_ms = [first?, last?];
         let lower = p95_ms[0].min(p95_ms[1]);
         Some(Tails {
             p95_ms,
-            counts: self.latencies.each_ref().map(Latencies::count),
-            beyond: self.latencies.each_ref().map(|third| third.beyond(lower)),
+            counts: thirds.each_ref().map(Latencies::count),
+            beyond: thirds.each_ref().map(|third| third.beyond(lower)),
         })
     }
+}
+
+fn sum(parts: &[Latencies]) -> Latencies {
+    let mut sum = Latencies::new();
+    parts.iter().for_each(|part| sum.add(part));
+    sum
 }
 
 #[cfg(test)]
@@ -191,30 +203,49 @@ mod tests {
     }
 
     #[test]
-    fn thirds_are_of_the_planned_steady_state() {
-        for (ramp_s, end_s, first, last) in [
-            (0.0, 60.0, 0..20, 40..60),
-            (9.8, 40.5, 10..20, 30..40),
-            (10.005, 40.0, 10..20, 30..40),
-            (0.001, 5.0, 0..1, 4..5),
-            (3.0, 5.0, 3..3, 5..5),
-            (60.0, 30.0, 60..60, 60..60),
-        ] {
-            assert_eq!(Thirds::of(ramp_s, end_s).seconds, [first, last], "{ramp_s} {end_s}");
-        }
+    fn thirds_are_of_the_steady_state_without_the_ramp_up() {
+        // The latency is the number of the second, so that a p95 tells which seconds a third has.
+        let p95_ms = |ramp_s, end_s: f64| {
+            let mut thirds = Thirds::of(ramp_s, end_s);
+            for second in 0..end_s as usize {
+                let mut latencies = Latencies::new();
+                (0..20).for_each(|_| latencies.record(Duration::from_millis(second as u64 + 1)));
+                thirds.add(second, &latencies);
+            }
+            Some(thirds.tails()?.p95_ms.map(f64::round))
+        };
+        assert_eq!(p95_ms(0.0, 60.0), Some([19.0, 59.0]), "seconds 1 to 20 and 41 to 60");
+        assert_eq!(p95_ms(9.8, 40.5), Some([20.0, 40.0]), "seconds 11 to 20 and 31 to 40");
+        assert_eq!(p95_ms(10.005, 40.0), p95_ms(9.8, 40.5));
+        assert_eq!(p95_ms(0.0, 3.0), Some([1.0, 3.0]));
+        assert_eq!(p95_ms(3.0, 5.0), None);
+        assert_eq!(p95_ms(60.0, 30.0), None);
     }
 
     #[test]
-    fn a_run_that_is_stopped_early_compares_what_it_reached() {
+    fn a_run_that_is_stopped_early_has_thirds_of_what_it_reached() {
         let p95_ms = |seconds| {
             let tails = thirds(60.0, seconds, 10, |second| 5 + second).tails()?;
             Some(tails.p95_ms.map(f64::round))
         };
         assert_eq!(p95_ms(60), Some([23.0, 63.0]));
-        assert_eq!(p95_ms(45), Some([23.0, 49.0]));
-        assert_eq!(p95_ms(41), None, "ten requests have no p95");
-        assert_eq!(p95_ms(30), None);
+        assert_eq!(p95_ms(30), Some([14.0, 34.0]));
+        assert_eq!(p95_ms(12), Some([8.0, 16.0]));
+        assert_eq!(p95_ms(5), None, "there are fewer than three parts of two seconds");
         assert_eq!(p95_ms(0), None);
+    }
+
+    #[test]
+    fn a_third_needs_twenty_latencies() {
+        assert!(thirds(57.0, 57, 1, |_| 5).tails().is_none());
+        assert!(thirds(60.0, 60, 1, |_| 5).tails().is_some());
+    }
+
+    #[test]
+    fn a_long_run_takes_no_more_memory_than_a_short_one() {
+        for seconds in [30, 31, 97, 1000, 86_400] {
+            assert!(thirds(seconds as f64, seconds, 0, |_| 5).parts.len() <= PARTS);
+        }
     }
 
     #[test]
