@@ -32,7 +32,7 @@ pub(crate) fn run(server: &Target) -> anyhow::Result<Exit> {
     runtime.shutdown_background();
     match answer {
         Ok(answer) => {
-            writeln!(io::stdout(), "{}", answer.trim_end())?;
+            writeln!(io::stdout(), "{}", printable(answer.trim_end()))?;
             Ok(Exit::Done)
         }
         Err(why) => {

@@ -79,7 +79,7 @@ impl Model {
             spec.sha256 = sha256;
         } else if !spec.sha256.eq_ignore_ascii_case(&sha256) {
             let problem = format!(
-                "its SHA-256 is {sha256}, but {} says {}: one of the two was changed or mixed up",
+                "its SHA-256 is {sha256}, but {} has {}: one of the two was changed or mixed up",
                 json_path.display(),
                 spec.sha256
             );

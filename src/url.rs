@@ -39,12 +39,21 @@ impl FromStr for Target {
         if uri.query().is_some() || authority.as_str().contains('@') {
             return Err(wanted.into());
         }
+        // What `port_u16` cannot read would be port 80.
+        let port = match authority.as_str().strip_prefix(authority.host()) {
+            Some("") => 80,
+            Some(rest) => {
+                let port = rest.strip_prefix(':').and_then(|port| port.parse().ok());
+                port.filter(|port| *port > 0).ok_or(wanted)?
+            }
+            None => return Err(wanted.into()),
+        };
         let prefix = uri.path().trim_end_matches('/');
         Ok(Self {
             url: format!("http://{authority}{prefix}"),
             authority: authority.to_string(),
             host: authority.host().trim_matches(['[', ']']).to_owned(),
-            port: authority.port_u16().unwrap_or(80),
+            port,
             prefix: prefix.to_owned(),
         })
     }
@@ -73,7 +82,19 @@ mod tests {
 
     #[test]
     fn what_is_no_url_of_a_server_is_refused_with_an_example() {
-        for text in ["", "http://", "a b", "https://localhost", "localhost/?query", "user@localhost"] {
+        for text in [
+            "",
+            "http://",
+            "a b",
+            "https://localhost",
+            "localhost/?query",
+            "user@localhost",
+            "localhost:99999",
+            "localhost:80a",
+            "localhost:",
+            "localhost:0",
+            "[::1]:",
+        ] {
             let refused = text.parse::<Target>().expect_err(text);
             assert!(refused.contains("http://localhost:8000"), "{text}: {refused}");
         }

@@ -51,7 +51,7 @@ impl Reason {
             Self::TooSmall => "too small",
             Self::Blank => "blank",
             Self::Blurred => "blurred",
-            Self::NotDermoscopy => "not a dermoscopic picture of a lesion",
+            Self::NotDermoscopy => "not a dermoscopic image of a lesion",
         }
     }
 }

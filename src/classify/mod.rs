@@ -60,8 +60,9 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
         drop(results);
         out.discard();
     } else {
-        results.finish(threads)?;
+        let page = results.finish(threads)?;
         out.finish()?;
+        page?;
     }
     ensure!(!found_none, "no images found; directories are searched for {}", EXTENSIONS.join(", "));
     if !args.quiet && io::stderr().is_terminal() {

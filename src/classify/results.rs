@@ -69,10 +69,10 @@ impl<'s> Results<'s> {
         Ok(())
     }
 
-    /// Writes the end of the rows, or the scores.
-    pub(super) fn finish(self, threads: usize) -> anyhow::Result<()> {
+    /// Writes the end of the rows, or the scores; the inner error is that of the page of the scores.
+    pub(super) fn finish(self, threads: usize) -> anyhow::Result<anyhow::Result<()>> {
         match self.kind {
-            Kind::Rows(mut sink) => sink.finish().context(self.name),
+            Kind::Rows(mut sink) => sink.finish().context(self.name).map(Ok),
             Kind::Scores(scoring, out) => {
                 // The command line lets only tables and JSON through.
                 let look = (self.format == Format::Table).then_some(self.look);

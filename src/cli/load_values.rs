@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::values::duration;
+use super::values::{count, duration};
 
 /// A think time is drawn between these two: `1s-3s`, `500ms`, `0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,10 +83,10 @@ impl FromStr for Sweep {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wanted = "must be numbers of users from 1, for example users=1,2,4,8";
+        let wanted = "must be numbers of users from 1 to 1000000, for example users=1,2,4,8";
         let list = text.strip_prefix("users=").ok_or(wanted)?;
         let mut users: Vec<NonZeroUsize> =
-            list.split(',').map(|n| n.trim().parse().map_err(|_| wanted)).collect::<Result<_, _>>()?;
+            list.split(',').map(|n| count(n.trim()).map_err(|_| wanted)).collect::<Result<_, _>>()?;
         users.sort_unstable();
         users.dedup();
         Ok(Self(users))

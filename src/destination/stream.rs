@@ -147,7 +147,9 @@ fn try_name(target: &Path, exists: bool) -> io::Result<()> {
 
 /// A file that a group shares keeps its group, where the system allows that.
 fn keep_owner(file: &File, before: &fs::Metadata) {
-    let _ = fchown(file, Some(before.uid()), Some(before.gid()));
+    if fchown(file, Some(before.uid()), Some(before.gid())).is_err() {
+        let _ = fchown(file, None, Some(before.gid()));
+    }
 }
 
 /// A device or a pipe, or a file that always holds what was flushed last.

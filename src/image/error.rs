@@ -22,7 +22,7 @@ pub enum DecodeError {
     #[error("image too large: {0}")]
     TooLarge(String),
     /// The file ends before the image does. A decoder could fill in gray; a classifier must not.
-    #[error("truncated image: the file ends before the picture does")]
+    #[error("truncated image: the file ends before the image is complete")]
     Truncated,
     /// Damaged.
     #[error("damaged image: {0}")]

@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use super::terminal::note;
+use super::terminal::{note, printable};
 
 /// How a command ended, if not in an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,13 +44,15 @@ pub(crate) fn report(outcome: anyhow::Result<Exit>) -> ExitCode {
         }
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            note(format_args!("error: {error:#}"));
+            // It may quote a file.
+            note(format_args!("error: {}", printable(&format!("{error:#}"))));
             NOTHING_DONE.into()
         }
     }
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
+/// Whether the reader of the output has left.
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let io_error = |cause: &(dyn std::error::Error + 'static)| {
         let direct = cause.downcast_ref::<io::Error>().map(io::Error::kind);
         direct

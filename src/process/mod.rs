@@ -6,5 +6,5 @@ pub(crate) mod interrupt;
 pub(crate) mod terminal;
 mod text;
 
-pub(crate) use self::exit::{Exit, report};
+pub(crate) use self::exit::{Exit, is_broken_pipe, report};
 pub(crate) use self::text::{Wrapping, elided};

@@ -1,12 +1,13 @@
 //! The private connections to the workers, and the fair queue for them.
 
 use std::cell::RefCell;
+use std::fmt::Display;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{anyhow, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -39,13 +40,13 @@ impl WorkerPool {
         let mut idle = Vec::with_capacity(connections);
         for _ in 0..connections {
             let stream = UnixStream::connect(socket).await;
-            let stream = stream.context("cannot connect to the private socket")?;
-            let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
+            let stream = stream.map_err(private)?;
+            let (mut sender, connection) = handshake(TokioIo::new(stream)).await.map_err(private)?;
             tokio::task::spawn_local(connection);
             let probe = Request::get("/livez").header("Host", "localhost").body(Full::default())?;
-            let answer = sender.send_request(probe).await.context("no answer on the private socket")?;
+            let answer = sender.send_request(probe).await.map_err(private)?;
             ensure!(answer.status() == 200, "a worker answers a probe with {}", answer.status());
-            answer.into_body().collect().await?;
+            answer.into_body().collect().await.map_err(private)?;
             idle.push(sender);
         }
         Ok(Self {
@@ -67,6 +68,11 @@ impl WorkerPool {
     pub(super) async fn broken(&self) {
         self.broken.notified().await;
     }
+}
+
+/// An error of the private socket. Only its text is kept, because a broken pipe counts as a reader who has left.
+fn private(error: impl Display) -> anyhow::Error {
+    anyhow!("the private socket to the workers failed: {error}")
 }
 
 pub(super) struct ConnectionPermit<'p> {

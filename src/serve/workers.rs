@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use super::error::{ApiError, ErrorCode};
 use super::message::{ApiRequest, ApiResponse, MEMORY, WORKED};
-use crate::process::terminal::note;
+use crate::process::terminal::{note, printable};
 
 /// Tried after TMPDIR: in memory, and there in a container whose file system is read-only or has no /tmp.
 const SHARED_MEMORY: &str = "/dev/shm";
@@ -103,7 +103,10 @@ fn work(server: &tiny_http::Server, answer: &impl Fn(&ApiRequest) -> ApiResponse
             response(answer.with_header(WORKED, begun.elapsed().as_micros().to_string()))
         });
         let answered = answered.unwrap_or_else(|panic| {
-            note(format_args!("error: a bug ended a request with status 500: {panic}"));
+            note(format_args!(
+                "error: a bug ended a request with status 500: {}",
+                printable(&panic.to_string())
+            ));
             response(ApiError::internal().into())
         });
         // Fails if the public server has gone, and then the process is ending.

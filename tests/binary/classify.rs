@@ -43,7 +43,7 @@ fn failures_are_rows_and_the_rest_is_classified() {
     assert_eq!(codes, ["-", "read_failed", "truncated_image", "not_an_image", "-"]);
     let table = run(["classify", TRUNCATED]);
     assert!(
-        table.stdout.contains("truncated image: the file ends before the picture does"),
+        table.stdout.contains("truncated image: the file ends before the image is complete"),
         "{}",
         table.stdout
     );

@@ -103,7 +103,7 @@ fn scores_follow_from_the_results_of_the_images() {
     assert_eq!(ran.code, Some(1), "one sample is broken: {}", ran.stderr);
     assert_eq!(
         ran.stderr,
-        format!("error: {TRUNCATED}: truncated image: the file ends before the picture does\n")
+        format!("error: {TRUNCATED}: truncated image: the file ends before the image is complete\n")
     );
     let scores = scores(&ran);
     assert_valid("scores", &scores);
@@ -353,6 +353,15 @@ fn a_report_that_cannot_be_written_costs_no_scores() {
     assert_eq!(ran.code, Some(4));
     assert!(ran.stderr.contains("--report /dev/full"), "{}", ran.stderr);
     assert_eq!(scores(&ran)["images"], 1);
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("scores.json");
+    let output = file.to_str().expect("UTF-8");
+    let args = ["-f", "json", "-q", "-o", output, "--report", "/dev/full", "samples/lesion-1.jpg"];
+    assert_eq!(score(LABELS, &args).code, Some(4));
+    let written = std::fs::read(&file).expect("the scores");
+    let written: Value = serde_json::from_slice(&written).expect("JSON");
+    assert_eq!(written["images"], 1);
 }
 
 #[test]

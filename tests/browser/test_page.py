@@ -149,7 +149,7 @@ def what_is_not_usable_is_told_with_its_reasons(page, options):
     answer_with(page, options, lambda answer: answer.update(usable=False, reasons=["too_small", "not_dermoscopy"]))
     choose(page, LESION)
     card = done(page)
-    words = "Not usable: too small, not a dermoscopic picture of a lesion."
+    words = "Not usable: too small, not a dermoscopic image of a lesion."
     assert words in text(card.locator(".unusable")), text(card)
     assert card.locator(".classes li").count() > 0, "the class is still there"
     assert "Not usable: too small" in text(page.get_by_role("log"))
@@ -203,7 +203,7 @@ def a_dropped_text_file_is_refused_in_words(page, options):
 
 def a_truncated_picture_is_refused_in_words(page, options):
     choose(page, ROOT / "samples/broken/truncated.jpg")
-    assert "ends before the picture does" in text(done(page, "failed"))
+    assert "ends before the image is complete" in text(done(page, "failed"))
 
 
 def a_pasted_picture_is_classified(page, options):

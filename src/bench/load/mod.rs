@@ -32,9 +32,9 @@ use self::report::{Live, Outputs};
 use self::result::{Endpoint, LoadTest, Run};
 use super::environment::Environment;
 use crate::cli::{BenchArgs, Condition, LoadArgs, wrong_usage};
-use crate::process::Exit;
 use crate::process::interrupt;
 use crate::process::terminal::note;
+use crate::process::{Exit, is_broken_pipe};
 use crate::procfs;
 
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
@@ -91,7 +91,10 @@ fn measure(args: &BenchArgs) -> anyhow::Result<Exit> {
     let test = LoadTest { command: result::command_line(), runs, knee, environment };
     let written = outputs.write(&test, &test, comparison.as_ref());
     report_missed(&test.runs);
-    written.map(|()| exit(&test.runs, &load.fail_if))
+    match written {
+        Err(error) if !is_broken_pipe(&error) => Err(error),
+        _ => Ok(exit(&test.runs, &load.fail_if)),
+    }
 }
 
 /// What clap cannot express: a condition on an endpoint that is never asked.

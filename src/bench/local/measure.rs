@@ -78,7 +78,7 @@ impl Work<'_> {
         let mut pairs = prediction.probabilities.iter().zip(&self.reference.probabilities);
         ensure!(
             pairs.all(|(a, b)| (a - b).abs() <= TOLERANCE),
-            "the prediction differs from the first one for the same image, so the times would mean nothing; please report this bug"
+            "the prediction differs from the first one for the same image, so nothing was measured; please report this bug"
         );
         Ok(prediction.timings)
     }

@@ -99,18 +99,18 @@ impl<'s> Scoring<'s> {
     ///
     /// # Errors
     /// When there is nothing to score, unless the run was interrupted, or when an output cannot be written. `name` is
-    /// the name of `out` in that error.
+    /// the name of `out` in that error. The inner error is that of the page, without which the scores are worth having.
     pub(in crate::classify) fn finish(
         mut self,
         look: Option<Look>,
         threads: usize,
         out: &mut dyn Write,
         name: &str,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<anyhow::Result<()>> {
         // Asked once, so that all outputs agree.
         let interrupted = interrupt::requested();
         if self.sample.is_empty() {
-            return if interrupted { Ok(()) } else { Err(self.nothing_to_score()) };
+            return if interrupted { Ok(Ok(())) } else { Err(self.nothing_to_score()) };
         }
         if !self.quiet {
             self.warn(interrupted);
@@ -122,10 +122,9 @@ impl<'s> Scoring<'s> {
             Some(look) => tables::write(out, &evaluation, look),
             None => json::write(out, &evaluation),
         };
-        if let Some(page) = page {
-            page.fill(|out| page::write(out, &evaluation))?;
-        }
-        printed.with_context(|| name.to_owned())
+        let page = page.map_or(Ok(()), |page| page.fill(|out| page::write(out, &evaluation)));
+        printed.with_context(|| name.to_owned())?;
+        Ok(page)
     }
 
     fn evaluation(self, threads: usize, interrupted: bool) -> anyhow::Result<Evaluation<'s>> {

@@ -26,7 +26,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -40,6 +40,8 @@ use super::log::RequestLog;
 use super::metrics::Metrics;
 use super::worker_pool::WorkerPool;
 use crate::process::terminal::note;
+
+const WORKER_ENDED: &str = "a worker ended unexpectedly; restart the server";
 
 /// Pause after a failed accept for which nothing could be done: long enough not to spin.
 const ACCEPT_RETRY: Duration = Duration::from_millis(20);
@@ -99,20 +101,22 @@ impl Server {
     /// When a worker has ended: without workers nothing can be answered, and a supervisor should restart the process.
     pub(super) async fn run(self: Rc<Self>, mut stopped: watch::Receiver<bool>) -> anyhow::Result<()> {
         let listener = self.listener.take().context("the server runs once")?;
-        loop {
+        let ended = loop {
             tokio::select! {
-                _ = stopped.wait_for(|stop| *stop) => break,
+                _ = stopped.wait_for(|stop| *stop) => break Ok(()),
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => self.admit(stream),
                     Err(error) => self.recover(&error).await,
                 },
-                () = self.predicting.broken() => anyhow::bail!("a worker ended unexpectedly; restart the server"),
-                () = self.quick.broken() => anyhow::bail!("a worker ended unexpectedly; restart the server"),
+                () = self.predicting.broken() => break Err(anyhow!(WORKER_ENDED)),
+                () = self.quick.broken() => break Err(anyhow!(WORKER_ENDED)),
             }
+        };
+        if ended.is_ok() {
+            self.drain(listener).await;
         }
-        self.drain(listener).await;
         self.log.finish();
-        Ok(())
+        ended
     }
 
     /// After a failed accept: makes room, so that it can be tried again, for ever.

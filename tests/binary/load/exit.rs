@@ -29,6 +29,27 @@ fn an_interruption_prints_what_was_measured() {
     assert!(count(&total(&run)["requests"]) >= 5, "{}", total(&run));
 }
 
+/// `skinclf bench … | head -1` in a script with `pipefail`.
+#[test]
+fn a_reader_that_leaves_hides_no_missed_threshold() {
+    let server = Mock::start(ok);
+    let args = [
+        "--users",
+        "2",
+        "--think",
+        "20ms",
+        "--mix",
+        "ping=1",
+        "--duration",
+        "700ms",
+        "--fail-if",
+        "rps<1000000",
+    ];
+    let mut bench = begin(&server.url, &args);
+    drop(bench.stdout.take());
+    assert_eq!(bench.wait().expect("it ends").code(), Some(3));
+}
+
 #[test]
 fn a_missed_threshold_is_status_3() {
     let server = Mock::start(|path| {

@@ -65,7 +65,7 @@ fn a_few_users_show_no_capacity_unless_the_server_is_full() {
             "skinclf_queue_depth 0.5\nprocess_cpu_seconds_total 1\n",
             Some(0.5),
             "VALID",
-            "could do more is not known",
+            "not known whether the server could do more",
         ),
         (
             "skinclf_queue_depth 3\nprocess_cpu_seconds_total 1\n",
@@ -73,8 +73,8 @@ fn a_few_users_show_no_capacity_unless_the_server_is_full() {
             "VALID",
             "the server was the bottleneck",
         ),
-        ("process_cpu_seconds_total 1\n", None, "VALID", "could do more is not known"),
-        ("", None, "VALID", "could do more is not known"),
+        ("process_cpu_seconds_total 1\n", None, "VALID", "not known whether the server could do more"),
+        ("", None, "VALID", "not known whether the server could do more"),
     ];
     for (metrics, queue, verdict, reason) in cases {
         let server = sleepy(metrics);

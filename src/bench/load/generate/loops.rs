@@ -11,7 +11,7 @@ use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Body as _;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, sleep_until};
 
 use super::api_key::{ApiKeys, Unauthorized};
@@ -132,6 +132,15 @@ pub(super) async fn closed(
     }
 }
 
+/// A panic in a task is a bug, and must not pass for a request that failed.
+pub(super) fn propagate_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        std::panic::resume_unwind(error.into_panic());
+    }
+}
+
 /// The open loop: requests start when the clock sends their time, whether or not earlier ones were answered, until
 /// dropped; the n-th goes to the n-th `route`. A start beyond `connections` requests in flight is dropped and counted.
 ///
@@ -151,7 +160,9 @@ pub(super) async fn open(
         let route = route(next);
         next += 1;
         let mut asking = asking.borrow_mut();
-        while asking.try_join_next().is_some() {}
+        while let Some(ended) = asking.try_join_next() {
+            propagate_panic(ended);
+        }
         if asking.len() == connections {
             shared.recorder.borrow_mut().dropped();
             continue;

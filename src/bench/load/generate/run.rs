@@ -12,7 +12,7 @@ use tokio::time::sleep_until;
 
 use super::api_key::{ApiKeys, Unauthorized};
 use super::check::Check;
-use super::loops::{Route, Shared, User, clock, closed, open};
+use super::loops::{Route, Shared, User, clock, closed, open, propagate_panic};
 use super::requests::{Requests, Upload};
 use crate::bench::load::plan::Planned;
 use crate::bench::load::record::{Ending, Recorder, Scraper, Server, Times, summary};
@@ -71,8 +71,10 @@ pub(crate) async fn run(
     let at = Instant::now();
     let cpu_seconds = CpuTime::now().process - cpu.process;
     let unfinished = shared.recorder.borrow().in_flight();
+    let mut asking = asking.take();
+    asking.abort_all();
     stop_all(tasks).await;
-    stop_all(asking.take()).await;
+    stop_all(asking).await;
     let mut scrapes = Vec::new();
     for scraper in scrapers {
         scrapes.push(scraper.finish().await);
@@ -177,10 +179,6 @@ fn spawn_load(
 async fn stop_all(mut tasks: JoinSet<()>) {
     tasks.abort_all();
     while let Some(ended) = tasks.join_next().await {
-        if let Err(error) = ended
-            && error.is_panic()
-        {
-            std::panic::resume_unwind(error.into_panic());
-        }
+        propagate_panic(ended);
     }
 }

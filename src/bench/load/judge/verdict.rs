@@ -122,7 +122,7 @@ fn unstable(run: &Measured) -> Vec<String> {
         && starts.dropped as f64 > TOLERATED_STARTS * starts.planned as f64
     {
         reasons.push(format!(
-            "{} of {} {} dropped because all of {} waited for answers: the server does not keep up",
+            "{} of {} {} dropped because all of {} were waiting for answers: the server does not keep up",
             starts.dropped,
             counted(starts.planned, "start"),
             were(starts.dropped),
@@ -213,7 +213,7 @@ fn valid(run: &Measured, cores: Option<usize>) -> Vec<String> {
     let share = run.generator.cpu_share.unwrap_or_default() * 100.0;
     let what = match run.plan.load {
         Load::Closed { .. } if run.server_was_full(cores) => "the server was the bottleneck",
-        Load::Closed { .. } => "whether the server could do more is not known",
+        Load::Closed { .. } => "it is not known whether the server could do more",
         Load::Open { .. } => "all starts but a few were on time",
     };
     vec![format!("{what}: the generator used {share:.0} % of its core, throughput and latency were steady")]
@@ -439,8 +439,12 @@ mod tests {
                 "the number of users caps the load: N/R = 2/0.0179 s",
             ),
             (|run| without_think(run, Some(0.09)), Verdict::NotSaturated, "more --users"),
-            (|run| without_think(run, Some(0.1)), Verdict::Valid, "could do more is not known"),
-            (|run| without_think(run, None), Verdict::Valid, "could do more is not known"),
+            (
+                |run| without_think(run, Some(0.1)),
+                Verdict::Valid,
+                "not known whether the server could do more",
+            ),
+            (|run| without_think(run, None), Verdict::Valid, "not known whether the server could do more"),
             (|run| without_think(run, Some(3.0)), Verdict::Valid, "the server was the bottleneck"),
         ]);
     }

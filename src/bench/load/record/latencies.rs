@@ -110,8 +110,9 @@ impl Latencies {
 /// More parts would cost memory, fewer would make thirds of unequal lengths.
 const PARTS: usize = 30;
 
-/// The steady state in equal parts of whole seconds, from which its first and its last third are summed. Parts, because a run
-/// that is interrupted before its planned end has thirds, too: those of the time that it reached.
+/// The steady state in equal parts of whole seconds, from which its first and its last third are summed. They become longer
+/// with the run, so that one of a day takes no more memory than one of a minute, and one that is interrupted has thirds of
+/// the time that it reached.
 pub(super) struct Thirds {
     /// The first second of the steady state.
     from: usize,
@@ -120,16 +121,19 @@ pub(super) struct Thirds {
 }
 
 impl Thirds {
-    /// Of the whole seconds from the end of the ramp-up to the planned end; times are since the start.
-    pub(super) fn of(ramp_s: f64, end_s: f64) -> Self {
+    /// Of the whole seconds after the ramp-up, which ends so long after the start.
+    pub(super) fn after(ramp_s: f64) -> Self {
         // A hundredth late is no other second: `Run::steady_seconds` counts so, too.
         let from = (ramp_s - 0.01).ceil().max(0.0) as usize;
-        let seconds = (end_s.floor() as usize).saturating_sub(from);
-        Self { from, seconds_per_part: seconds.div_ceil(PARTS).max(1), parts: Vec::new() }
+        Self { from, seconds_per_part: 1, parts: Vec::new() }
     }
 
     pub(super) fn add(&mut self, n: usize, latencies: &Latencies) {
         let Some(steady) = n.checked_sub(self.from) else { return };
+        while steady / self.seconds_per_part >= PARTS {
+            self.parts = self.parts.chunks(2).map(sum).collect();
+            self.seconds_per_part *= 2;
+        }
         let part = steady / self.seconds_per_part;
         if part >= self.parts.len() {
             self.parts.resize_with(part + 1, Latencies::new);
@@ -191,9 +195,9 @@ mod tests {
         }
     }
 
-    /// A run of so many seconds, with so many requests in each, of a latency that depends on the second.
-    fn thirds(planned_s: f64, seconds: u64, requests: usize, latency_ms: fn(u64) -> u64) -> Thirds {
-        let mut thirds = Thirds::of(0.0, planned_s);
+    /// A steady state of so many seconds, with so many requests in each, of a latency that depends on the second.
+    fn thirds(seconds: u64, requests: usize, latency_ms: fn(u64) -> u64) -> Thirds {
+        let mut thirds = Thirds::after(0.0);
         for second in 0..seconds {
             let mut latencies = Latencies::new();
             (0..requests).for_each(|_| latencies.record(Duration::from_millis(latency_ms(second))));
@@ -206,7 +210,7 @@ mod tests {
     fn thirds_are_of_the_steady_state_without_the_ramp_up() {
         // The latency is the number of the second, so that a p95 tells which seconds a third has.
         let p95_ms = |ramp_s, end_s: f64| {
-            let mut thirds = Thirds::of(ramp_s, end_s);
+            let mut thirds = Thirds::after(ramp_s);
             for second in 0..end_s as usize {
                 let mut latencies = Latencies::new();
                 (0..20).for_each(|_| latencies.record(Duration::from_millis(second as u64 + 1)));
@@ -225,33 +229,33 @@ mod tests {
     #[test]
     fn a_run_that_is_stopped_early_has_thirds_of_what_it_reached() {
         let p95_ms = |seconds| {
-            let tails = thirds(60.0, seconds, 10, |second| 5 + second).tails()?;
+            let tails = thirds(seconds, 10, |second| 5 + second).tails()?;
             Some(tails.p95_ms.map(f64::round))
         };
         assert_eq!(p95_ms(60), Some([23.0, 63.0]));
         assert_eq!(p95_ms(30), Some([14.0, 34.0]));
         assert_eq!(p95_ms(12), Some([8.0, 16.0]));
-        assert_eq!(p95_ms(5), None, "there are fewer than three parts of two seconds");
+        assert_eq!(p95_ms(5), None, "a third has ten requests");
         assert_eq!(p95_ms(0), None);
     }
 
     #[test]
     fn a_third_needs_twenty_latencies() {
-        assert!(thirds(57.0, 57, 1, |_| 5).tails().is_none());
-        assert!(thirds(60.0, 60, 1, |_| 5).tails().is_some());
+        assert!(thirds(57, 1, |_| 5).tails().is_none());
+        assert!(thirds(60, 1, |_| 5).tails().is_some());
     }
 
     #[test]
     fn a_long_run_takes_no_more_memory_than_a_short_one() {
         for seconds in [30, 31, 97, 1000, 86_400] {
-            assert!(thirds(seconds as f64, seconds, 0, |_| 5).parts.len() <= PARTS);
+            assert!(thirds(seconds, 0, |_| 5).parts.len() <= PARTS);
         }
     }
 
     #[test]
     fn latencies_beyond_the_lower_p95_are_counted() {
         let tails = |latency_ms| {
-            let tails = thirds(60.0, 60, 1, latency_ms).tails().expect("a p95");
+            let tails = thirds(60, 1, latency_ms).tails().expect("a p95");
             (tails.counts, tails.beyond)
         };
         assert_eq!(tails(|second| if second < 40 { 5 } else { second }), ([20, 20], [0, 20]));

@@ -112,7 +112,7 @@ impl Recorder {
             seconds: Vec::new(),
             stages: Stages::new(seed),
             gaps: Gaps::new(),
-            thirds: Thirds::of(times.since_start(times.ramp_end), times.since_start(times.end)),
+            thirds: Thirds::after(times.since_start(times.ramp_end)),
             pauses: Pauses::default(),
             starts: Starts { dropped: 0, late: 0, lateness: Latencies::new(), made: 0 },
             users: 0,
@@ -194,7 +194,8 @@ impl Recorder {
         let length = now.saturating_duration_since(self.second_began).as_secs_f64();
         let cpu = CpuTime::now();
         let recent = self.recent();
-        if length > WHOLE_S {
+        // By the clock of the run: a second that is closed late makes the next one look short.
+        if self.times.since_start(now) > self.seconds.len() as f64 + WHOLE_S {
             self.thirds.add(self.seconds.len(), &self.this_second.latencies);
         }
         let (second, so_far) = (&self.this_second, &self.so_far);

@@ -143,7 +143,7 @@ fn parse(text: &[u8]) -> Scrape {
     }
 }
 
-/// Means and maxima are those from `steady_from` on. `None` where the server reports none of it.
+/// Means and the maximum of the queue are those from `steady_from` on, the maximum of memory is that of the whole run. `None` where the server reports none of it.
 pub(crate) fn usage(samples: &[Scrape], start: Instant, steady_from: Instant) -> Option<Usage> {
     if samples.iter().all(|s| s.cpu_seconds.or(s.rss_bytes).or(s.queue).is_none()) {
         return None;

@@ -9,7 +9,7 @@ use crate::process::terminal::Look;
 use crate::table::{Csv, list};
 
 pub(super) const METHOD: &str = "All endpoints in steady state, times in ms; requests/s count successful requests. Improvement: requests/s above the first run's. \
-                      Efficiency: (X_n / X_1) / n, 1 where each container adds as much as the first.";
+                      Efficiency: (X_n / X_1) / (n / n_1), 1 where each container adds as much as the first.";
 
 impl Printed for Comparison {
     fn write_terminal(&self, out: &mut dyn Write, look: Look) -> io::Result<()> {

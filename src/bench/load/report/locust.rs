@@ -2,7 +2,9 @@
 //! tools made for them read these. Response times are those of successful requests and timeouts; Locust also
 //! counts other failures, and rounds times above 100 ms to two digits.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
+use std::iter;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -24,21 +26,29 @@ pub(super) type Files = Vec<(Destination, Content)>;
 
 /// Opens the files of each run. Where there are several, the name of the run follows the prefix.
 pub(super) fn open(prefix: &Path, runs: &[String]) -> anyhow::Result<Vec<Files>> {
-    let of_run = |(index, run): (usize, &String)| {
-        let name = run.replace([' ', '/'], "-");
-        let of_run = match runs.len() {
-            1 => String::new(),
-            _ if runs[..index].contains(run) => format!("_{name}-{}", index + 1),
-            _ => format!("_{name}"),
-        };
+    let of_run = |infix: String| {
         let file = |(ending, content)| {
             let mut path = prefix.as_os_str().to_owned();
-            path.push(format!("{of_run}{ending}"));
+            path.push(format!("{infix}{ending}"));
             Ok((Destination::create("--csv", Path::new(&path))?, content))
         };
         FILES.into_iter().map(file).collect()
     };
-    runs.iter().enumerate().map(of_run).collect()
+    infixes(runs).into_iter().map(of_run).collect()
+}
+
+/// What tells the files of one run from those of the others.
+fn infixes(runs: &[String]) -> Vec<String> {
+    if runs.len() == 1 {
+        return vec![String::new()];
+    }
+    let mut taken = BTreeSet::new();
+    let infix = |run: &String| {
+        let name = run.replace([' ', '/'], "-");
+        let mut names = iter::once(format!("_{name}")).chain((2..).map(|n| format!("_{name}-{n}")));
+        names.find(|name| taken.insert(name.clone())).unwrap_or_default()
+    };
+    runs.iter().map(infix).collect()
 }
 
 fn stats(out: &mut dyn Write, run: &Run) -> io::Result<()> {
@@ -172,4 +182,22 @@ fn time(run: &Run, at_s: f64) -> SystemTime {
     let start = humantime::parse_rfc3339_weak(&run.started_at).unwrap_or(UNIX_EPOCH);
     let since = Duration::try_from_secs_f64(at_s).unwrap_or_default();
     start.checked_add(since).unwrap_or(start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::infixes;
+
+    #[test]
+    fn no_two_runs_have_the_same_files() {
+        for (runs, wanted) in [
+            (&["medium"][..], &[""][..]),
+            (&["light", "medium"], &["_light", "_medium"]),
+            (&["a b", "a-b", "a/b"], &["_a-b", "_a-b-2", "_a-b-3"]),
+            (&["x", "x-2", "x"], &["_x", "_x-2", "_x-3"]),
+        ] {
+            let runs: Vec<_> = runs.iter().map(ToString::to_string).collect();
+            assert_eq!(infixes(&runs), wanted);
+        }
+    }
 }

@@ -33,7 +33,7 @@ pub(crate) struct Row {
     pub(crate) improvement: Option<f64>,
     /// Average response time below that of the first run, of which it is a share.
     pub(crate) average_reduction: Option<f64>,
-    /// (X_n / X_1) / n: 1 where each container adds as much as the first.
+    /// `(X_n / X_1) / (n / n_1)`: 1 where each container adds as much as the first.
     pub(crate) efficiency: Option<f64>,
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::compare::{Comparison, compare};
 use super::differences::Side;
@@ -11,6 +12,7 @@ use super::run::{Knee, Run};
 use crate::bench::environment::Environment;
 use crate::bench::words::counted;
 use crate::cli::SavedFile;
+use crate::process::terminal::printable;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(from = "Wire", into = "Wire")]
@@ -142,12 +144,25 @@ fn read(flag: &str, path: &Path) -> anyhow::Result<LoadTest> {
 }
 
 fn parse(text: &[u8]) -> anyhow::Result<LoadTest> {
-    serde_json::from_slice(text).map_err(|_| what_is_wrong(text))
+    let test: LoadTest = serde_json::from_slice(text).map_err(|_| what_is_wrong(text))?;
+    // What is read may be from anybody, and is printed: its text must not control the terminal.
+    let mut value = serde_json::to_value(test)?;
+    make_printable(&mut value);
+    Ok(serde_json::from_value(value)?)
+}
+
+fn make_printable(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = text.split('\n').map(printable).collect::<Vec<_>>().join("\n"),
+        Value::Array(values) => values.iter_mut().for_each(make_printable),
+        Value::Object(values) => values.values_mut().for_each(make_printable),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 /// The error of the run itself: serde does not report it for a format that may be one run or several.
 fn what_is_wrong(text: &[u8]) -> anyhow::Error {
-    let runs = |value: serde_json::Value| match value.get("runs") {
+    let runs = |value: Value| match value.get("runs") {
         Some(runs) => serde_json::from_value::<Vec<Run>>(runs.clone()).map(drop),
         None => serde_json::from_value::<Run>(value).map(drop),
     };
@@ -214,6 +229,16 @@ mod tests {
 
     fn knee() -> Value {
         json!({"left_out": [4], "users": 2, "rps": 1.0, "max_rps": 1.0, "reached": true, "predicted_users": 2.5})
+    }
+
+    #[test]
+    fn the_text_of_a_saved_test_cannot_control_the_terminal() {
+        let mut saved = fixture_json();
+        saved["verdict_reasons"][0] = json!("red \u{1b}[31m\r and\nmore");
+        saved["endpoints"][0]["name"] = json!("/\u{7}");
+        let run = &parsed(&saved).expect("a load test").runs[0];
+        assert_eq!(run.verdict_reasons[0], "red \u{fffd}[31m\u{fffd} and\nmore");
+        assert_eq!(run.endpoints.each[0].name, "/\u{fffd}");
     }
 
     #[test]
