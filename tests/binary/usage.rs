@@ -51,7 +51,7 @@ fn an_error_of_a_value_says_what_is_wanted_with_an_example() {
         (&[&load[..], &["--think", "1"]].concat(), "for example 500ms, 1s-3s or 0"),
         (
             &[&load[..], &["--sweep", "users=1,0"]].concat(),
-            "numbers of users from 1, for example users=1,2,4,8",
+            "numbers of users from 1 to 1000000, for example users=1,2,4,8",
         ),
         (
             &[&load[..], &["--mix", "predict=0"]].concat(),
