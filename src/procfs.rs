@@ -50,6 +50,12 @@ pub(crate) fn process_cpu_seconds() -> Option<f64> {
     own_cpu_seconds(&read_to_string("/proc/self/stat").ok()?)
 }
 
+/// When this process started, in seconds since 1970.
+pub(crate) fn start_time_seconds() -> Option<f64> {
+    let booted = boot_seconds(&read_to_string("/proc/stat").ok()?)?;
+    Some(booted + start_after_boot(&read_to_string("/proc/self/stat").ok()?)?)
+}
+
 /// Memory of this process that is in RAM.
 pub(crate) fn resident_bytes() -> Option<u64> {
     bytes(&field_of("/proc/self/status", "VmRSS")?)
@@ -102,14 +108,27 @@ fn machine_cpu_seconds(stat: &str) -> Option<f64> {
     Some((user + nice + system + irq + softirq + steal) / TICKS_PER_SECOND)
 }
 
-/// Fields 14 (user) and 15 (system) of /proc/self/stat. Field 2, the name of the program in brackets, may hold
-/// anything.
+/// The fields user (14) and system (15).
 fn own_cpu_seconds(stat: &str) -> Option<f64> {
+    Some(ticks(stat, 14)? + ticks(stat, 15)?)
+}
+
+/// The field starttime.
+fn start_after_boot(stat: &str) -> Option<f64> {
+    ticks(stat, 22)
+}
+
+/// A field of /proc/self/stat, counted from 1 as in proc(5), in seconds. Field 2, the name of the program in brackets,
+/// may hold anything.
+fn ticks(stat: &str, field: usize) -> Option<f64> {
     let (_, from_field_3) = stat.rsplit_once(')')?;
-    let ticks: Vec<f64> =
-        from_field_3.split_whitespace().skip(11).take(2).map(str::parse).collect::<Result<_, _>>().ok()?;
-    let [user, system] = ticks[..] else { return None };
-    Some((user + system) / TICKS_PER_SECOND)
+    let ticks: f64 = from_field_3.split_whitespace().nth(field.checked_sub(3)?)?.parse().ok()?;
+    Some(ticks / TICKS_PER_SECOND)
+}
+
+/// From /proc/stat.
+fn boot_seconds(stat: &str) -> Option<f64> {
+    stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -144,6 +163,26 @@ mod tests {
             (String::new(), None),
         ] {
             assert_eq!(own_cpu_seconds(&stat), seconds, "{stat:?}");
+        }
+    }
+
+    #[test]
+    fn a_process_starts_some_ticks_after_its_machine() {
+        let fields = |count: usize| (3..3 + count).map(|field| format!(" {field}00")).collect::<String>();
+        for (stat, seconds) in [
+            (format!("17 (a) b){}", fields(20)), Some(22.0)),
+            (format!("17 (skinclf){}", fields(40)), Some(22.0)),
+            (format!("17 (skinclf){}", fields(19)), None),
+            (String::new(), None),
+        ] {
+            assert_eq!(start_after_boot(&stat), seconds, "{stat:?}");
+        }
+        for (stat, seconds) in [
+            ("cpu  1 2\nbtime 1764230000\nprocesses 9\n", Some(1_764_230_000.0)),
+            ("btime x\n", None),
+            ("xbtime 1\n", None),
+        ] {
+            assert_eq!(boot_seconds(stat), seconds, "{stat:?}");
         }
     }
 

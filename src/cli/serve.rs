@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 use super::model::ModelArgs;
 use super::values::{body_size, count, duration, listening_host, origin, positive_duration, threads, whole};
@@ -47,13 +48,22 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_duration, env = "SKINCLF_BODY_TIMEOUT")]
     pub(crate) body_timeout: Duration,
 
-    /// How long in-flight requests may take to finish after SIGTERM or SIGINT
+    /// How long to serve on after SIGTERM or SIGINT while /readyz and /health answer 503, so that a load balancer stops
+    /// sending requests first
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration, env = "SKINCLF_DRAIN_DELAY")]
+    pub(crate) drain_delay: Duration,
+
+    /// How long in-flight requests may take to finish after SIGTERM or SIGINT, and --drain-delay
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration, env = "SKINCLF_SHUTDOWN_TIMEOUT")]
     pub(crate) shutdown_timeout: Duration,
 
     /// Require this API key for /predict, /predict/batch and /metrics, sent as Authorization: Bearer KEY or X-API-Key: KEY
     #[arg(long, value_name = "KEY", env = "SKINCLF_API_KEY", hide_env_values = true)]
     pub(crate) api_key: Option<String>,
+
+    /// Read the API key from FILE instead, e.g. a secret that is mounted; several keys, one per line, are all accepted
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "api_key", env = "SKINCLF_API_KEY_FILE")]
+    pub(crate) api_key_file: Option<PathBuf>,
 
     /// Origin whose web pages may call the API from a browser, e.g. https://example.com; * allows any
     #[arg(long, value_name = "ORIGIN", value_parser = origin, env = "SKINCLF_CORS_ORIGIN")]

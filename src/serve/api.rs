@@ -76,6 +76,7 @@ pub(super) struct Api {
 impl Api {
     pub(super) fn new(classifier: Classifier, metrics: Arc<Metrics>, queue: usize) -> Self {
         let pages = Pages::new(classifier.spec());
+        metrics.describe(classifier.spec(), classifier.isa());
         Self { classifier, metrics, pages, queue, started: Instant::now() }
     }
 
@@ -175,7 +176,7 @@ impl Api {
             self.metrics.observe_unusable(reasons);
         }
         let mut prediction = outcome?;
-        self.metrics.observe(&prediction.timings, &prediction.reasons);
+        self.metrics.observe(&prediction, self.classifier.spec());
         let explanation = prediction.explanation.take();
         let heatmap = explanation.map(|explanation| Heatmap::Png(output::heatmap::png(&explanation)));
         Ok(Record { heatmap, ..self.record(subject, Ok(prediction)) })

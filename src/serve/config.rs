@@ -1,12 +1,12 @@
-//! Limits, deadlines and the API key, from the command line and the system.
+//! Limits, deadlines and the API keys, from the command line and the system.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use sha2::{Digest as _, Sha256};
 
+use super::api_keys::ApiKeys;
 use crate::cli::ServeArgs;
 use crate::procfs;
 
@@ -30,10 +30,11 @@ pub(super) struct Config {
     pub(super) body_timeout: Duration,
     pub(super) queue_timeout: Duration,
     pub(super) write_timeout: Duration,
+    /// How long all is served after the request to stop.
+    pub(super) drain_delay: Duration,
     pub(super) shutdown_timeout: Duration,
     pub(super) cors_origin: Option<hyper::header::HeaderValue>,
-    /// SHA-256.
-    api_key: Option<[u8; 32]>,
+    pub(super) api_keys: ApiKeys,
 }
 
 impl Config {
@@ -45,8 +46,6 @@ impl Config {
                 .context("cannot determine the number of CPU cores; set --workers")?
                 .get(),
         };
-        let key = args.api_key.as_deref();
-        ensure!(key.is_none_or(|k| !k.is_empty()), "--api-key must not be empty");
         let cors_origin = args.cors_origin.as_deref().map(str::parse).transpose();
         Ok(Self {
             address: SocketAddr::new(args.host, args.port),
@@ -58,17 +57,11 @@ impl Config {
             body_timeout: args.body_timeout,
             queue_timeout: QUEUE_TIMEOUT,
             write_timeout: WRITE_TIMEOUT,
+            drain_delay: args.drain_delay,
             shutdown_timeout: args.shutdown_timeout,
             cors_origin: cors_origin.context("--cors-origin is not valid in an HTTP header")?,
-            api_key: key.map(|k| Sha256::digest(k).into()),
+            api_keys: ApiKeys::from_args(args.api_key.as_deref(), args.api_key_file.as_deref())?,
         })
-    }
-
-    /// Whether a key opens the guarded routes; without `--api-key` anything does, nothing included.
-    pub(super) fn accepts(&self, key: Option<&[u8]>) -> bool {
-        // Comparing digests takes a time that reveals nothing about the key.
-        self.api_key
-            .is_none_or(|wanted| key.is_some_and(|key| <[u8; 32]>::from(Sha256::digest(key)) == wanted))
     }
 
     /// How many connections the system's limit on descriptors leaves room for, at most

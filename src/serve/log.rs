@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
+use super::trace::TraceContext;
 use crate::cli::LogFormat;
 
 /// Lines that may wait for a slow reader of stderr; beyond that lines are lost, not requests.
@@ -38,6 +39,8 @@ pub(super) struct Entry<'a> {
     pub(super) duration: Duration,
     /// The header's value; empty if nothing was classified.
     pub(super) server_timing: &'a str,
+    #[serde(flatten)]
+    pub(super) trace: Option<TraceContext>,
 }
 
 #[derive(Serialize)]
@@ -52,8 +55,12 @@ impl Line<'_> {
         let Entry { request_id, method, route, status, received_bytes, sent_bytes, .. } = self.entry;
         let stages = if self.entry.server_timing.is_empty() { "-" } else { self.entry.server_timing };
         let (time, ms) = (&self.time, milliseconds(self.entry.duration));
+        let trace =
+            self.entry.trace.as_ref().map_or(String::new(), |TraceContext { trace_id, parent_id }| {
+                format!(" trace_id={trace_id} parent_id={parent_id}")
+            });
         format!(
-            "{time} {method} {route} {status} in={received_bytes} out={sent_bytes} {ms}ms [{stages}] {request_id}"
+            "{time} {method} {route} {status} in={received_bytes} out={sent_bytes} {ms}ms [{stages}] {request_id}{trace}"
         )
     }
 }

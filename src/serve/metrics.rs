@@ -8,7 +8,8 @@ use prometheus::{
     Counter, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
     TextEncoder,
 };
-use skinclf::{Reason, Timings};
+use rustix::process::{Resource, getrlimit};
+use skinclf::{ModelSpec, Prediction, Reason};
 
 use crate::procfs;
 
@@ -25,6 +26,9 @@ pub(super) struct Metrics {
     pub(super) shed: IntCounter,
     pub(super) connections: IntGauge,
     pub(super) evicted: IntCounter,
+    pub(super) workers: IntGauge,
+    pub(super) queue_limit: IntGauge,
+    predictions: IntCounterVec,
     stages: HistogramVec,
     unusable: IntCounterVec,
 }
@@ -39,6 +43,11 @@ impl Metrics {
             registered(&registry, HistogramVec::new(opts, &[label]))
         };
         let requests = Opts::new("skinclf_http_requests_total", "Requests answered.");
+        let predictions = Opts::new(
+            "skinclf_predictions_total",
+            "Images classified, unusable ones included, by predicted class and by whether the malignant probability \
+             reaches the model's threshold; flagged is empty if the model has none.",
+        );
         let unusable = Opts::new("skinclf_unusable_total", "Images that were not usable, by reason.");
         let unusable = registered(&registry, IntCounterVec::new(unusable, &["reason"]));
         for reason in Reason::ALL {
@@ -57,6 +66,9 @@ impl Metrics {
                 "stage",
             ),
             unusable,
+            predictions: registered(&registry, IntCounterVec::new(predictions, &["class", "flagged"])),
+            workers: gauge("skinclf_workers", "Predictions that are worked on at once, at most."),
+            queue_limit: gauge("skinclf_queue_limit", "Predictions that may wait for a worker, at most."),
             in_flight: gauge("skinclf_in_flight", "Requests being received, queued or processed."),
             queue_depth: gauge("skinclf_queue_depth", "Predictions waiting for a worker."),
             connections: gauge("skinclf_connections", "Open client connections."),
@@ -72,11 +84,37 @@ impl Metrics {
         }
     }
 
-    pub(super) fn observe(&self, timings: &Timings, reasons: &[Reason]) {
-        self.observe_unusable(reasons);
-        self.observe_stage("decode", timings.decode);
-        self.observe_stage("preprocess", timings.preprocess);
-        self.observe_stage("inference", timings.inference);
+    /// Names what is running, and makes its predictions be there from the start, as 0. Once.
+    pub(super) fn describe(&self, spec: &ModelSpec, isa: &str) {
+        let info = Opts::new(
+            "skinclf_build_info",
+            "Always 1; the labels name the program, its model and its kernels.",
+        );
+        let labels = [
+            ("version", env!("CARGO_PKG_VERSION")),
+            ("model", &spec.name),
+            ("model_version", &spec.version),
+            ("model_sha256", &spec.sha256),
+            ("isa", isa),
+        ];
+        let info = labels.into_iter().fold(info, |info, (name, value)| info.const_label(name, value));
+        registered(&self.registry, IntGauge::with_opts(info)).set(1);
+        let flags: &[_] =
+            if spec.malignancy_threshold.is_some() { &[Some(true), Some(false)] } else { &[None] };
+        for label in &spec.labels {
+            for flagged in flags {
+                self.predictions.with_label_values(&[&*label.code, flagged_label(*flagged)]);
+            }
+        }
+    }
+
+    pub(super) fn observe(&self, prediction: &Prediction, spec: &ModelSpec) {
+        let class = &*spec.labels[prediction.class].code;
+        self.predictions.with_label_values(&[class, flagged_label(prediction.flagged)]).inc();
+        self.observe_unusable(&prediction.reasons);
+        self.observe_stage("decode", prediction.timings.decode);
+        self.observe_stage("preprocess", prediction.timings.preprocess);
+        self.observe_stage("inference", prediction.timings.inference);
     }
 
     pub(super) fn observe_unusable(&self, reasons: &[Reason]) {
@@ -93,18 +131,51 @@ impl Metrics {
     pub(super) fn render(&self) -> String {
         let mut families = process();
         families.extend(self.registry.gather());
-        TextEncoder::new().encode_to_string(&families).expect("names and labels are plain ASCII")
+        TextEncoder::new().encode_to_string(&families).expect("families with metrics")
     }
 }
 
-/// Made anew for each scrape: a counter that was kept and added to would count twice what two scrapes at once add.
+/// An empty label is one that is absent, as `flagged` is from the answer.
+fn flagged_label(flagged: Option<bool>) -> &'static str {
+    match flagged {
+        Some(true) => "true",
+        Some(false) => "false",
+        None => "",
+    }
+}
+
+/// Under the names of Prometheus's own client libraries; without what the system does not report. Made anew for each
+/// scrape: a counter that was kept and added to would count twice what two scrapes at once add.
 fn process() -> Vec<MetricFamily> {
-    let cpu = Counter::new("process_cpu_seconds_total", "User and system CPU time spent in seconds.");
-    let memory = Gauge::new("process_resident_memory_bytes", "Resident memory size in bytes.");
-    let (cpu, memory) = (cpu.expect("a valid name"), memory.expect("a valid name"));
-    cpu.inc_by(procfs::process_cpu_seconds().unwrap_or_default());
-    memory.set(procfs::resident_bytes().unwrap_or_default() as f64);
-    [cpu.collect(), memory.collect()].concat()
+    let limit = getrlimit(Resource::Nofile).current;
+    let gauges = [
+        ("process_resident_memory_bytes", "Resident memory size in bytes.", procfs::resident_bytes()),
+        ("process_open_fds", "Number of open file descriptors.", procfs::open_descriptors()),
+        ("process_max_fds", "Maximum number of open file descriptors.", limit),
+    ];
+    let gauges = gauges.map(|(name, help, value)| (name, help, value.map(|value| value as f64)));
+    let started = (
+        "process_start_time_seconds",
+        "Start time of the process since unix epoch in seconds.",
+        procfs::start_time_seconds(),
+    );
+    let mut families: Vec<_> = gauges
+        .into_iter()
+        .chain([started])
+        .filter_map(|(name, help, value)| {
+            let gauge = Gauge::new(name, help).expect("a valid name");
+            gauge.set(value?);
+            Some(gauge.collect())
+        })
+        .flatten()
+        .collect();
+    if let Some(seconds) = procfs::process_cpu_seconds() {
+        let cpu = Counter::new("process_cpu_seconds_total", "User and system CPU time spent in seconds.");
+        let cpu = cpu.expect("a valid name");
+        cpu.inc_by(seconds);
+        families.extend(cpu.collect());
+    }
+    families
 }
 
 fn registered<M: Collector + Clone + 'static>(registry: &Registry, metric: prometheus::Result<M>) -> M {

@@ -9,6 +9,7 @@
 //! sockets. Read `http::Server::answer` first.
 
 mod api;
+mod api_keys;
 mod config;
 mod error;
 mod http;
@@ -18,6 +19,8 @@ mod metrics;
 mod multipart;
 mod pages;
 mod query;
+mod startup;
+mod trace;
 mod worker_pool;
 mod workers;
 
@@ -43,7 +46,9 @@ const QUICK_WORKERS: usize = 2;
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
     let config = Config::from_args(args)?;
     let metrics = Arc::new(Metrics::new());
-    let api = Arc::new(Api::new(args.model.load()?, metrics.clone(), config.queue));
+    let classifier = args.model.load()?;
+    let startup = startup::line(args.log, &classifier, &config);
+    let api = Arc::new(Api::new(classifier, metrics.clone(), config.queue));
     let log = RequestLog::start(args.log);
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
@@ -58,6 +63,7 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
         let predicting = pool("predict", config.workers, 2 * config.workers, answer.clone()).await?;
         let quick = pool("quick", QUICK_WORKERS, QUICK_WORKERS, answer).await?;
         let server = Server::open(config, predicting, quick, metrics, log)?;
+        note(startup);
         note(format_args!("listening on http://{}", server.address()));
         warn_of_unknown_variables();
         server.run(stopped).await

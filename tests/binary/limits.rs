@@ -41,6 +41,15 @@ fn ask(stream: &mut TcpStream, path: &str) -> (u16, String) {
     read_answer(stream).expect("an answer")
 }
 
+/// Whether a new connection is told so; `None` if none is accepted.
+fn is_ready(server: &Server) -> Option<bool> {
+    let mut stream = TcpStream::connect(server.url.strip_prefix("http://")?).ok()?;
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n").ok()?;
+    let mut start = [0; 12];
+    stream.read_exact(&mut start).ok()?;
+    Some(start == *b"HTTP/1.1 200")
+}
+
 #[test]
 fn at_the_connection_limit_the_longest_idle_connection_makes_room() {
     let server = Server::start(&["--max-connections", "2"]);
@@ -92,15 +101,7 @@ fn a_request_in_flight_is_answered_after_a_request_to_stop() {
     client.write_all(half).expect("the server reads");
     until(&server, "skinclf_in_flight", |requests| requests == 2);
     send(server.process(), "TERM");
-    // Over other connections: an answer that is sent while the server begins to stop is the last on its connection.
-    let is_healthy = || {
-        let mut other = TcpStream::connect(server.url.strip_prefix("http://")?).ok()?;
-        other.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").ok()?;
-        let mut start = [0; 12];
-        other.read_exact(&mut start).ok()?;
-        Some(start == *b"HTTP/1.1 200")
-    };
-    while is_healthy() == Some(true) {}
+    while is_ready(&server) == Some(true) {}
     let (status, health) = ask(&mut idle, "/health");
     assert!(status == 503 && health.contains("\"status\":\"draining\""), "{status} {health}");
     client.write_all(rest).expect("the server reads");
@@ -121,4 +122,61 @@ fn the_shutdown_timeout_bounds_the_wait_for_requests_in_flight() {
     // The end may be a reset.
     let _ = busy.read_to_end(&mut answer);
     assert!(answer.is_empty(), "{}", String::from_utf8_lossy(&answer));
+}
+
+#[test]
+fn all_is_served_on_for_the_drain_delay_and_told_to_go_elsewhere() {
+    let server = Server::start(&["--drain-delay", "1h", "--log", "off"]);
+    let mut kept = server.connect();
+    assert_eq!(ask(&mut kept, "/livez").0, 200);
+    send(server.process(), "TERM");
+    while is_ready(&server).expect("connections are accepted") {}
+    for (path, status) in [("/readyz", 503), ("/health", 503), ("/livez", 200), ("/metrics", 200)] {
+        let reply = server.get(path);
+        assert_eq!((reply.status, reply.header("connection")), (status, Some("close")), "{path}");
+    }
+    assert_eq!(server.get("/readyz").json()["code"], "draining");
+    let predicted = server.post("/predict", "image/jpeg", LESION);
+    assert_eq!((predicted.status, predicted.header("connection")), (200, Some("close")));
+    assert_eq!(ask(&mut kept, "/livez").0, 200);
+    assert_eq!(kept.read(&mut [0]).expect("an end"), 0, "the connection is closed after its answer");
+    send(server.process(), "TERM");
+    assert_eq!(server.wait().code(), Some(130), "a second signal does not wait");
+}
+
+#[test]
+fn after_the_drain_delay_the_server_ends() {
+    let (code, log) = Server::start(&["--drain-delay", "1ms"]).terminate();
+    assert_eq!((code, log.as_str()), (Some(0), ""));
+}
+
+/// A request of which the server has only the beginning when it stops, on a connection that was idle before, is answered
+/// like any other: though it is none, and though its body is refused.
+#[test]
+fn what_has_begun_to_arrive_before_the_stop_is_answered() {
+    let body = vec![0; 300_000];
+    let refused =
+        [b"T /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n".as_slice(), &body].concat();
+    let requests: [(&[u8], &[u8], u16); 3] = [
+        (b"GET /livez HTTP/1.1\r\nHo", b"st: x\r\n\r\n", 200),
+        (b"this is ", b"no request\r\n\r\n", 400),
+        (b"POS", &refused, 401),
+    ];
+    let server = Server::start(&["--api-key", "sesame", "--log", "off"]);
+    let mut idle = server.connect();
+    assert_eq!(ask(&mut idle, "/livez").0, 200);
+    let mut begun = requests.map(|(begin, ..)| {
+        let mut stream = server.connect();
+        assert_eq!(ask(&mut stream, "/livez").0, 200);
+        stream.write_all(begin).expect("the server reads");
+        stream
+    });
+    send(server.process(), "TERM");
+    assert_eq!(idle.read(&mut [0]).expect("an end"), 0, "idle connections are closed after a while");
+    for (stream, (_, rest, status)) in begun.iter_mut().zip(requests) {
+        stream.write_all(rest).expect("the server reads");
+        assert_eq!(read_answer(stream).expect("an answer").0, status);
+        assert_eq!(stream.read(&mut [0]).expect("an end, and no reset"), 0);
+    }
+    assert_eq!(server.wait().code(), Some(0));
 }

@@ -8,6 +8,7 @@ mod limits;
 mod load;
 mod mock;
 mod model;
+mod operations;
 mod reports;
 mod results;
 mod schema;

@@ -121,3 +121,54 @@ fn a_server_that_is_not_healthy_fails_the_probe_and_says_why() {
         assert!(ran.stderr.contains(why), "{}", ran.stderr);
     }
 }
+
+#[test]
+fn keys_come_from_a_file_and_any_of_them_opens() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("keys");
+    std::fs::write(&file, "old-key\n new-key\r\n").expect("the file is written");
+    let by_flag = Server::start(&["--api-key-file", file.to_str().expect("UTF-8")]);
+    let by_variable =
+        Server::start_as(skinclf().args(["serve", "--port", "0"]).env("SKINCLF_API_KEY_FILE", &file));
+    for server in [by_flag, by_variable] {
+        for (key, status) in
+            [("old-key", 200), ("new-key", 200), ("old", 401), ("old-key new-key", 401), ("", 401)]
+        {
+            let reply = server.get_with("/metrics", &[("X-API-Key", key)]);
+            assert_eq!(reply.status, status, "{key:?}");
+        }
+        assert_eq!(server.get("/metrics").status, 401);
+        let started = server.started.clone();
+        let (_, log) = server.terminate();
+        assert!(started.ends_with("API key required") && !log.contains("-key"), "{log}");
+    }
+}
+
+#[test]
+fn a_file_without_a_usable_key_is_named_with_the_reason() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, content: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).expect("the file is written");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    for (path, why) in [
+        (file("empty", b"\n"), "no key in this file"),
+        (file("sentence", b"sesame\nopen sesame"), "line 2"),
+        (file("latin-1", b"s\xe9same"), "line 1"),
+        (file("large", &[b'x'; 70_000]), "larger than 64.0 KiB"),
+        (folder.path().to_str().expect("UTF-8").to_owned(), "directory"),
+        ("/no/such/file".to_owned(), "No such file"),
+    ] {
+        let ran = run(["serve", "--port", "0", "--api-key-file", &path]);
+        assert_eq!(ran.code, Some(4), "{path}: {}", ran.stderr);
+        assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+        for part in [why, "--api-key-file", &path] {
+            assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
+        }
+        assert!(!ran.stderr.contains("sesame"), "{}", ran.stderr);
+    }
+    let both = end(skinclf().args(["serve", "--api-key-file", "keys"]).env("SKINCLF_API_KEY", "sesame"));
+    assert_eq!(both.code, Some(2));
+    assert!(both.stderr.contains("--api-key-file") && !both.stderr.contains("sesame"), "{}", both.stderr);
+}

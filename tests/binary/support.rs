@@ -141,6 +141,8 @@ pub(crate) struct Server {
     child: Child,
     stderr: BufReader<ChildStderr>,
     pub(crate) url: String,
+    /// The line on stderr before the one that it listens.
+    pub(crate) started: String,
 }
 
 impl Server {
@@ -152,10 +154,15 @@ impl Server {
     pub(crate) fn start_as(command: &mut Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary starts");
         let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
-        let mut line = String::new();
-        stderr.read_line(&mut line).expect("a line on stderr");
-        let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("unexpected {line:?}"));
-        Self { url: url.to_owned(), child, stderr }
+        let mut line = || {
+            let mut line = String::new();
+            stderr.read_line(&mut line).expect("a line on stderr");
+            line.trim_end().to_owned()
+        };
+        let (started, listening) = (line(), line());
+        let url = listening.strip_prefix("listening on ");
+        let url = url.unwrap_or_else(|| panic!("unexpected {started:?} and {listening:?}")).to_owned();
+        Self { url, started, child, stderr }
     }
 
     /// Its process, for signals and /proc.

@@ -45,7 +45,8 @@ def server(binary):
     command = [binary, "serve", "--port", "0", "--log", "off"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
-        yield process.stderr.readline().split()[-1]
+        line = next(line for line in process.stderr if line.startswith("listening on "))
+        yield line.split()[-1]
     finally:
         process.terminate()
         process.wait()

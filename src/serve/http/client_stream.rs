@@ -26,29 +26,16 @@ pub(super) struct ClientStream {
     write_timeout: Duration,
     write_deadline: Option<Pin<Box<Sleep>>>,
     suppressed_status: Option<u16>,
-    /// Whether the client has sent anything since the last answer.
-    has_received: bool,
 }
 
 impl ClientStream {
     pub(super) fn new(stream: TcpStream, state: Rc<ConnectionState>, write_timeout: Duration) -> Self {
-        Self {
-            stream,
-            state,
-            write_timeout,
-            write_deadline: None,
-            suppressed_status: None,
-            has_received: false,
-        }
+        Self { stream, state, write_timeout, write_deadline: None, suppressed_status: None }
     }
 
     /// The status of an answer that hyper gave by itself, which was not sent: its words are not those of the contract.
     pub(super) fn suppressed_status(&self) -> Option<u16> {
         self.suppressed_status
-    }
-
-    pub(super) fn has_received(&self) -> bool {
-        self.has_received
     }
 
     /// Writes an error, as far as the client takes it at once, and closes.
@@ -84,7 +71,9 @@ impl AsyncRead for ClientStream {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.has_received |= buf.filled().len() > before;
+        if buf.filled().len() > before {
+            self.state.set_has_received(true);
+        }
         read
     }
 }
@@ -98,7 +87,7 @@ impl AsyncWrite for ClientStream {
         if let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(cx, bytes) {
             self.write_deadline = None;
             self.state.set_sending(false);
-            self.has_received = false;
+            self.state.set_has_received(false);
             return Poll::Ready(written);
         }
         self.state.set_sending(true);

@@ -42,17 +42,11 @@ pub(super) async fn serve(server: Rc<Server>, stream: TcpStream, state: Rc<Conne
         .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(stream), service);
 
-    let mut draining = server.draining.subscribe();
     let ended = tokio::select! {
+        // First what has arrived: a request that came with the end of the wait is answered.
+        biased;
         ended = &mut connection => ended,
-        _ = draining.wait_for(|draining| *draining) => {
-            if state.is_idle() {
-                // A request may be on its way: its answer will close the connection.
-                tokio::select! {
-                    _ = &mut connection => return,
-                    () = tokio::time::sleep(LINGER) => {}
-                }
-            }
+        () = may_close(&server, &state) => {
             Pin::new(&mut connection).graceful_shutdown();
             (&mut connection).await
         }
@@ -61,15 +55,27 @@ pub(super) async fn serve(server: Rc<Server>, stream: TcpStream, state: Rc<Conne
     let Err(error) = ended else {
         return stream.discard_input().await;
     };
-    if let Some(error) = answer_to(&error, &stream) {
+    if let Some(error) = answer_to(&error, &stream, &state) {
         let id = fresh_request_id();
         server.account_unread(&error, &id);
         stream.send_error(&error, &id).await;
     }
 }
 
+/// Waits until the server drains and no request is on its way: the answer to one will close the connection.
+async fn may_close(server: &Server, state: &ConnectionState) {
+    let _ = server.draining.subscribe().wait_for(|draining| *draining).await;
+    while state.is_idle() {
+        tokio::time::sleep(LINGER).await;
+        // What has arrived and is no request yet has until its deadline to become one.
+        if !state.has_received() {
+            return;
+        }
+    }
+}
+
 /// The answer to bytes that were no request, if the client gets one.
-fn answer_to(error: &hyper::Error, stream: &ClientStream) -> Option<ApiError> {
+fn answer_to(error: &hyper::Error, stream: &ClientStream, state: &ConnectionState) -> Option<ApiError> {
     let not_http = || ApiError::new(ErrorCode::BadRequest, format!("not an HTTP/1.1 request: {error}"));
     Some(match stream.suppressed_status() {
         Some(431) => {
@@ -83,7 +89,7 @@ fn answer_to(error: &hyper::Error, stream: &ClientStream) -> Option<ApiError> {
         Some(_) => not_http(),
         // A connection that was merely kept open is closed without an answer, which could cross the
         // next request and be taken for the answer to that.
-        None if error.is_timeout() && !stream.has_received() => return None,
+        None if error.is_timeout() && !state.has_received() => return None,
         None if error.is_timeout() => {
             ApiError::new(ErrorCode::RequestTimeout, "the request's headers did not arrive in time")
         }

@@ -29,6 +29,7 @@ pub(super) struct ConnectionState {
     sending_since: Cell<Option<Instant>>,
     /// Of the last request's body.
     received_bytes: Cell<usize>,
+    has_received: Cell<bool>,
 }
 
 /// The earlier variant is the first to be closed when there is no room.
@@ -49,6 +50,7 @@ impl ConnectionState {
             phase: Cell::new(Phase::Idle(Instant::now())),
             sending_since: Cell::default(),
             received_bytes: Cell::default(),
+            has_received: Cell::default(),
         }
     }
 
@@ -78,6 +80,15 @@ impl ConnectionState {
 
     pub(super) fn received_all(&self) {
         self.phase.set(Phase::Serving);
+    }
+
+    /// Whether the client has sent anything since the last answer.
+    pub(super) fn has_received(&self) -> bool {
+        self.has_received.get()
+    }
+
+    pub(super) fn set_has_received(&self, has_received: bool) {
+        self.has_received.set(has_received);
     }
 
     /// Whether the client has to read before more can be sent.

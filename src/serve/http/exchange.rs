@@ -16,10 +16,12 @@ use super::connections::ConnectionState;
 use super::head::{REQUEST_ID, api_key, canonical, check_head, request_id, sends_body};
 use super::response::{SERVER_TIMING, add_queue_time, allow_origin, of_error, preflight};
 use super::upload::Upload;
+use crate::process::interrupt;
 use crate::serve::api;
 use crate::serve::error::{ApiError, ErrorCode};
 use crate::serve::log::Entry;
 use crate::serve::message::{MEMORY, NEEDS_MEMORY};
+use crate::serve::trace::TraceContext;
 use crate::serve::worker_pool::ConnectionPermit;
 
 impl Server {
@@ -33,6 +35,7 @@ impl Server {
         let _busy = state.busy(!request.body().is_end_stream());
         let _in_flight = Counted::new(&self.metrics.in_flight);
         let id = request_id(request.headers());
+        let trace = TraceContext::of(request.headers());
         let method = request.method().clone();
         let route = api::route_label(request.uri().path());
 
@@ -49,8 +52,9 @@ impl Server {
         if let Some(origin) = &self.config.cors_origin {
             allow_origin(headers, origin);
         }
-        // hyper closes a connection whose request body was not read, but does not announce it.
-        if state.awaits_body() || *self.draining.borrow() {
+        // hyper closes a connection whose request body was not read, but does not announce it. And a client that
+        // keeps its connection would meet the end of it here, while a new one can go to another server.
+        if state.awaits_body() || interrupt::requested() {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         let (status, took) = (response.status(), started.elapsed());
@@ -65,6 +69,7 @@ impl Server {
             sent_bytes: response.body().len(),
             duration: took,
             server_timing: text(response.headers().get(SERVER_TIMING)),
+            trace,
         });
         Ok(response.map(Full::new))
     }
@@ -80,7 +85,7 @@ impl Server {
         if request.method() == Method::OPTIONS && self.config.cors_origin.is_some() {
             return Ok(preflight());
         }
-        if api::is_guarded(path) && !self.config.accepts(api_key(request.headers())) {
+        if api::is_guarded(path) && !self.config.api_keys.accept(api_key(request.headers())) {
             let detail = "send the API key as Authorization: Bearer KEY or X-API-Key: KEY";
             return Err(ApiError::new(ErrorCode::Unauthorized, detail));
         }
@@ -161,6 +166,7 @@ impl Server {
             sent_bytes: error.body().len(),
             duration: Duration::ZERO,
             server_timing: "",
+            trace: None,
         });
     }
 }

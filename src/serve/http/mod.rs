@@ -22,6 +22,7 @@ mod upload;
 use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,6 +75,8 @@ impl Server {
         log: RequestLog,
     ) -> anyhow::Result<Rc<Self>> {
         let listener = listener::bind(config.address)?;
+        metrics.workers.set(config.workers as i64);
+        metrics.queue_limit.set(config.queue as i64);
         Ok(Rc::new(Self {
             address: listener.local_addr().context("cannot read the listening address")?,
             listener: Cell::new(Some(listener)),
@@ -95,15 +98,19 @@ impl Server {
         self.address
     }
 
-    /// Serves until `stopped` is true, then finishes the requests in flight.
+    /// Serves until `stopped` is true and for `--drain-delay` after that, then finishes the requests in flight.
     ///
     /// # Errors
     /// When a worker has ended: without workers nothing can be answered, and a supervisor should restart the process.
     pub(super) async fn run(self: Rc<Self>, mut stopped: watch::Receiver<bool>) -> anyhow::Result<()> {
         let listener = self.listener.take().context("the server runs once")?;
+        let mut end = pin!(async {
+            let _ = stopped.wait_for(|stop| *stop).await;
+            tokio::time::sleep(self.config.drain_delay).await;
+        });
         let ended = loop {
             tokio::select! {
-                _ = stopped.wait_for(|stop| *stop) => break Ok(()),
+                () = &mut end => break Ok(()),
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => self.admit(stream),
                     Err(error) => self.recover(&error).await,
@@ -137,6 +144,17 @@ impl Server {
         self.connections.spawn(|state| connection::serve(self.clone(), stream, state));
     }
 
+    /// Takes what has come since the event loop looked last, so that closing resets as few connections as can be.
+    fn close(self: &Rc<Self>, listener: TcpListener) {
+        let Ok(listener) = listener.into_std() else { return };
+        for stream in listener.incoming().take(listener::BACKLOG as usize).map_while(Result::ok) {
+            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            if let Ok(stream) = stream {
+                self.admit(stream);
+            }
+        }
+    }
+
     /// Takes what the kernel has accepted already, closes the port, and waits for all connections.
     async fn drain(self: &Rc<Self>, listener: TcpListener) {
         self.draining.send_replace(true);
@@ -145,7 +163,7 @@ impl Server {
             let Ok(Ok((stream, _))) = accepted else { break };
             self.admit(stream);
         }
-        drop(listener);
+        self.close(listener);
         let emptied = tokio::time::timeout(self.config.shutdown_timeout, self.connections.emptied()).await;
         if emptied.is_err() {
             let left = self.connections.count();

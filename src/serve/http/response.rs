@@ -42,7 +42,7 @@ pub(super) fn preflight() -> Response<Bytes> {
 pub(super) fn allow_origin(headers: &mut HeaderMap, origin: &HeaderValue) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
-    let allowed = "Authorization, Content-Type, X-API-Key, X-Request-Id";
+    let allowed = "Authorization, Content-Type, Traceparent, Tracestate, X-API-Key, X-Request-Id";
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(allowed));
     let exposed = "Retry-After, Server-Timing, X-Request-Id";
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(exposed));
