@@ -113,7 +113,7 @@ def check_server(binary: Path, pod: Object) -> None:
     loopback = {"0.0.0.0": "127.0.0.1"}
     args = [loopback.get(arg, arg) for arg in container["args"][1:]]
     with tempfile.NamedTemporaryFile("w") as key:
-        key.write("a key of this test\n")
+        key.write("key-of-this-test\n")
         key.flush()
         env = {name: value for name, value in os.environ.items() if not name.startswith("SKINCLF_")}
         env |= {v["name"]: key.name if v["name"].endswith("_FILE") else v["value"] for v in container.get("env", [])}
