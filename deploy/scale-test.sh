@@ -15,7 +15,7 @@ users=${USERS:-50}
 spawn_rate=${SPAWN_RATE:-5}
 duration=${DURATION:-2m}                     # of the users with think time
 saturated_duration=${SATURATED_DURATION:-1m} # of those without
-fault_seconds=${FAULT_SECONDS:-45}           # long enough for a rolling restart
+fault_seconds=${FAULT_SECONDS:-15}           # of load before and after a replica is killed, or all are replaced
 repeats=${REPEATS:-3}
 export SKINCLF_CPUS=${SKINCLF_CPUS:-0.5} SKINCLF_IMAGE=${SKINCLF_IMAGE:-skinclf:latest}
 export COMPOSE_PROJECT_NAME=${COMPOSE_PROJECT_NAME:-skinclf-scale-test}
@@ -45,18 +45,22 @@ start_replicas() {
     url=http://$(compose port haproxy 8080)
 }
 
-# load NAME FLAG...: runs the users through HAProxy and saves DIR/NAME.json. Failed requests are counted later.
-load() {
-    local name=$1 container container_flags=()
-    shift
-    # Here `--container ID` is added for each replica once the load test takes it.
+# generator NAME FLAG...: sets `generator` to the command that runs the users through HAProxy and saves DIR/NAME.json.
+generator() {
+    local name=$1 container
+    generator=("$tools/skinclf" bench --url "$url" --users "$users" --spawn-rate "$spawn_rate"
+        --csv "$tools/$name" --format json -o "$dir/$name.json" "${@:2}")
+    # The load test reads what each replica uses, where it knows how.
     if "$tools/skinclf" bench --help | grep -q -- '--container '; then
         for container in $(replicas); do
-            container_flags+=(--container "$container")
+            generator+=(--container "$container")
         done
     fi
-    "$tools/skinclf" bench --url "$url" --users "$users" --spawn-rate "$spawn_rate" "${container_flags[@]}" "$@" \
-        --csv "$tools/$name" --format json -o "$dir/$name.json" || [ $? -eq 1 ]
+}
+
+# Failed requests (1) are counted at the end, and the faults end the load when they are over (130).
+ran() {
+    [ "$1" -eq 0 ] || [ "$1" -eq 1 ] || [ "$1" -eq 130 ] || fail "the load test failed with status $1"
 }
 
 # Of the run NAME: the second column of Locust's table is the requests, the third those that failed.
@@ -69,8 +73,10 @@ scaling() {
     for n in 1 2 3; do
         echo "== $n replicas, each at most $SKINCLF_CPUS of $(nproc) cores; HAProxy and the load generator have the rest"
         start_replicas "$n"
-        load "users-$n" --duration "$duration"
-        load "saturated-$n" --think 0 --duration "$saturated_duration"
+        generator "users-$n" --duration "$duration"
+        "${generator[@]}" || ran $?
+        generator "saturated-$n" --think 0 --duration "$saturated_duration"
+        "${generator[@]}" || ran $?
     done
     for n in users saturated; do
         "$tools/skinclf" bench --compare "1=$dir/$n-1.json" "2=$dir/$n-2.json" "3=$dir/$n-3.json" --format markdown |
@@ -88,18 +94,20 @@ restore_killed() {
     wait_until_balanced "$killed" || fail "the killed replica did not get ready again"
 }
 
-# under_load NAME THINK COMMAND: a third into the run; the command must end before the load does.
+# under_load NAME THINK COMMAND: with load before, while and after the command runs.
 under_load() {
-    local name=$1 think=$2 begun generator repeated
+    local name=$1 think=$2 begun pid repeated
     repeated=$(repeats_of_haproxy)
-    load "$name" --think "$think" --duration "${fault_seconds}s" &
-    generator=$!
-    sleep $((fault_seconds / 3))
+    generator "$name" --think "$think" --duration 1h
+    "${generator[@]}" &
+    pid=$!
+    sleep "$fault_seconds"
     begun=$SECONDS
     "$3"
     echo "   $3 took $((SECONDS - begun)) s"
-    kill -0 "$generator" 2>/dev/null || fail "$3 took longer than the load; increase FAULT_SECONDS"
-    wait "$generator"
+    sleep "$fault_seconds"
+    kill -TERM "$pid"
+    wait "$pid" || ran $?
     repeated=$(($(repeats_of_haproxy) - repeated))
     echo "| $name | $think | $(counted "$name" | sed 's/ / | /') | $repeated |" | tee -a "$dir/faults.md"
 }
