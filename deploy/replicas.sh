@@ -8,6 +8,7 @@ compose() {
     if docker compose version >/dev/null 2>&1; then
         docker compose -f "$deploy/compose.yaml" "$@"
     else
+        command -v docker-compose >/dev/null || fail "neither docker compose nor docker-compose is installed"
         docker-compose -f "$deploy/compose.yaml" "$@"
     fi
 }
@@ -15,6 +16,12 @@ compose() {
 fail() {
     echo "${0##*/}: $1" >&2
     exit 1
+}
+
+# What a command prints is shown if it fails.
+quietly() {
+    local output
+    output=$("$@" 2>&1) || { echo "$output" >&2; return 1; }
 }
 
 # The identifiers of the containers that run, oldest first.

@@ -13,7 +13,7 @@ count=${#old[@]}
 
 for container in "${old[@]}"; do
     before=$(replicas)
-    compose up -d --no-deps --no-recreate --scale "skinclf=$((count + 1))" skinclf >/dev/null 2>&1 ||
+    quietly compose up -d --no-deps --no-recreate --scale "skinclf=$((count + 1))" skinclf ||
         fail "compose could not start another replica"
     new=$(replicas | grep -vxF "$before") || fail "compose started no new replica"
     if ! wait_until_balanced "$new"; then

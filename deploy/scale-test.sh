@@ -37,7 +37,7 @@ copy_generator() {
 }
 
 start_replicas() {
-    compose up -d --scale "skinclf=$1" >/dev/null 2>&1 || fail "compose could not start $1 replicas"
+    quietly compose up -d --scale "skinclf=$1" || fail "compose could not start $1 replicas"
     local container
     for container in $(replicas); do
         wait_until_balanced "$container" || fail "replica ${container:0:12} was not ready within 30 s"

@@ -4,6 +4,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 binary=$(realpath "$1")
+healthy_within=${HEALTHY_WITHIN_MS:-2000} # more where other programs use the cores
 
 if ! docker info >/dev/null 2>&1; then
     echo "containers: skipped, no Docker daemon answers"
@@ -17,7 +18,7 @@ clean_up() {
     docker ps -aq --filter "label=com.docker.compose.project=$id" | xargs -r docker rm -f >/dev/null 2>&1 || true
     docker network rm "${id}_default" >/dev/null 2>&1 || true
     docker rm -f "$id" >/dev/null 2>&1 || true
-    docker images -q "$id" | sort -u | xargs -r docker rmi -f >/dev/null 2>&1 || true
+    docker images --format '{{.Repository}}:{{.Tag}}' "$id" | xargs -r docker rmi >/dev/null 2>&1 || true
     rm -rf "$work"
 }
 trap clean_up EXIT
@@ -49,6 +50,10 @@ milliseconds_between() {
     echo $((($(date -d "$2" +%s%N) - $(date -d "$1" +%s%N)) / 1000000))
 }
 
+is_healthy() {
+    docker exec "$id" /skinclf health >"$work/health"
+}
+
 probabilities() {
     grep -o '"probabilities": *{[^}]*}' | tr -d ' \n'
 }
@@ -77,10 +82,11 @@ the_server() {
     done
     check "gets healthy" [ "$(state .Health.Status)" = healthy ]
     local probe took
-    probe=$(docker inspect --format '{{with index .State.Health.Log 0}}{{.ExitCode}} {{.End.Format "2006-01-02T15:04:05.999999999Z07:00"}}{{end}}' "$id")
-    took=$(milliseconds_between "$(state .StartedAt)" "${probe#* }")
-    check "is healthy at the first probe, $took ms after the start (at most 2 s)" [ "${probe%% *}" = 0 -a "$took" -le 2000 ]
-    check "answers skinclf health" docker exec "$id" /skinclf health
+    probe=$(docker inspect --format '{{range .State.Health.Log}}{{.ExitCode}} {{.End.Format "2006-01-02T15:04:05.999999999Z07:00"}}{{"\n"}}{{end}}' "$id" |
+        awk '$1 == 0 {print $2; exit}')
+    took=$(milliseconds_between "$(state .StartedAt)" "$probe")
+    check "is healthy $took ms after the start (at most $healthy_within)" [ "$took" -le "$healthy_within" ]
+    check "answers skinclf health" is_healthy
 
     for image in lesion-1.jpg wide.jpg lesion-8.webp; do
         curl -fsS -F "file=@$root/samples/$image" "$url/predict" | probabilities >"$work/server.txt"
