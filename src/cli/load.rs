@@ -7,8 +7,10 @@ use std::time::Duration;
 use clap::builder::TypedValueParser as _;
 use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
+use super::attachment::Attachment;
+use super::compared::Compared;
 use super::condition::Condition;
-use super::load_values::{Arrival, Mix, PerSecond, SavedFile, Sweep, Think};
+use super::load_values::{Arrival, Mix, PerSecond, Sweep, Think};
 use super::values::{count, positive_duration, whole};
 use crate::destination;
 use crate::url::Target;
@@ -94,18 +96,21 @@ pub(crate) struct LoadArgs {
           value_hint = ValueHint::FilePath, requires = "runs")]
     pub(crate) report: Vec<PathBuf>,
 
+    /// Include FILE in the report that ends in .md: a picture as a link, the beginning of a text or log file as a block,
+    /// another .md file as a section
+    ///
+    /// Pictures are .png, .jpg, .jpeg, .webp and .svg; text files are .txt, .log, .json, .jsonl and .csv. The link is
+    /// relative to the folder of the report.
+    #[arg(long, value_name = "CAPTION=FILE", value_hint = ValueHint::FilePath, requires = "report")]
+    pub(crate) attach: Vec<Attachment>,
+
     /// Also write PREFIX_stats.csv, PREFIX_stats_history.csv and PREFIX_failures.csv in Locust's format; with several
     /// runs, one set of files per run, e.g. PREFIX_light_stats.csv
     #[arg(long, value_name = "PREFIX", value_hint = ValueHint::FilePath, requires = "runs")]
     pub(crate) csv: Option<PathBuf>,
 
-    /// Compare runs saved with --format json: the first with each of the others, e.g. one, two and three containers
-    ///
-    /// N=FILE gives the number of containers of a run; without it, the position of the file is used. With --url or
-    /// --from, the comparison is in the reports only.
-    #[arg(long, value_name = "[N=]FILE.json", num_args = 2.., value_hint = ValueHint::FilePath,
-          conflicts_with_all = ["iterations", "warmup", "image"])]
-    pub(crate) compare: Vec<SavedFile>,
+    #[command(flatten)]
+    pub(crate) compare: Compared,
 
     /// Print runs saved with --format json and write their reports, instead of measuring
     #[arg(long, value_name = "FILE.json", num_args = 1.., value_hint = ValueHint::FilePath,
@@ -116,7 +121,7 @@ pub(crate) struct LoadArgs {
 impl LoadArgs {
     /// Whether any flag asks for a load test, or for a saved one.
     pub(crate) fn is_wanted(&self) -> bool {
-        !self.urls.is_empty() || !self.compare.is_empty() || !self.from.is_empty()
+        !self.urls.is_empty() || !self.compare.series.is_empty() || !self.from.is_empty()
     }
 }
 

@@ -1,8 +1,10 @@
 //! The command line, without logic. The doc comment of a flag is its help text: it names what the flag sets, in the
 //! terms of the field, without a full stop unless there are two sentences, and names the default only where clap does not.
 
+mod attachment;
 mod bench;
 mod classify;
+mod compared;
 mod condition;
 mod load;
 mod load_values;
@@ -17,6 +19,7 @@ use std::sync::LazyLock;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueHint};
 
+pub(crate) use self::attachment::{Attachment, AttachmentKind};
 pub(crate) use self::bench::{BenchArgs, BenchFormat};
 pub(crate) use self::classify::ClassifyArgs;
 pub(crate) use self::condition::{Condition, Direction, Figure};

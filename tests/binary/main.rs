@@ -2,6 +2,7 @@
 
 mod bench;
 mod classify;
+mod document;
 mod heatmap;
 mod input;
 mod limits;

@@ -10,26 +10,26 @@ use crate::support::{Ran, Server, run};
 
 const FIXTURE: &str = "tests/load/fixtures/run.json";
 
-fn fixture() -> Value {
+pub(crate) fn fixture() -> Value {
     serde_json::from_str(&std::fs::read_to_string(FIXTURE).expect(FIXTURE)).expect("JSON")
 }
 
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     tempfile::tempdir().expect("a folder")
 }
 
 /// Saves a run and names the file.
-fn save(folder: &TempDir, name: &str, run: &Value) -> PathBuf {
+pub(crate) fn save(folder: &TempDir, name: &str, run: &Value) -> PathBuf {
     let path = folder.path().join(name);
     std::fs::write(&path, run.to_string()).expect("a file");
     path
 }
 
-fn read(path: impl AsRef<Path>) -> String {
+pub(crate) fn read(path: impl AsRef<Path>) -> String {
     std::fs::read_to_string(path.as_ref()).unwrap_or_else(|e| panic!("{}: {e}", path.as_ref().display()))
 }
 
-fn bench(args: &[&str]) -> Ran {
+pub(crate) fn bench(args: &[&str]) -> Ran {
     run(["bench"].iter().chain(args))
 }
 
@@ -180,7 +180,8 @@ fn the_document_begins_with_its_results_and_leaves_no_blank() {
         "### Step 4: Configure Test Parameters",
         "### Step 5: Run Tests",
         "### Step 6: Compare Containers",
-        "### Step 7: Take Screenshots",
+        "### Step 7: Plan Capacity",
+        "### Step 8: Take Screenshots",
         "## Test Scenarios",
         "### Scenario 1: Light Load (10 concurrent users)",
         "### Scenario 2: Medium Load (50 concurrent users)",
@@ -342,7 +343,7 @@ fn containers_are_compared_with_the_first() {
     let document = read(document);
     assert!(document.contains("\n## Docker Container Scaling Tests\n"), "{document}");
     assert!(document.contains("### Two Containers Test (Load Balanced)\n"), "{document}");
-    let improvement = "- **Improvement**: 80 % more requests/s than the first, average response time 50 % shorter; efficiency 0.90\n";
+    let improvement = "- **Improvement**: 80 % more requests/s and an average response time 50 % shorter than a single container; efficiency 0.90\n";
     assert!(document.contains(improvement), "{document}");
 }
 

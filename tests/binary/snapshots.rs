@@ -23,7 +23,7 @@ fn printed(args: &[&str]) -> Ran {
 }
 
 #[track_caller]
-fn assert_snapshot(name: &str, text: &str) {
+pub(crate) fn assert_snapshot(name: &str, text: &str) {
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);

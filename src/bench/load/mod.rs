@@ -44,14 +44,19 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
 /// `--from` and `--compare` without `--url`.
 fn report_saved(args: &BenchArgs) -> anyhow::Result<Exit> {
     // Before any file is overwritten: it may be one of these.
-    let compared = result::read_compared(&args.load.compare)?;
+    let compared = result::read_compared(&args.load.compare.series)?;
     if args.load.from.is_empty() {
-        let (test, comparison) = compared.context("--compare: no file")?;
-        Outputs::open(args, &test.run_names())?.write(&comparison, &test, Some(&comparison))?;
+        let (mut test, comparisons) = compared.context("--compare: no file")?;
+        test.add_command(&result::command_line());
+        Outputs::open(args, &test.run_names())?.write(&comparisons, &test, &comparisons.0)?;
     } else {
-        let test = result::read_all(&args.load.from)?;
-        let comparison = compared.map(|(_, comparison)| comparison);
-        Outputs::open(args, &test.run_names())?.write(&test, &test, comparison.as_ref())?;
+        let mut test = result::read_all(&args.load.from)?;
+        let comparisons = compared.map_or(Vec::new(), |(runs, all)| {
+            test.add_command(&runs.command);
+            all.0
+        });
+        test.add_command(&result::command_line());
+        Outputs::open(args, &test.run_names())?.write(&test, &test, &comparisons)?;
     }
     Ok(Exit::Done)
 }
@@ -59,7 +64,7 @@ fn report_saved(args: &BenchArgs) -> anyhow::Result<Exit> {
 fn measure(args: &BenchArgs) -> anyhow::Result<Exit> {
     let load = &args.load;
     refuse_contradictions(load);
-    let comparison = result::read_compared(&load.compare)?.map(|(_, comparison)| comparison);
+    let comparisons = result::read_compared(&load.compare.series)?.map_or(Vec::new(), |(_, all)| all.0);
     let uploads = generate::load_uploads(load.images.as_deref())?;
     let classifier = if load.no_check { None } else { Some(args.model.load()?) };
     let check = classifier.as_ref().map(|c| Check::prepare(c, &uploads)).transpose()?.map(Rc::new);
@@ -89,7 +94,7 @@ fn measure(args: &BenchArgs) -> anyhow::Result<Exit> {
         note("no knee: fewer than two runs of the sweep are VALID or NOT-SATURATED; see the verdicts");
     }
     let test = LoadTest { command: result::command_line(), runs, knee, environment };
-    let written = outputs.write(&test, &test, comparison.as_ref());
+    let written = outputs.write(&test, &test, &comparisons);
     report_missed(&test.runs);
     match written {
         Err(error) if !is_broken_pipe(&error) => Err(error),

@@ -1,16 +1,37 @@
 //! `--compare`: what more containers are worth, from runs that `--format json` has saved.
 
-use serde::Serialize;
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
 
 use super::derived::TOLERATED_FAILURES;
 use super::differences::{Side, differences};
-use super::run::{Run, Verdict};
+use super::run::{Plan, Run, Verdict};
 
+/// One series of runs, such as those of one, two and three containers under the same load.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Comparison {
     pub(crate) rows: Vec<Row>,
     /// why the rows cannot be compared; empty if they can.
     pub(crate) warnings: Vec<String>,
+    /// What the first run was asked to do, and the others should have been.
+    #[serde(skip)]
+    pub(crate) plan: Plan,
+}
+
+/// Each `--compare`: users who think, and a load that fills the servers.
+#[derive(Debug, Clone)]
+pub(crate) struct Comparisons(pub(crate) Vec<Comparison>);
+
+/// One series is saved as one object, several as a list of them.
+impl Serialize for Comparisons {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let [one] = &self.0[..] {
+            return one.serialize(serializer);
+        }
+        let mut fields = serializer.serialize_struct("Comparisons", 1)?;
+        fields.serialize_field("comparisons", &self.0)?;
+        fields.end()
+    }
 }
 
 /// One run; figures of all endpoints in its steady state, or of the whole run where there was none.
@@ -37,9 +58,11 @@ pub(crate) struct Row {
     pub(crate) efficiency: Option<f64>,
 }
 
-pub(super) fn compare(runs: &[Side<'_>]) -> Comparison {
+/// `None` without runs.
+pub(super) fn compare(runs: &[Side<'_>]) -> Option<Comparison> {
+    let plan = runs.first()?.run.plan.clone();
     let rows = runs.iter().enumerate().map(|(n, side)| row(side, runs.first().filter(|_| n > 0)));
-    Comparison { rows: rows.collect(), warnings: warnings(runs) }
+    Some(Comparison { rows: rows.collect(), warnings: warnings(runs), plan })
 }
 
 /// `first` is what the run is compared with.
@@ -141,7 +164,7 @@ mod tests {
         let sides: Vec<_> = (changed.iter().zip(runs))
             .map(|(run, (_, containers, _))| Side { containers: *containers, run, environment: &environment })
             .collect();
-        compare(&sides)
+        compare(&sides).expect("runs")
     }
 
     fn figures(run: &mut Run, rps: f64, average_ms: f64) {
@@ -171,7 +194,7 @@ mod tests {
             compared(&[("none", 1, |run| steady_total(&mut run.measured).rps = 0.0), ("some", 2, |_| {})]);
         let row = &comparison.rows[1];
         assert_eq!((row.improvement, row.efficiency), (None, None));
-        assert!(compared(&[]).rows.is_empty());
+        assert!(compare(&[]).is_none());
     }
 
     #[test]

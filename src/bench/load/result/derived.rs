@@ -27,6 +27,11 @@ impl Plan {
             Load::Closed { users, .. } | Load::Open { connections: users, .. } => users,
         }
     }
+
+    /// Whether users wait between two requests, so that they may limit the load.
+    pub(crate) fn has_think_time(&self) -> bool {
+        matches!(self.load, Load::Closed { think_s: [_, max], .. } if max > 0.0)
+    }
 }
 
 impl Verdict {

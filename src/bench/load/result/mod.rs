@@ -1,8 +1,10 @@
 //! The result of a load test: what is saved, what follows from it, and reading it back.
 //!
 //! Imports nothing else of the load test. `saved` and `compare` build on `run`; a figure that follows from saved
-//! ones is in `derived`, the names of runs are in `names`. Read [`Run`] first.
+//! ones is in `derived`, what follows from several runs and the formulas of `queueing` in `capacity`, the names of runs are
+//! in `names`. Read [`Run`] first.
 
+mod capacity;
 mod compare;
 mod derived;
 mod differences;
@@ -11,11 +13,13 @@ mod failure;
 pub(crate) mod fixture;
 mod names;
 pub(crate) mod notation;
+mod queueing;
 mod run;
 mod saved;
 mod threshold;
 
-pub(crate) use self::compare::{Comparison, Row};
+pub(crate) use self::capacity::{Capacity, Check, Responses, capacity};
+pub(crate) use self::compare::{Comparison, Comparisons, Row};
 pub(crate) use self::derived::{TOLERATED_FAILURES, mean, steady_seconds};
 pub(crate) use self::failure::FailureKind;
 pub(crate) use self::run::{

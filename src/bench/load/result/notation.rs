@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::run::{Endpoint, Plan, Weight};
+use super::run::{Endpoint, Load, Plan, Weight};
 
 /// `2m`, `1m 30s`, `12.5s`
 pub(crate) fn duration(seconds: f64) -> String {
@@ -11,6 +11,14 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
     let whole = Duration::from_secs(seconds.max(0.0).round() as u64);
     humantime::format_duration(whole).to_string()
+}
+
+/// `50 users, think time 1s-3s`, `100 starts/s`
+pub(crate) fn load(plan: &Plan) -> String {
+    match plan.load {
+        Load::Closed { think_s, .. } => format!("{}, think time {}", plan.load, think(think_s)),
+        Load::Open { .. } => plan.load.to_string(),
+    }
 }
 
 /// `predict=4,health=1`

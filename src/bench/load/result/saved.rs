@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::compare::{Comparison, compare};
+use super::compare::{Comparisons, compare};
 use super::differences::Side;
 use super::run::{Knee, Run};
 use crate::bench::environment::Environment;
@@ -33,7 +33,16 @@ impl LoadTest {
     fn append(&mut self, further: Self) {
         self.runs.extend(further.runs);
         self.knee = self.knee.take().or(further.knee);
-        self.command = format!("{}\n{}", self.command, further.command);
+        self.add_command(&further.command);
+    }
+
+    /// What has also been run for it, one command a line; each once.
+    pub(crate) fn add_command(&mut self, commands: &str) {
+        for command in commands.lines() {
+            if !self.command.lines().any(|known| known == command) {
+                self.command = format!("{}\n{command}", self.command);
+            }
+        }
     }
 }
 
@@ -94,31 +103,34 @@ pub(crate) fn read_all(paths: &[PathBuf]) -> anyhow::Result<LoadTest> {
         );
         all.append(further);
     }
-    all.command = format!("{}\n{}", all.command, command_line());
     Ok(all)
 }
 
-/// The runs of the files of `--compare`, which have the names of their files now, and their comparison with the first;
-/// `None` without files.
-pub(crate) fn read_compared(files: &[SavedFile]) -> anyhow::Result<Option<(LoadTest, Comparison)>> {
-    let tests: Vec<_> = files.iter().map(read_one).collect::<anyhow::Result<_>>()?;
-    let environments: Vec<_> = tests.iter().map(|test| test.environment.clone()).collect();
-    let Some(mut all) = tests.into_iter().reduce(|mut all, further| {
-        all.append(further);
-        all
-    }) else {
-        return Ok(None);
-    };
-    all.command = format!("{}\n{}", all.command, command_line());
-    let sides: Vec<_> = (all.runs.iter().zip(files).zip(&environments).enumerate())
-        .map(|(index, ((run, file), environment))| Side {
-            containers: file.containers.unwrap_or(index + 1),
-            run,
-            environment,
-        })
-        .collect();
-    let comparison = compare(&sides);
-    Ok(Some((all, comparison)))
+/// The runs of the files of each `--compare`, which have the names of their files now, and the comparisons of each series
+/// with its first; `None` without files.
+pub(crate) fn read_compared(series: &[Vec<SavedFile>]) -> anyhow::Result<Option<(LoadTest, Comparisons)>> {
+    let mut all: Option<LoadTest> = None;
+    let mut comparisons = Vec::new();
+    for files in series {
+        let tests: Vec<_> = files.iter().map(read_one).collect::<anyhow::Result<_>>()?;
+        let sides: Vec<_> = (tests.iter().zip(files).enumerate())
+            .filter_map(|(index, (test, file))| {
+                Some(Side {
+                    containers: file.containers.unwrap_or(index + 1),
+                    run: test.runs.first()?,
+                    environment: &test.environment,
+                })
+            })
+            .collect();
+        comparisons.extend(compare(&sides));
+        for test in tests {
+            match &mut all {
+                Some(all) => all.append(test),
+                None => all = Some(test),
+            }
+        }
+    }
+    Ok(all.map(|all| (all, Comparisons(comparisons))))
 }
 
 /// The run of a file of `--compare`.
@@ -323,7 +335,7 @@ mod tests {
         let (_folder, paths) = files(&[("one.json", fixture_json()), ("sweep.json", sweep(&knee()))]);
         let all = read_all(&paths).expect("a load test");
         assert_eq!((all.runs.len(), all.knee.is_some()), (3, true));
-        assert!(all.command.contains("--users 50 --duration 5s\nskinclf\n"), "{}", all.command);
+        assert!(all.command.ends_with("--users 50 --duration 5s\nskinclf"), "{}", all.command);
         let twice = [&paths[..], &paths[1..]].concat();
         let refused = read_all(&twice).expect_err("two sweeps").to_string();
         assert!(refused.contains("sweep.json: a second sweep"), "{refused}");
@@ -340,21 +352,45 @@ mod tests {
         ]);
         let saved = |(path, containers): (&PathBuf, _)| SavedFile { path: path.clone(), containers };
         let saved: Vec<_> = paths.iter().zip([None, Some(4), None]).map(saved).collect();
-        let (test, comparison) = read_compared(&saved).expect("runs").expect("files");
+        let (test, comparisons) = read_compared(&[saved]).expect("runs").expect("files");
         // The second is not the written test that its file is named like.
         let named = |name: &str| Scenario::Named(name.to_owned());
         let scenarios: Vec<_> = test.runs.iter().map(|run| run.scenario.clone()).collect();
         assert_eq!(scenarios, [Scenario::Medium, named("light"), named("custom")]);
-        let rows: Vec<_> = comparison.rows.iter().map(|row| (&*row.name, row.containers)).collect();
+        let rows: Vec<_> = comparisons.0[0].rows.iter().map(|row| (&*row.name, row.containers)).collect();
         assert_eq!(rows, [("medium", 1), ("light", 4), ("custom", 3)]);
         assert!(read_compared(&[]).expect("nothing").is_none());
+    }
+
+    #[test]
+    fn each_series_is_compared_with_its_own_first() {
+        let mut full = fixture_json();
+        full["plan"]["load"]["think_s"] = json!([0.0, 0.0]);
+        let (_folder, paths) = files(&[
+            ("a.json", fixture_json()),
+            ("b.json", fixture_json()),
+            ("c.json", full.clone()),
+            ("d.json", full),
+        ]);
+        let saved: Vec<_> =
+            paths.iter().map(|path| SavedFile { path: path.clone(), containers: None }).collect();
+        let series: Vec<_> = saved.chunks(2).map(<[SavedFile]>::to_vec).collect();
+        let (test, comparisons) = read_compared(&series).expect("runs").expect("files");
+        assert_eq!(test.runs.len(), 4);
+        // All have the command of the fixture.
+        assert_eq!(test.command.lines().count(), 1);
+        let rows = |n: usize| {
+            comparisons.0[n].rows.iter().map(|row| (&*row.name, row.containers)).collect::<Vec<_>>()
+        };
+        assert_eq!((rows(0), rows(1)), (vec![("a", 1), ("b", 2)], vec![("c", 1), ("d", 2)]));
+        assert!(!comparisons.0[1].warnings.iter().any(|warning| warning.contains("think time")));
     }
 
     #[test]
     fn only_files_with_one_run_are_compared() {
         let (_folder, paths) = files(&[("sweep.json", sweep(&Value::Null))]);
         let saved = SavedFile { path: paths[0].clone(), containers: None };
-        let refused = read_compared(&[saved]).expect_err("two runs").to_string();
+        let refused = read_compared(&[vec![saved]]).expect_err("two runs").to_string();
         assert!(refused.ends_with("sweep.json: 2 runs; compare files with one run each"), "{refused}");
     }
 

@@ -1,14 +1,11 @@
 //! Conclusions from all runs together, as sentences with their figures.
 
-use super::containers;
+use super::selection::{at_least, beyond_knee, capacity, most_loaded, scaled};
+use super::{Figures, containers};
 use crate::bench::load::report::{figures, words};
-use crate::bench::load::result::{Comparison, Load, LoadTest, Run, Scenario, Stage, Verdict, notation};
+use crate::bench::load::result::{LoadTest, Run, Scenario, Stage, notation};
 use crate::bench::words::counted;
 
-/// A stage gets a sentence of its own above this share of the time.
-const LARGE: f64 = 0.3;
-/// Share of a measured capacity to plan for; the rest is for bursts and lost servers.
-const PLANNED: f64 = 0.7;
 /// A p95 below this counts as fast enough; the example that the document follows has it as a median.
 const FAST_MS: f64 = 500.0;
 
@@ -57,10 +54,28 @@ pub(super) fn bottlenecks(test: &LoadTest) -> Vec<String> {
     sentences
 }
 
-pub(super) fn scalability(test: &LoadTest, comparison: Option<&Comparison>) -> Vec<String> {
+pub(super) fn scalability(all: &Figures<'_>) -> Vec<String> {
+    let mut sentences = growth(all.test);
+    if let Some(knee) = &all.test.knee {
+        sentences.push(words::knee(knee));
+    }
+    sentences.extend(beyond_knee(all.test).map(|(knee, most)| queueing(knee, most)));
+    sentences.push(limit(all.test));
+    for comparison in all.comparisons {
+        for row in &comparison.rows {
+            sentences.extend(containers::improvement(row, comparison).map(|improvement| {
+                let load = notation::load(&comparison.plan);
+                format!("{load}: {} gave {improvement}.", counted(row.containers, "container"))
+            }));
+        }
+    }
+    sentences
+}
+
+/// From each number of users who think to the next.
+fn growth(test: &LoadTest) -> Vec<String> {
     let mut sentences = Vec::new();
-    let mut thinking: Vec<&Run> =
-        test.runs.iter().filter(|run| run.think_s().is_some_and(|z| z > 0.0)).collect();
+    let mut thinking: Vec<&Run> = test.runs.iter().filter(|run| run.plan.has_think_time()).collect();
     thinking.sort_by_key(|run| run.plan.users());
     for pair in thinking.windows(2) {
         let [few, many] = pair else { continue };
@@ -81,11 +96,26 @@ pub(super) fn scalability(test: &LoadTest, comparison: Option<&Comparison>) -> V
             ));
         }
     }
-    if let Some(knee) = &test.knee {
-        sentences.push(words::knee(knee));
-    }
+    sentences
+}
+
+fn queueing(knee: &Run, most: &Run) -> String {
+    let average = |run: &Run| run.steady_total().average_ms;
+    let ratio = average(most).zip(average(knee)).map(|(most, knee)| most / knee);
+    format!(
+        "Beyond the knee more users only wait longer: from {} to {} users (x{:.1}) the average response time went from {} to {} (x{}).",
+        knee.plan.users(),
+        most.plan.users(),
+        most.plan.users() as f64 / knee.plan.users() as f64,
+        figures::latency(average(knee)),
+        figures::latency(average(most)),
+        ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.1}"))
+    )
+}
+
+fn limit(test: &LoadTest) -> String {
     match capacity(test) {
-        Some((run, per_second)) => sentences.push(format!(
+        Some((run, per_second)) => format!(
             "Capacity: {}{} successful requests/s ({}), with p95 {}{}.",
             at_least(test, run),
             figures::rate(per_second),
@@ -94,98 +124,14 @@ pub(super) fn scalability(test: &LoadTest, comparison: Option<&Comparison>) -> V
             disturbed(run).map_or(String::new(), |cores| format!(
                 ", while other processes or the hypervisor took {cores:.2} cores"
             )),
-        )),
-        None => sentences.push(
-            "No run shows the capacity, because of think time, too few users or the verdict. To find it, run with --think 0 --sweep users=1,2,4,8,16."
-                .to_owned(),
         ),
+        None => "No run shows the capacity, because of think time, too few users or the verdict. To find it, run with --think 0 --sweep users=1,2,4,8,16."
+            .to_owned(),
     }
-    for row in comparison.iter().flat_map(|c| c.rows.iter().skip(1)) {
-        sentences.push(format!(
-            "{}: {}.",
-            counted(row.containers, "container"),
-            containers::improvement(row)
-        ));
-    }
-    sentences
 }
 
-pub(super) fn recommendations(test: &LoadTest) -> Vec<String> {
-    let mut sentences = repetitions(test);
-    if test.runs.iter().any(|run| run.endpoints.total.failures > 0) {
-        sentences.push(
-            "Find out why requests failed before anything else: the kinds are listed above.".to_owned(),
-        );
-    }
-    sentences.push(provisioning(test));
-    sentences.extend(improvements(test));
-    let memory =
-        test.runs.iter().flat_map(|run| &run.targets).filter_map(|t| t.usage.as_ref()?.rss_max_bytes);
-    if let Some(most) = memory.reduce(f64::max) {
-        sentences.push(format!(
-            "The server needed at most {}: a container limit of twice that leaves room.",
-            figures::mebibytes(Some(most))
-        ));
-    }
-    sentences
-}
-
-fn repetitions(test: &LoadTest) -> Vec<String> {
-    let repeat = |verdicts: &[Verdict], how| {
-        let these = test.runs.iter().filter(|run| verdicts.contains(&run.verdict));
-        let names: Vec<_> =
-            these.map(|run| format!("{} ({})", run.name(), words::word(run.verdict))).collect();
-        let names = (!names.is_empty()).then(|| names.join(", "))?;
-        Some(format!("Repeat {names} {how} before quoting the figures."))
-    };
-    let too_short = repeat(&[Verdict::TooShort], "with a longer --duration");
-    let disturbed = repeat(&[Verdict::ClientSaturated, Verdict::Unstable], "on a quiet machine");
-    too_short.into_iter().chain(disturbed).collect()
-}
-
-fn provisioning(test: &LoadTest) -> String {
-    let Some((run, per_second)) = capacity(test) else {
-        return "Find the capacity (--think 0 or --sweep) before deciding how many servers to run."
-            .to_owned();
-    };
-    let planned = per_second * PLANNED;
-    let users = relaxed(test).map_or(String::new(), |(think_s, response_s)| {
-        let users = planned * (think_s + response_s);
-        format!(", about {} who think {think_s:.1} s between requests", counted(users.round(), "user"))
-    });
-    format!(
-        "Plan for {} requests/s ({}) to a server like this, {} of its capacity of {}{}/s{users}; add servers behind a load balancer beyond that.",
-        figures::rate(planned),
-        notation::mix(&run.plan),
-        figures::percent(PLANNED),
-        at_least(test, run),
-        figures::rate(per_second)
-    )
-}
-
-fn improvements(test: &LoadTest) -> Vec<String> {
-    let mut sentences = Vec::new();
-    if let Some(run) = most_loaded(test) {
-        let shares = run.stage("queue").map_or([None; 2], |stage| [stage.share_at_p50, stage.share_at_p99]);
-        let queue = shares.into_iter().flatten().fold(0.0, f64::max);
-        if queue > LARGE {
-            sentences.push(format!(
-                "Under the largest load up to {} of the time is waiting for a worker: more cores, more containers or a faster model shorten it.",
-                figures::percent(queue)
-            ));
-        }
-    }
-    if let Some((run, inference)) = without_waiting(test).filter(|(_, share)| *share > LARGE) {
-        sentences.push(format!(
-            "Where nobody waits ({}), inference is {} of a typical answer: a smaller or quantised model would shorten answers and raise the capacity most.",
-            run.name(),
-            figures::percent(inference)
-        ));
-    }
-    sentences
-}
-
-pub(super) fn conclusion(test: &LoadTest) -> String {
+pub(super) fn conclusion(all: &Figures<'_>) -> String {
+    let test = all.test;
     let runs = test.runs.iter().map(|run| (run, run.endpoints.total.failures));
     let (good, bad): (Vec<_>, Vec<_>) = runs
         .filter(|(run, _)| run.scenario != Scenario::Custom || test.runs.len() == 1)
@@ -217,6 +163,15 @@ pub(super) fn conclusion(test: &LoadTest) -> String {
             figures::rate(per_second)
         ));
     }
+    if let Some((comparison, row)) = scaled(all.comparisons) {
+        sentences.extend(containers::improvement(row, comparison).map(|improvement| {
+            format!(
+                "Behind a load balancer {} answered {} successful requests/s, {improvement}.",
+                counted(row.containers, "container"),
+                figures::rate(row.good_per_s)
+            )
+        }));
+    }
     sentences.push(
         "These conclusions are only about speed under load. The service is research software, not a medical device."
             .to_owned(),
@@ -224,50 +179,14 @@ pub(super) fn conclusion(test: &LoadTest) -> String {
     sentences.join(" ")
 }
 
-/// The run with most successful requests per second: its stages are those of a busy server.
-fn most_loaded(test: &LoadTest) -> Option<&Run> {
-    let good_per_s = |run: &&Run| run.steady_total().good_per_s();
-    test.runs.iter().max_by(|a, b| good_per_s(a).total_cmp(&good_per_s(b)))
-}
-
 /// Cores that other processes used during a run, if there is a finding about it.
 fn disturbed(run: &Run) -> Option<f64> {
     run.findings.iter().find(|f| f.code == "other_processes")?.numbers.get("cores").copied()
 }
 
-/// The run with the smallest share of waiting in a typical answer, and the share of inference in the same answer.
-fn without_waiting(test: &LoadTest) -> Option<(&Run, f64)> {
-    let share = |run: &Run, name| run.stage(name)?.share_at_p50;
-    let waiting = test.runs.iter().filter_map(|run| Some((run, share(run, "queue")?)));
-    let (run, _) = waiting.min_by(|a, b| a.1.total_cmp(&b.1))?;
-    Some((run, share(run, "inference")?))
-}
-
-/// Think time and response time in seconds, under a load well below the capacity, as a planned load is.
-fn relaxed(test: &LoadTest) -> Option<(f64, f64)> {
-    let times = |run: &Run| Some((run.think_s()?, run.steady_total().average_ms? / 1e3));
-    let unsaturated = test.runs.iter().filter(|run| run.verdict == Verdict::NotSaturated);
-    unsaturated.filter_map(times).find(|(think_s, _)| *think_s > 0.0)
-}
-
 fn largest(run: &Run, share: fn(&Stage) -> Option<f64>) -> Option<&Stage> {
     let of = |stage: &&Stage| share(stage).unwrap_or(0.0);
     run.stages.iter().filter(|s| share(s).is_some()).max_by(|a, b| of(a).total_cmp(&of(b)))
-}
-
-/// The run with most successful requests per second among those that their users did not limit, and that figure.
-fn capacity(test: &LoadTest) -> Option<(&Run, f64)> {
-    let valid = test
-        .runs
-        .iter()
-        .filter(|run| run.verdict == Verdict::Valid && matches!(run.plan.load, Load::Closed { .. }));
-    let good = valid.map(|run| (run, run.steady_total().good_per_s()));
-    good.max_by(|a, b| a.1.total_cmp(&b.1))
-}
-
-/// Precedes a capacity that may be larger, because the run is not known to have filled the server.
-fn at_least(test: &LoadTest, run: &Run) -> &'static str {
-    if run.server_was_full(test.environment.logical_cores) { "" } else { "at least " }
 }
 
 fn in_words(stage: &str) -> &str {

@@ -1,39 +1,66 @@
 //! `--report FILE.md`: one document with the results of a load test, every sentence made from figures, and instructions.
 
+mod advice;
+mod attached;
+mod capacity;
 mod conclusions;
 mod containers;
 mod scenario;
+mod selection;
 
 use std::io::{self, Write};
+use std::path::Path;
 
+use super::attached::Attached;
 use super::{columns, figures, words};
-use crate::bench::load::result::{Comparison, LoadTest, Run, Scenario, ServerFigures, ServerModel};
+use crate::bench::load::result::{
+    self, Capacity, Comparison, LoadTest, Run, Scenario, ServerFigures, ServerModel,
+};
 use crate::bench::words::counted;
 use crate::table::{escaped, list};
 
 const INSTRUCTIONS: &str = include_str!("instructions.md");
 
-pub(in crate::bench::load::report) fn write(
+/// What findings are made from.
+struct Figures<'a> {
+    test: &'a LoadTest,
+    comparisons: &'a [Comparison],
+    capacity: Option<Capacity<'a>>,
+}
+
+/// `folder` is that of the document, without symbolic links.
+pub(super) fn write(
     out: &mut dyn Write,
     test: &LoadTest,
-    comparison: Option<&Comparison>,
+    comparisons: &[Comparison],
+    attached: &[Attached],
+    folder: &Path,
 ) -> io::Result<()> {
+    let capacity = result::capacity(&test.runs, test.environment.logical_cores);
+    let all = Figures { test, comparisons, capacity };
     writeln!(out, "# Load Testing with skinclf and Locust - Results and Instructions\n")?;
     writeln!(out, "## Load Test Results\n")?;
     environment(out, test)?;
 
-    let (scenarios, further) = parted(&test.runs);
+    let (scenarios, mut further) = parted(&test.runs);
+    // They have a table of their own.
+    let is_check =
+        |run: &Run| all.capacity.iter().flat_map(|c| &c.checks).any(|check| std::ptr::eq(check.run, run));
+    further.retain(|run| !is_check(run));
     for (index, run) in scenarios.iter().enumerate() {
         scenario::write(out, index + 1, run)?;
     }
     if !further.is_empty() {
         further_runs(out, test, &further)?;
     }
-    if let Some(comparison) = comparison {
-        containers::write(out, comparison)?;
+    containers::write(out, comparisons)?;
+    if let Some(capacity) = &all.capacity {
+        capacity::write(out, capacity)?;
     }
-    key_findings(out, test, comparison)?;
-    writeln!(out, "## Conclusion\n{}\n", escaped(&conclusions::conclusion(test)))?;
+    attached::sections(out, attached)?;
+    key_findings(out, &all)?;
+    attached::screenshots(out, attached, folder)?;
+    writeln!(out, "## Conclusion\n{}\n", escaped(&conclusions::conclusion(&all)))?;
     writeln!(out, "Made by:\n\n```\n{}\n```\n\n---\n", test.command.replace("```", "'''"))?;
     write!(out, "{INSTRUCTIONS}")
 }
@@ -58,7 +85,7 @@ fn environment(out: &mut dyn Write, test: &LoadTest) -> io::Result<()> {
     writeln!(out, "- **RAM**: {memory}")?;
     let targets: Vec<_> = test.runs.iter().flat_map(|run| &run.targets).collect();
     writeln!(out, "- **Model**: {}", escaped(&each(&targets, model)))?;
-    writeln!(out, "- **Device**: CPU (no GPU)")?;
+    writeln!(out, "- **Device**: CPU (no GPU), by design; see Recommendations")?;
     writeln!(out, "- **Server**: {}", escaped(&each(&targets, server)))?;
     let here = targets.iter().all(|target| target.shares_machine);
     let generator =
@@ -105,12 +132,12 @@ fn further_runs(out: &mut dyn Write, test: &LoadTest, runs: &[&Run]) -> io::Resu
     writeln!(out, "\n---\n")
 }
 
-fn key_findings(out: &mut dyn Write, test: &LoadTest, comparison: Option<&Comparison>) -> io::Result<()> {
+fn key_findings(out: &mut dyn Write, all: &Figures<'_>) -> io::Result<()> {
     writeln!(out, "## Key Findings")?;
     let parts = [
-        ("Performance Bottlenecks", conclusions::bottlenecks(test)),
-        ("Scalability Observations", conclusions::scalability(test, comparison)),
-        ("Recommendations", conclusions::recommendations(test)),
+        ("Performance Bottlenecks", conclusions::bottlenecks(all.test)),
+        ("Scalability Observations", conclusions::scalability(all)),
+        ("Recommendations", advice::recommendations(all)),
     ];
     for (title, sentences) in parts {
         writeln!(out, "\n### {title}")?;

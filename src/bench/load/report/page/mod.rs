@@ -16,11 +16,11 @@ use crate::bench::words::counted;
 
 const STYLE: &str = include_str!("style.css");
 
-pub(super) fn write(out: &mut dyn Write, test: &LoadTest, comparison: Option<&Comparison>) -> io::Result<()> {
-    out.write_all(page(test, comparison).into_string().as_bytes())
+pub(super) fn write(out: &mut dyn Write, test: &LoadTest, comparisons: &[Comparison]) -> io::Result<()> {
+    out.write_all(page(test, comparisons).into_string().as_bytes())
 }
 
-fn page(test: &LoadTest, comparison: Option<&Comparison>) -> Markup {
+fn page(test: &LoadTest, comparisons: &[Comparison]) -> Markup {
     let title = format!("Load test of {}", targets(test));
     let warned: Vec<_> = test.runs.iter().filter(|run| run.verdict.spoils_figures()).collect();
     let window_title = match warned.first() {
@@ -37,7 +37,7 @@ fn page(test: &LoadTest, comparison: Option<&Comparison>) -> Markup {
         main {
             (headline(test, &warned))
             @if test.runs.len() > 1 { (summary(test)) }
-            @if let Some(comparison) = comparison { (compared(comparison)) }
+            @for comparison in comparisons { (compared(comparison)) }
             @for (index, run) in test.runs.iter().enumerate() { (run::section(index, run, test.runs.len() == 1)) }
         }
         footer {
@@ -141,13 +141,15 @@ fn summary(test: &LoadTest) -> Markup {
 }
 
 fn compared(comparison: &Comparison) -> Markup {
+    let plan = words::sentence(&words::plan(&comparison.plan));
     html! {
         section {
             h2 { "Containers compared" }
+            p.soft { (plan) }
             @if !comparison.warnings.is_empty() {
                 ul.bad { @for warning in &comparison.warnings { li { (warning) } } }
             }
-            (columns::compared().html("Containers compared", &comparison.rows))
+            (columns::compared().html(&format!("Containers compared: {plan}"), &comparison.rows))
             p.soft { (comparison::METHOD) }
         }
     }
