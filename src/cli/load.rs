@@ -10,7 +10,7 @@ use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 use super::attachment::Attachment;
 use super::compared::Compared;
 use super::condition::Condition;
-use super::load_values::{Arrival, Mix, PerSecond, Sweep, Think};
+use super::load_values::{Arrival, ContainerName, MetricsUrl, Mix, PerSecond, Sweep, Think};
 use super::values::{count, positive_duration, whole};
 use crate::destination;
 use crate::url::Target;
@@ -23,6 +23,24 @@ pub(crate) struct LoadArgs {
     #[arg(long = "url", visible_alias = "host", value_name = "URL", value_hint = ValueHint::Url,
           conflicts_with_all = ["iterations", "warmup", "image"])]
     pub(crate) urls: Vec<Target>,
+
+    /// Replica behind the load balancer of --url, whose requests, CPU, memory and queue are read from its /metrics;
+    /// repeat the flag for each replica
+    ///
+    /// URL is the address of the replica, with or without /metrics at the end. Reports call it NAME [default: host and port].
+    /// If NAME is what the balancer sends in the response header X-Served-By, the generator's count of its answers is in the
+    /// same row. With this flag, the server of --url is not asked for /metrics.
+    #[arg(long = "metrics-url", value_name = "[NAME=]URL", value_hint = ValueHint::Url, requires = "urls")]
+    pub(crate) metrics_urls: Vec<MetricsUrl>,
+
+    /// Container of a server (not of the balancer), whose CPU, memory and limits are read from the Docker engine; repeat the
+    /// flag for each container
+    ///
+    /// The engine is asked once a second through its socket, /var/run/docker.sock or that of DOCKER_HOST=unix://PATH. If all
+    /// servers run in these containers and each has a CPU limit, the verdict compares the CPU used with the sum of the limits
+    /// in place of the machine's cores.
+    #[arg(long = "container", value_name = "NAME", requires = "urls")]
+    pub(crate) containers: Vec<ContainerName>,
 
     /// Predefined test: number of users, spawn rate and duration
     #[arg(long, value_enum, value_name = "NAME", requires = "urls")]

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::values::{count, duration};
+use crate::url::Target;
 
 /// A think time is drawn between these two: `1s-3s`, `500ms`, `0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,66 @@ impl FromStr for Think {
             return Err(wanted.into());
         }
         Ok(think)
+    }
+}
+
+/// A replica behind a balancer: `http://10.0.0.3:8000`, `one=http://10.0.0.3:8000/metrics`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MetricsUrl {
+    /// Host and port, if none is given.
+    pub(crate) name: String,
+    /// Of the server, without `/metrics`.
+    pub(crate) target: Target,
+}
+
+/// A longer name fits no table.
+const LONGEST_NAME: usize = 64;
+
+impl FromStr for MetricsUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // A URL of a server has no query, and so no equals sign.
+        let (name, url) = match text.split_once('=') {
+            Some((name, url)) => (Some(name.trim()), url),
+            None => (None, text),
+        };
+        let url = url.trim_end_matches('/');
+        let target: Target = url.strip_suffix("/metrics").unwrap_or(url).parse()?;
+        let is_name = |name: &str| {
+            (1..=LONGEST_NAME).contains(&name.chars().count()) && !name.contains(char::is_control)
+        };
+        match name {
+            Some(name) if !is_name(name) => Err(format!(
+                "the name must have 1 to {LONGEST_NAME} characters; try one=http://localhost:8001"
+            )),
+            Some(name) => Ok(Self { name: name.to_owned(), target }),
+            None => Ok(Self { name: target.authority.clone(), target }),
+        }
+    }
+}
+
+/// Name or ID of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ContainerName(String);
+
+impl ContainerName {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ContainerName {
+    type Err = &'static str;
+
+    /// Nothing that would be more than one part of a path.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let name = text.trim().trim_start_matches('/');
+        let is_part = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+        let is_name = name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(is_part);
+        is_name
+            .then(|| Self(name.to_owned()))
+            .ok_or("must be the name or ID of a container, as docker ps lists them")
     }
 }
 
@@ -136,6 +197,36 @@ mod tests {
         ] {
             let Ok(file) = text.parse::<SavedFile>();
             assert_eq!((file.containers, file.path), (containers, path.into()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_replica_is_named_or_called_by_its_address() {
+        for (text, name, url) in [
+            ("http://10.0.0.3:8000", "10.0.0.3:8000", "http://10.0.0.3:8000"),
+            ("localhost:81/metrics", "localhost:81", "http://localhost:81"),
+            ("one=http://localhost:81/api/metrics/", "one", "http://localhost:81/api"),
+            ("a b=[::1]:81/", "a b", "http://[::1]:81"),
+        ] {
+            let replica: MetricsUrl = text.parse().expect(text);
+            assert_eq!((&*replica.name, &*replica.target.url), (name, url), "{text}");
+        }
+        for text in ["", "one=", "=localhost", "https://localhost", "a\u{7}=localhost", "x=y=localhost"] {
+            let refused = text.parse::<MetricsUrl>().expect_err(text);
+            assert!(refused.contains("http://localhost:8"), "{text}: {refused}");
+        }
+        assert!(format!("{}=localhost", "x".repeat(65)).parse::<MetricsUrl>().is_err());
+    }
+
+    #[test]
+    fn a_container_is_one_part_of_a_path() {
+        for (text, name) in
+            [("skinclf-1", "skinclf-1"), ("/a_b.c", "a_b.c"), ("0f3c56be0659", "0f3c56be0659")]
+        {
+            assert_eq!(text.parse(), Ok(ContainerName(name.to_owned())), "{text}");
+        }
+        for text in ["", "/", "a/b", "..", "a?b", "a b", "-a", "a%2fb", "\u{e4}"] {
+            assert!(text.parse::<ContainerName>().is_err(), "{text}");
         }
     }
 

@@ -24,7 +24,7 @@ pub(crate) use self::bench::{BenchArgs, BenchFormat};
 pub(crate) use self::classify::ClassifyArgs;
 pub(crate) use self::condition::{Condition, Direction, Figure};
 pub(crate) use self::load::{LoadArgs, Scenario};
-pub(crate) use self::load_values::{Arrival, SavedFile};
+pub(crate) use self::load_values::{Arrival, ContainerName, MetricsUrl, SavedFile};
 pub(crate) use self::serve::{LogFormat, ServeArgs};
 use self::values::whole;
 use crate::process::terminal::ColorChoice;

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 pub(crate) enum Answer {
     /// Status and body.
     Whole(u16, String),
-    /// The same, and the end of the connection, without a warning.
+    /// The same, from the replica of this name.
+    By(String, u16, String),
+    /// The same as the first, and the end of the connection, without a warning.
     Last(u16, String),
     /// The end of the connection.
     HangUp,
@@ -81,12 +83,14 @@ fn converse(
         std::io::copy(&mut reader.by_ref().take(length), &mut std::io::sink())?;
         requests.fetch_add(1, Ordering::Relaxed);
         let path = request_line.split(' ').nth(1).expect("a path");
-        let (status, body, last) = match answer(path) {
-            Answer::Whole(status, body) => (status, body, false),
-            Answer::Last(status, body) => (status, body, true),
+        let (status, body, last, further) = match answer(path) {
+            Answer::Whole(status, body) => (status, body, false, String::new()),
+            Answer::By(name, status, body) => (status, body, false, format!("X-Served-By: {name}\r\n")),
+            Answer::Last(status, body) => (status, body, true, String::new()),
             Answer::HangUp => return Ok(()),
         };
-        let head = format!("HTTP/1.1 {status} Whatever\r\nContent-Length: {}\r\n\r\n", body.len());
+        let length = body.len();
+        let head = format!("HTTP/1.1 {status} Whatever\r\n{further}Content-Length: {length}\r\n\r\n");
         stream.write_all(&[head.as_bytes(), body.as_bytes()].concat())?;
         if last {
             return Ok(());

@@ -71,11 +71,23 @@ fn the_schema_refuses_what_is_wrong() {
     assert!(!definition("prediction").is_valid(&result));
 }
 
-#[test]
-fn load_tests_fit() {
+/// A validator of load tests.
+fn load_test() -> jsonschema::Validator {
     let text = std::fs::read_to_string("docs/load-schema.json").expect("the schema");
     let schema: Value = serde_json::from_str(&text).expect("JSON");
-    let validator = jsonschema::validator_for(&schema).expect("a valid schema");
+    jsonschema::validator_for(&schema).expect("a valid schema")
+}
+
+#[track_caller]
+pub(crate) fn assert_valid_load_test(report: &Value) {
+    let errors: Vec<_> =
+        load_test().iter_errors(report).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
+#[test]
+fn load_tests_fit() {
+    let validator = load_test();
     let server = Server::start(&[]);
     let runs: [&[&str]; 4] = [
         &["--users", "2", "--think", "0", "--duration", "1500ms", "--fail-if", "p95>1ms"],
@@ -86,9 +98,7 @@ fn load_tests_fit() {
     for args in runs {
         let ran = run(["bench", "--url", &server.url, "--format", "json"].iter().chain(args));
         let mut report: Value = serde_json::from_str(&ran.stdout).expect("JSON");
-        let errors: Vec<_> =
-            validator.iter_errors(&report).map(|e| format!("{}: {e}", e.instance_path())).collect();
-        assert!(errors.is_empty(), "{args:?}: {errors:#?}");
+        assert_valid_load_test(&report);
         report["surprise"] = json!(1);
         assert!(!validator.is_valid(&report));
     }

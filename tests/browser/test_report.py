@@ -9,6 +9,7 @@ from pathlib import Path
 from browser import ROOT, run_on_file, with_context
 
 FIXTURE = ROOT / "tests/load/fixtures/run.json"
+BALANCED = ROOT / "tests/load/fixtures/balanced.json"
 HOSTILE_URL = "http://<img src=x onerror=document.title='hacked'>:8000"
 
 
@@ -17,6 +18,7 @@ def runs() -> dict:
     one = json.loads(FIXTURE.read_text())
     environment, command = one.pop("environment"), one.pop("command")
     valid, unstable, open_loop = (copy.deepcopy(one) for _ in range(3))
+    valid |= json.loads(BALANCED.read_text())
     unstable |= {"scenario": "heavy", "verdict": "UNSTABLE", "verdict_reasons": ["throughput went down"]}
     target = unstable["targets"][0]
     unstable["targets"] = [target | {"url": f"http://{name}:8000", "share": share} for name, share in [("a", 0.6), ("b", 0.4)]]
@@ -79,7 +81,8 @@ def every_chart_is_drawn_described_and_has_a_table_beside_it(page, options):
                 "(svg) => [...svg.querySelectorAll('*')].flatMap((e) => ['d', 'x', 'y', 'width', 'height'].map((a) => e.getAttribute(a)))"
             )
             assert not [n for n in numbers if n and ("NaN" in n or "inf" in n)], title.text_content()
-        for caption in ["endpoint", "stage", "server"]:
+        is_balanced = section.get_attribute("id") == "run-1"
+        for caption in ["endpoint", "stage", "server", *(["replica", "container"] if is_balanced else [])]:
             assert section.locator(f"th:text-is('{caption}')").count() == 1, caption
         section.locator("summary").click()
         seconds = section.locator("details tbody tr")

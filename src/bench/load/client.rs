@@ -12,6 +12,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::http::request::Builder;
 use hyper::{HeaderMap, Method, Request};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::result::FailureKind;
@@ -27,7 +28,7 @@ pub(crate) fn get(
     api_key: Option<&str>,
 ) -> anyhow::Result<Request<Full<Bytes>>> {
     let request = head(Method::GET, target, path, api_key).body(Full::default());
-    request.with_context(|| format!("cannot send GET {path} to {}: check --url and --api-key", target.url))
+    request.with_context(|| format!("cannot send GET {path} to {}: check its URL and --api-key", target.url))
 }
 
 pub(crate) fn head(method: Method, target: &Target, path: &str, api_key: Option<&str>) -> Builder {
@@ -53,7 +54,7 @@ pub(crate) struct Reply {
 
 pub(crate) struct Client {
     address: SocketAddr,
-    connection: Option<Connection>,
+    connection: Option<Connection<TcpStream>>,
 }
 
 impl Client {
@@ -83,12 +84,24 @@ impl Client {
     }
 }
 
-/// Reads and writes while it is polled.
-type Driver = http1::Connection<TokioIo<TcpStream>, Full<Bytes>>;
+/// Sends one request on a connection that is not kept.
+pub(crate) async fn ask_once<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Reply, FailureKind>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut connection = Connection::over(stream).await?;
+    connection.exchange(request).await.map_err(|lost| match lost {
+        Lost::Unsent(_) => FailureKind::Reset,
+        Lost::Failed(kind) => kind,
+    })
+}
 
-struct Connection {
+/// Reads and writes while it is polled.
+type Driver<S> = http1::Connection<TokioIo<S>, Full<Bytes>>;
+
+struct Connection<S: AsyncRead + AsyncWrite + Unpin> {
     sender: SendRequest<Full<Bytes>>,
-    driver: Option<Pin<Box<Driver>>>,
+    driver: Option<Pin<Box<Driver<S>>>>,
 }
 
 enum Lost {
@@ -97,10 +110,16 @@ enum Lost {
     Failed(FailureKind),
 }
 
-impl Connection {
+impl Connection<TcpStream> {
     async fn open(address: SocketAddr) -> Result<Self, FailureKind> {
         let stream = TcpStream::connect(address).await.map_err(|_| FailureKind::Connect)?;
         stream.set_nodelay(true).map_err(|_| FailureKind::Connect)?;
+        Self::over(stream).await
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    async fn over(stream: S) -> Result<Self, FailureKind> {
         let (sender, driver) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|_| FailureKind::Connect)?;
         Ok(Self { sender, driver: Some(Box::pin(driver)) })

@@ -27,11 +27,11 @@ use tokio::sync::watch;
 use self::generate::{ApiKeys, Check, Progress, Setting};
 use self::judge::Circumstances;
 use self::plan::Planned;
-use self::record::Server;
+use self::record::{Container, Replica, Server, Tested};
 use self::report::{Live, Outputs};
 use self::result::{Endpoint, LoadTest, Run};
 use super::environment::Environment;
-use crate::cli::{BenchArgs, Condition, LoadArgs, wrong_usage};
+use crate::cli::{BenchArgs, Condition, ContainerName, LoadArgs, wrong_usage};
 use crate::process::interrupt;
 use crate::process::terminal::note;
 use crate::process::{Exit, is_broken_pipe};
@@ -80,11 +80,11 @@ fn measure(args: &BenchArgs) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
     let local = tokio::task::LocalSet::new();
     let (runs, outputs) = local.block_on(&runtime.context("cannot start the event loop")?, async {
-        let servers = probe_all(load).await?;
+        let tested = probe_all(load).await?;
         // Before the load, which may take minutes, but only once the servers are there: older results are overwritten.
         let outputs = Outputs::open(args, &planned.iter().map(Planned::name).collect::<Vec<_>>())?;
-        let api_keys = Rc::new(ApiKeys::new(servers.len()));
-        let setting = Setting { servers, uploads, check, api_key: load.api_key.clone(), api_keys };
+        let api_keys = Rc::new(ApiKeys::new(tested.servers.len()));
+        let setting = Setting { tested, uploads, check, api_key: load.api_key.clone(), api_keys };
         let runs = run_all(&setting, &planned, &stopped, &load.fail_if, environment.logical_cores).await?;
         anyhow::Ok((runs, outputs))
     })?;
@@ -102,7 +102,7 @@ fn measure(args: &BenchArgs) -> anyhow::Result<Exit> {
     }
 }
 
-/// What clap cannot express: a condition on an endpoint that is never asked.
+/// What clap cannot express: a condition on an endpoint that is never asked, and a server that is named twice.
 fn refuse_contradictions(load: &LoadArgs) {
     let is_asked = |endpoint: &str| load.mix.0.iter().any(|(path, _)| path == endpoint);
     if let Some(endpoint) =
@@ -110,14 +110,32 @@ fn refuse_contradictions(load: &LoadArgs) {
     {
         wrong_usage("bench", &format!("--fail-if has a condition on {endpoint}, which is not in --mix"));
     }
+    let replicas: Vec<_> = load.metrics_urls.iter().map(|replica| &*replica.name).collect();
+    let containers: Vec<_> = load.containers.iter().map(ContainerName::as_str).collect();
+    for (flag, names) in [("--metrics-url", replicas), ("--container", containers)] {
+        if let Some(name) = first_twice(&names) {
+            wrong_usage("bench", &format!("{flag} names {name} twice"));
+        }
+    }
 }
 
-async fn probe_all(load: &LoadArgs) -> anyhow::Result<Vec<Server>> {
-    let mut servers = Vec::new();
+fn first_twice<'n>(names: &[&'n str]) -> Option<&'n str> {
+    names.iter().enumerate().find(|(n, name)| names[..*n].contains(name)).map(|(_, name)| *name)
+}
+
+async fn probe_all(load: &LoadArgs) -> anyhow::Result<Tested> {
+    let api_key = load.api_key.as_deref();
+    let mut tested = Tested::default();
     for target in &load.urls {
-        servers.push(Server::probe(target, load.api_key.as_deref()).await?);
+        tested.servers.push(Server::probe("--url", target, api_key).await?);
     }
-    Ok(servers)
+    for replica in &load.metrics_urls {
+        tested.replicas.push(Replica::probe(replica, api_key).await?);
+    }
+    for name in &load.containers {
+        tested.containers.push(Container::probe(name.as_str()).await?);
+    }
+    Ok(tested)
 }
 
 /// One after the other, each judged, until the user stops them.
@@ -180,7 +198,7 @@ fn exit(runs: &[Run], conditions: &[Condition]) -> Exit {
 mod tests {
     use std::time::{Instant, SystemTime};
 
-    use super::record::{Ended, Ending, Recorder, Times, summary};
+    use super::record::{Ended, Ending, Observed, Recorder, Times, summary};
     use super::result::{Load, Scenario, Verdict, fixture};
     use super::*;
 
@@ -202,8 +220,14 @@ mod tests {
                 0 => drop(in_flight.insert(sent, recorder.begin(0, 0, at(ms), at(ms)))),
                 1 => {
                     let at = at(ms);
-                    let ended =
-                        Ended { at, failure: None, bytes_sent: 1, bytes_received: 1, server_timing: None };
+                    let ended = Ended {
+                        at,
+                        failure: None,
+                        bytes_sent: 1,
+                        bytes_received: 1,
+                        server_timing: None,
+                        served_by: None,
+                    };
                     recorder.end(in_flight.remove(&sent).expect("in flight"), &ended);
                 }
                 _ => recorder.close_second(at(ms)),
@@ -219,9 +243,9 @@ mod tests {
             interrupted: stopped_s < planned_s,
             cpu_seconds: 0.1,
             unfinished: recorder.in_flight(),
-            scrapes: Vec::new(),
+            observed: Observed::default(),
         };
-        let measured = summary(&Scenario::Custom, &plan, &[], recorder, ending);
+        let measured = summary(&Scenario::Custom, &plan, &Tested::default(), recorder, ending);
         judge::judge(measured, &Circumstances::default(), &[])
     }
 

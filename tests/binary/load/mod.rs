@@ -1,9 +1,11 @@
 //! `skinclf bench --url`. What a figure is depends on the machine and on what else it does, so only what must hold on any
 //! is asserted, at the first try.
 
+mod containers;
 mod exit;
 mod failures;
 mod loops;
+mod replicas;
 
 use std::process::Child;
 use std::process::Stdio;

@@ -72,12 +72,14 @@ impl Shared {
         }
         let has_stages = failure.is_none() && is_prediction;
         let timing = reply.as_ref().filter(|_| has_stages).and_then(|r| r.headers.get("server-timing"));
+        let served_by = reply.as_ref().and_then(|r| r.headers.get("x-served-by"));
         let ended = Ended {
             at,
             failure,
             bytes_sent,
             bytes_received: reply.as_ref().map_or(0, |r| r.bytes),
             server_timing: timing.and_then(|value| value.to_str().ok()),
+            served_by: served_by.and_then(|value| value.to_str().ok()),
         };
         self.recorder.borrow_mut().end(ticket, &ended);
         failure.map_or(Ok(()), Err)

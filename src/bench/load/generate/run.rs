@@ -15,12 +15,12 @@ use super::check::Check;
 use super::loops::{Route, Shared, User, clock, closed, open, propagate_panic};
 use super::requests::{Requests, Upload};
 use crate::bench::load::plan::Planned;
-use crate::bench::load::record::{Ending, Recorder, Scraper, Server, Times, summary};
+use crate::bench::load::record::{Ending, Observers, Recorder, Tested, Times, summary};
 use crate::bench::load::result::{Load, Measured, Plan, Second};
 use crate::procfs::CpuTime;
 
 pub(crate) struct Setting {
-    pub(crate) servers: Vec<Server>,
+    pub(crate) tested: Tested,
     pub(crate) uploads: Vec<Upload>,
     pub(crate) check: Option<Rc<Check>>,
     pub(crate) api_key: Option<String>,
@@ -46,7 +46,7 @@ pub(crate) async fn run(
 ) -> anyhow::Result<Measured> {
     let Planned { scenario, plan } = planned;
     let (unauthorized, refused) = unbounded_channel();
-    let targets: Vec<_> = setting.servers.iter().map(|s| &s.target).collect();
+    let targets: Vec<_> = setting.tested.servers.iter().map(|s| &s.target).collect();
     let requests = Requests::prepare(&plan.mix, &targets, &setting.uploads, setting.api_key.as_deref())?;
     let started_at = SystemTime::now();
     let times = times(plan);
@@ -56,13 +56,13 @@ pub(crate) async fn run(
         timeout: Duration::from_secs_f64(plan.timeout_s),
         api_keys: setting.api_keys.clone(),
         unauthorized,
-        recorder: RefCell::new(Recorder::new(plan.mix.len(), setting.servers.len(), times, plan.seed)),
+        recorder: RefCell::new(Recorder::new(plan.mix.len(), setting.tested.servers.len(), times, plan.seed)),
     });
 
     let cpu = CpuTime::now();
     let mut tasks = JoinSet::new();
     let asking = Rc::default();
-    let scrapers = scrape_servers(setting, &mut tasks)?;
+    let observers = Observers::start(&setting.tested, setting.api_key.as_deref(), &mut tasks)?;
     spawn_load(setting, plan, &shared, times, &mut tasks, &asking);
     let interrupted = tokio::select! {
         interrupted = every_second(&shared, times, stop, show) => interrupted,
@@ -75,14 +75,11 @@ pub(crate) async fn run(
     asking.abort_all();
     stop_all(tasks).await;
     stop_all(asking).await;
-    let mut scrapes = Vec::new();
-    for scraper in scrapers {
-        scrapes.push(scraper.finish().await);
-    }
+    let observed = observers.finish().await;
 
     let recorder = Rc::into_inner(shared).expect("all users have ended").recorder.into_inner();
-    let ending = Ending { at, started_at, interrupted, cpu_seconds, unfinished, scrapes };
-    Ok(summary(scenario, plan, &setting.servers, recorder, ending))
+    let ending = Ending { at, started_at, interrupted, cpu_seconds, unfinished, observed };
+    Ok(summary(scenario, plan, &setting.tested, recorder, ending))
 }
 
 fn times(plan: &Plan) -> Times {
@@ -124,7 +121,7 @@ async fn hopeless(
     show: &dyn Fn(Progress<'_>),
 ) -> anyhow::Error {
     while let Some(unauthorized) = refused.recv().await {
-        let url = &setting.servers[unauthorized.server].target.url;
+        let url = &setting.tested.servers[unauthorized.server].target.url;
         let endpoint = &plan.mix[unauthorized.endpoint].endpoint;
         let message = unauthorized.message(url, endpoint, setting.api_key.is_some());
         if unauthorized.is_hopeless {
@@ -133,15 +130,6 @@ async fn hopeless(
         show(Progress::Warning(&message));
     }
     std::future::pending().await
-}
-
-fn scrape_servers(setting: &Setting, tasks: &mut JoinSet<()>) -> anyhow::Result<Vec<Scraper>> {
-    let scrape = |server: &Server| {
-        let scraper = Scraper::new(server, setting.api_key.as_deref())?;
-        tasks.spawn_local(scraper.clone().run());
-        Ok(scraper)
-    };
-    setting.servers.iter().map(scrape).collect()
 }
 
 /// Starts the users, or the clock, whose requests become tasks of `asking`, and spreads the requests over the servers,
@@ -155,8 +143,8 @@ fn spawn_load(
     asking: &Rc<RefCell<JoinSet<()>>>,
 ) {
     let mut random = fastrand::Rng::with_seed(plan.seed);
-    let servers = setting.servers.len();
-    let addresses: Vec<_> = setting.servers.iter().map(|s| s.addresses.clone()).collect();
+    let servers = setting.tested.servers.len();
+    let addresses: Vec<_> = setting.tested.servers.iter().map(|s| s.addresses.clone()).collect();
     let route = move |n: usize| {
         let (server, nth) = (n % servers, n / servers);
         Route { server, address: addresses[server][nth % addresses[server].len()] }

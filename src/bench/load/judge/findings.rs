@@ -1,6 +1,7 @@
 //! What a run shows about the server, each with the numbers behind it.
 
 use super::Circumstances;
+use super::replicas;
 use crate::bench::load::result::{Finding, Load, Measured, PREDICT, Stage, Verdict, mean, notation};
 use crate::bench::words::{counted, were};
 
@@ -17,6 +18,8 @@ pub(super) fn findings(run: &Measured, verdict: Verdict, circumstances: &Circums
         cpu_cost(run, cores),
         littles_law(run),
         explained(run),
+        replicas::uneven(run),
+        replicas::balancer(run),
         contention(run, cores),
         others(run, cores.filter(|_| has_whole_machine)),
         failures(run),
@@ -27,15 +30,10 @@ pub(super) fn findings(run: &Measured, verdict: Verdict, circumstances: &Circums
     found.into_iter().flatten().collect()
 }
 
-fn finding(code: &str, text: String, numbers: &[(&str, f64)]) -> Finding {
-    let numbers = numbers.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
-    Finding { code: code.to_owned(), text, numbers }
-}
-
 fn other_model() -> Finding {
     let text =
         "the server answers with a model other than the local one: only the form of its answers was checked";
-    finding("other_model", text.to_owned(), &[])
+    Finding::new("other_model", text.to_owned(), &[])
 }
 
 fn capacity(run: &Measured, verdict: Verdict, cores: Option<usize>) -> Option<Finding> {
@@ -56,13 +54,13 @@ fn capacity(run: &Measured, verdict: Verdict, cores: Option<usize>) -> Option<Fi
         }
         _ => format!("{good:.1} successful requests/s: not a capacity figure; see the verdict"),
     };
-    Some(finding("capacity", text, &[("good_per_s", good)]))
+    Some(Finding::new("capacity", text, &[("good_per_s", good)]))
 }
 
 /// The utilisation law: CPU per request is utilisation over throughput.
 fn cpu_cost(run: &Measured, cores: Option<usize>) -> Option<Finding> {
     let (used, rps) = (run.local_server_cpu()?, run.steady_total().rps);
-    let cores = cores? as f64;
+    let (cap, cores) = (run.cpu_caps(cores), run.server_cores(cores)?);
     if rps <= 0.0 {
         return None;
     }
@@ -71,12 +69,19 @@ fn cpu_cost(run: &Measured, cores: Option<usize>) -> Option<Finding> {
         return None;
     }
     let bound = cores / each_ms * 1e3;
+    let (of, with) = match cap {
+        Some(cap) if run.containers.len() == 1 => {
+            (format!("its cap of {}", counted(cap, "core")), "at its cap")
+        }
+        Some(cap) => (format!("its caps of {} in all", counted(cap, "core")), "at its caps"),
+        None => (counted(cores, "core"), "with all cores to itself"),
+    };
     let text = format!(
-        "the server used {used:.2} of {}, {each_ms:.1} ms of CPU per request; with all cores to itself it could serve at most about {bound:.0}/s",
-        counted(cores, "core")
+        "the server used {used:.2} of {of}, {each_ms:.1} ms of CPU per request; {with} it could serve at most about {bound:.0}/s"
     );
-    let numbers = [("server_cores", used), ("cpu_ms_per_request", each_ms), ("bound_per_s", bound)];
-    Some(finding("cpu_cost", text, &numbers))
+    let mut numbers = vec![("server_cores", used), ("cpu_ms_per_request", each_ms), ("bound_per_s", bound)];
+    numbers.extend(cap.map(|cap| ("cap_cores", cap)));
+    Some(Finding::new("cpu_cost", text, &numbers))
 }
 
 /// N = X (R + Z); in an open loop the number in flight is what follows.
@@ -103,7 +108,7 @@ fn littles_law(run: &Measured) -> Option<Finding> {
             )
         }
     };
-    Some(finding("littles_law", text, &numbers))
+    Some(Finding::new("littles_law", text, &numbers))
 }
 
 /// The parts of the time of typical and of the slowest predictions.
@@ -130,7 +135,7 @@ fn explained(run: &Measured) -> Option<Finding> {
         );
         numbers.extend([("queue_at_p99", queue), ("inference_at_p99", inference), ("other_at_p99", other)]);
     }
-    Some(finding("stage_shares", text, &numbers))
+    Some(Finding::new("stage_shares", text, &numbers))
 }
 
 fn contention(run: &Measured, cores: Option<usize>) -> Option<Finding> {
@@ -143,7 +148,7 @@ fn contention(run: &Measured, cores: Option<usize>) -> Option<Finding> {
         counted(cores, "core")
     );
     (share > CONTENDED).then(|| {
-        finding(
+        Finding::new(
             "shared_cores",
             text,
             &[("server_cores", server), ("generator_cores", generator), ("share", share)],
@@ -156,11 +161,16 @@ fn others(run: &Measured, cores: Option<usize>) -> Option<Finding> {
     let (server, generator) = (run.local_server_cpu()?, run.generator.cpu_share?);
     let others = mean(run.steady_seconds().filter_map(|second| second.machine_cpu))? - server - generator;
     let cores = cores? as f64;
-    let text = format!(
-        "other processes on this machine, or its hypervisor, took {others:.2} of {}: repeat the test on a quiet machine",
-        counted(cores, "core")
-    );
-    (others > OTHERS * cores).then(|| finding("other_processes", text, &[("cores", others)]))
+    let (who, advice) = if run.is_balanced() {
+        (
+            "the balancer, if it runs on this machine, other processes or the hypervisor",
+            "without other processes",
+        )
+    } else {
+        ("other processes on this machine, or its hypervisor,", "on a quiet machine")
+    };
+    let text = format!("{who} took {others:.2} of {}: repeat the test {advice}", counted(cores, "core"));
+    (others > OTHERS * cores).then(|| Finding::new("other_processes", text, &[("cores", others)]))
 }
 
 fn failures(run: &Measured) -> Option<Finding> {
@@ -173,7 +183,7 @@ fn failures(run: &Measured) -> Option<Finding> {
         share * 100.0,
         notation::failures_by_kind(total)
     );
-    Some(finding("failures", text, &[("failures", total.failures as f64), ("share", share)]))
+    Some(Finding::new("failures", text, &[("failures", total.failures as f64), ("share", share)]))
 }
 
 fn dropped(run: &Measured) -> Option<Finding> {
@@ -185,7 +195,7 @@ fn dropped(run: &Measured) -> Option<Finding> {
         were(starts.dropped),
         counted(run.plan.users(), "request")
     );
-    Some(finding(
+    Some(Finding::new(
         "dropped_starts",
         text,
         &[("dropped", starts.dropped as f64), ("planned", starts.planned as f64)],
@@ -202,7 +212,7 @@ fn unfinished(run: &Measured) -> Option<Finding> {
         were(run.unfinished.requests)
     );
     let numbers = [("requests", run.unfinished.requests as f64), ("oldest_ms", oldest_ms)];
-    (oldest_ms > longest_ms).then(|| finding("unfinished", text, &numbers))
+    (oldest_ms > longest_ms).then(|| Finding::new("unfinished", text, &numbers))
 }
 
 fn ms(value: Option<f64>) -> String {
@@ -274,6 +284,27 @@ mod tests {
         assert_eq!(text(|run| run.targets[0].shares_machine = false, "cpu_cost"), None);
         assert_eq!(text(|run| steady_total(run).rps = 0.0, "cpu_cost"), None);
         assert_eq!(text(|run| cpu(run, 0.0, 0.0, 0.0), "cpu_cost"), None);
+    }
+
+    #[test]
+    fn a_cap_bounds_the_throughput_before_the_cores_do() {
+        let circumstances = Circumstances { cores: Some(2), ..Circumstances::default() };
+        let cost = |run: &Measured| {
+            let found = findings(run, Verdict::Valid, &circumstances);
+            found.into_iter().find(|finding| finding.code == "cpu_cost").expect("a cost")
+        };
+        let mut run = fixture::balanced();
+        let said = cost(&run);
+        // 0.96 cores / 41 per second = 23.4 ms each; 1 core / 23.4 ms = 42.7 per second.
+        assert!(said.text.contains("used 0.96 of its caps of 1 core in all, 23.4 ms"), "{}", said.text);
+        assert!(said.text.contains("at its caps it could serve at most about 43/s"), "{}", said.text);
+        assert_eq!(said.numbers["cap_cores"], 1.0);
+        run.replicas.clear();
+        run.served_by.clear();
+        run.containers.truncate(1);
+        assert!(cost(&run).text.contains("used 0.48 of its cap of 0.5 cores"), "{}", cost(&run).text);
+        run.containers[0].cpu_cap = None;
+        assert!(cost(&run).text.contains("used 0.48 of 2 cores"), "{}", cost(&run).text);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! What a run means: pure functions of what was measured. Read [`judge`] first.
 //!
-//! Imports `result` alone. `verdict` comes first, for `findings` depend on it; `threshold` is each `--fail-if`, `knee` that
-//! of a sweep.
+//! Imports `result` alone. `verdict` comes first, for `findings` depend on it, to which `replicas` adds its own; `threshold`
+//! is each `--fail-if`, `knee` that of a sweep.
 
 mod findings;
 mod knee;
+mod replicas;
 mod threshold;
 mod verdict;
 

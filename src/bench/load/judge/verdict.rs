@@ -12,7 +12,8 @@
 //!   by more than chance does.
 //! - NOT-SATURATED: a closed loop of N users with think time Z, 0 included, whose throughput is within 10 % of
 //!   N/(Z+R), with headroom: less than one request queued (0.1 without think time), or where that is unknown R
-//!   below a tenth of Z; and, where it is known, less than 85 % of the CPU in use.
+//!   below a tenth of Z; and, where it is known, less than 85 % of the CPU in use. Of replicas behind a balancer, it is the
+//!   queue of one on average, and their CPU together; where all their containers have CPU caps, of those.
 //! - VALID: none of these. Its reason names the server as the bottleneck only where its queue or CPU shows that.
 
 use crate::bench::load::result::{Load, Measured, Second, TOLERATED_FAILURES, Tails, Verdict};
@@ -192,7 +193,7 @@ fn not_saturated(run: &Measured, cores: Option<usize>) -> Vec<String> {
 
 /// In words, if there is any.
 fn headroom(run: &Measured, cores: Option<usize>, think_s: f64, response_s: f64) -> Option<String> {
-    let (queue, busy) = (run.queue_mean(), run.busy(cores));
+    let (queue, busy) = (run.queue_of_one(), run.busy(cores));
     // Idle cores alone prove nothing: a server may be unable to use them.
     let waits_little = response_s < THINK_LIMIT * think_s;
     // Without think time nobody but the server can keep a request waiting, so that any queue shows a full worker.
@@ -203,8 +204,9 @@ fn headroom(run: &Measured, cores: Option<usize>, think_s: f64, response_s: f64)
     if queue.is_none() && busy.is_none() {
         return Some("answers come within a tenth of the think time".to_owned());
     }
-    let queue = queue.map(|q| format!("{q:.1} requests queued on average"));
-    let busy = busy.map(|b| format!("{:.0} % of the cores used by the server", b * 100.0));
+    let queue = run.queue_mean().map(|q| format!("{q:.1} requests queued on average"));
+    let of = if run.cpu_caps(cores).is_some() { "CPU cap" } else { "cores" };
+    let busy = busy.map(|b| format!("{:.0} % of the {of} used by the server", b * 100.0));
     let parts: Vec<_> = queue.into_iter().chain(busy).collect();
     Some(format!("the server has spare capacity: {}", parts.join(", ")))
 }
@@ -273,8 +275,9 @@ mod tests {
     /// N/(Z+R) = 50/(2 s + 0.0179 s) = 24.8/s.
     fn cap(run: &mut Measured, rps: f64, queue: Option<f64>, cores: Option<f64>) {
         steady_total(run).rps = rps;
-        let usage = run.targets[0].usage.as_mut().expect("usage");
-        (usage.queue_mean, usage.cpu_mean) = (queue, cores);
+        if let Some(usage) = &mut run.targets[0].usage {
+            (usage.queue_mean, usage.cpu_mean) = (queue, cores);
+        }
     }
 
     #[test]
@@ -423,6 +426,35 @@ mod tests {
                 "not known",
             ),
         ]);
+    }
+
+    #[test]
+    fn replicas_behind_a_balancer_are_judged_together_and_by_their_caps() {
+        let judged = |change: fn(&mut Measured)| {
+            let mut run = fixture::balanced();
+            change(&mut run);
+            let (verdict, reasons) = super::verdict(&run, Some(2));
+            (verdict, reasons.concat())
+        };
+        fn idle(run: &mut Measured) {
+            cap(run, 24.8, None, None);
+            run.containers.iter_mut().for_each(|container| container.cpu_mean = Some(0.2));
+        }
+        let (verdict, reasons) = judged(|run| cap(run, 24.8, None, None));
+        assert_eq!(verdict, Verdict::Valid, "{reasons}");
+        assert!(reasons.starts_with("the server was the bottleneck"), "{reasons}");
+        let (verdict, reasons) = judged(idle);
+        assert_eq!(verdict, Verdict::NotSaturated, "{reasons}");
+        let said = "1.5 requests queued on average, 40 % of the CPU cap used by the server";
+        assert!(reasons.contains(said), "{reasons}");
+        let (verdict, reasons) = judged(|run| {
+            idle(run);
+            run.replicas.iter_mut().for_each(|r| r.usage.as_mut().expect("usage").queue_mean = Some(1.0));
+        });
+        assert!(
+            verdict == Verdict::Valid && reasons.starts_with("the server was the bottleneck"),
+            "{reasons}"
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::latencies::{Latencies, Thirds};
+use super::served_by::Served;
 use super::stages::Stages;
 use super::stalls::Gaps;
 use super::tally::{Ended, Tally};
@@ -41,6 +42,7 @@ pub(crate) struct Recorder {
     pub(super) times: Times,
     pub(super) endpoints: Vec<ByPhase>,
     pub(super) servers: Vec<Tally>,
+    pub(super) served: Served,
     /// By endpoint and kind.
     pub(super) failures: BTreeMap<(usize, FailureKind), FirstAndLast>,
     pub(super) seconds: Vec<Second>,
@@ -108,6 +110,7 @@ impl Recorder {
             times,
             endpoints: std::iter::repeat_with(by_phase).take(endpoints).collect(),
             servers: vec![Tally::new(); servers],
+            served: Served::default(),
             failures: BTreeMap::new(),
             seconds: Vec::new(),
             stages: Stages::new(seed),
@@ -171,6 +174,9 @@ impl Recorder {
         let latency = ended.at.saturating_duration_since(since);
         for tally in [phase, &mut self.servers[server], &mut self.this_second, &mut self.so_far] {
             tally.record(latency, ended);
+        }
+        if let Some(name) = ended.served_by {
+            self.served.count(name);
         }
         if let Some(kind) = ended.failure {
             let seen = FirstAndLast { first: ended.at, last: ended.at };
@@ -263,7 +269,8 @@ mod tests {
             let ticket = recorder.begin(0, 0, intended, sent);
             let at = sent + Duration::from_millis(10);
             let server_timing = Some("inference;dur=8");
-            let ended = Ended { at, failure: None, bytes_sent: 1, bytes_received: 1, server_timing };
+            let ended =
+                Ended { at, failure: None, bytes_sent: 1, bytes_received: 1, server_timing, served_by: None };
             recorder.end(ticket, &ended);
         }
         let mean = |stages: &[crate::bench::load::result::Stage], name: &str| {

@@ -2,9 +2,12 @@
 
 use std::time::{Instant, SystemTime};
 
-use super::recorder::{FirstAndLast, InFlight, Recorder, Times};
-use super::servers::{Scrape, Server, usage};
+use super::observers::{Observed, Tested};
+use super::recorder::{FirstAndLast, InFlight, Recorder};
+use super::scrape::{Scrape, Source, Span, usage};
+use super::servers::Server;
 use super::tally::Tally;
+use super::{containers, replicas};
 use crate::bench::load::result::{
     Endpoints, FailureTimes, Generator, Load, Measured, PREDICT, Phase, Plan, Scenario, ServerFigures,
     Starts, TOTAL, Unfinished, Weight, mean, steady_seconds,
@@ -16,13 +19,13 @@ pub(crate) struct Ending {
     pub(crate) interrupted: bool,
     pub(crate) cpu_seconds: f64,
     pub(crate) unfinished: InFlight,
-    pub(crate) scrapes: Vec<Vec<Scrape>>,
+    pub(crate) observed: Observed,
 }
 
 pub(crate) fn summary(
     scenario: &Scenario,
     plan: &Plan,
-    servers: &[Server],
+    tested: &Tested,
     mut recorder: Recorder,
     ending: Ending,
 ) -> Measured {
@@ -41,6 +44,8 @@ pub(crate) fn summary(
         })
     };
     let steady_state = phase(ramp_s, elapsed_s, &steady);
+    let span = Span { start: times.start, steady_from: times.ramp_end, end: ending.at };
+    let observed = &ending.observed;
 
     Measured {
         scenario: scenario.clone(),
@@ -55,10 +60,13 @@ pub(crate) fn summary(
         think_mean_s: recorder.pauses.mean_s(),
         stalls: recorder.gaps.stalls(times.start),
         unfinished: unfinished(&ending),
-        targets: server_figures(servers, &recorder.servers, &ending, times),
+        targets: server_figures(&tested.servers, &recorder.servers, &observed.servers, span),
+        replicas: replicas::figures(&tested.replicas, &observed.replicas, span),
+        containers: containers::figures(&tested.containers, &observed.containers, span),
         generator: generator(&recorder, steady_state.as_ref(), ending.cpu_seconds),
         starts: matches!(plan.load, Load::Open { .. }).then(|| starts(&recorder)),
         stages: recorder.stages.summary(),
+        served_by: recorder.served.figures(),
         series: recorder.seconds,
         tails: recorder.thirds.tails(),
         steady_state,
@@ -112,13 +120,16 @@ fn generator(recorder: &Recorder, steady_state: Option<&Phase>, cpu_seconds: f64
 fn server_figures(
     servers: &[Server],
     tallies: &[Tally],
-    ending: &Ending,
-    times: Times,
+    scrapes: &[Vec<Scrape>],
+    span: Span,
 ) -> Vec<ServerFigures> {
     let all: u64 = tallies.iter().map(|t| t.requests).sum();
-    let each = servers.iter().zip(tallies).zip(&ending.scrapes);
+    let seconds = span.end.saturating_duration_since(span.start).as_secs_f64();
+    // Without scrapes, where replicas have been asked in their place.
+    let scrapes = scrapes.iter().map(Vec::as_slice).chain(std::iter::repeat(&[][..]));
+    let each = servers.iter().zip(tallies).zip(scrapes);
     each.map(|((server, tally), scrapes)| {
-        let figures = tally.figures("", "", times.since_start(ending.at));
+        let figures = tally.figures("", "", seconds);
         ServerFigures {
             url: server.target.url.clone(),
             version: server.version.clone(),
@@ -131,7 +142,7 @@ fn server_figures(
             median_ms: figures.median_ms,
             p95_ms: figures.p95_ms,
             p99_ms: figures.p99_ms,
-            usage: usage(scrapes, times.start, times.ramp_end),
+            usage: usage(scrapes, span, Source::Address),
         }
     })
     .collect()

@@ -15,6 +15,8 @@ pub(crate) struct Ended<'r> {
     pub(crate) bytes_received: u64,
     /// Of a prediction that succeeded.
     pub(crate) server_timing: Option<&'r str>,
+    /// The replica that answered, if a balancer says so.
+    pub(crate) served_by: Option<&'r str>,
 }
 
 #[derive(Clone)]

@@ -5,7 +5,9 @@
 
 use super::figures;
 use super::words;
-use crate::bench::load::result::{Endpoint, Row, Run, Second, ServerFigures, Stage};
+use crate::bench::load::result::{
+    ContainerFigures, Endpoint, ReplicaRow, Row, Run, Second, ServerFigures, Stage, Usage,
+};
 use crate::table::{Cell, Column, Table, Tone};
 
 /// Of an endpoint; times in ms.
@@ -83,10 +85,22 @@ pub(super) fn compared<'a>() -> Table<'a, Row> {
         Column::figure("failed", |r: &Row| share(Some(r.failure_rate))).csv("failure_rate"),
         Column::figure("improvement", |r: &Row| change(r.improvement)).csv("improvement"),
         Column::csv_only("average_reduction", |r: &Row| Cell::default().exactly(r.average_reduction)),
-        Column::figure("efficiency", |r: &Row| efficiency(r.efficiency)).csv("efficiency"),
+        Column::figure("efficiency", |r: &Row| ratio(r.efficiency)).csv("efficiency"),
+        Column::figure("CPU, cores", |r: &Row| ratio(r.cpu_cores)).csv("cpu_cores"),
+        Column::figure("memory, most", |r: &Row| mebibytes(r.memory_max_bytes)).csv("memory_max_bytes"),
         Column::figure("verdict", |r: &Row| words::word(r.verdict)).csv("verdict"),
     ])
-    .spare(&["users", "average", "verdict", "failed", "efficiency", "containers", "p95"])
+    .spare(&[
+        "memory, most",
+        "CPU, cores",
+        "users",
+        "average",
+        "verdict",
+        "failed",
+        "efficiency",
+        "containers",
+        "p95",
+    ])
 }
 
 /// Of a second; times in ms.
@@ -115,17 +129,52 @@ pub(super) fn servers<'a>() -> Table<'a, ServerFigures> {
         Column::figure("p95", |s: &ServerFigures| ms(s.p95_ms)),
         Column::figure("p99", |s: &ServerFigures| ms(s.p99_ms)),
         Column::figure("requests/s", |s: &ServerFigures| rate(s.rps)),
-        Column::figure("CPU, cores", |s: &ServerFigures| {
-            figures::ratio(s.usage.as_ref().and_then(|u| u.cpu_mean))
-        }),
-        Column::figure("memory, most", |s: &ServerFigures| {
-            figures::mebibytes(s.usage.as_ref().and_then(|u| u.rss_max_bytes))
-        }),
-        Column::figure("queue, most", |s: &ServerFigures| {
-            figures::whole(s.usage.as_ref().and_then(|u| u.queue_max))
-        }),
+        Column::figure("CPU, cores", |s: &ServerFigures| cpu(s.usage.as_ref())),
+        Column::figure("memory, most", |s: &ServerFigures| memory(s.usage.as_ref())),
+        Column::figure("queue, most", |s: &ServerFigures| queue(s.usage.as_ref())),
     ])
 }
+
+/// Of a replica behind a balancer.
+pub(super) fn replicas<'a>() -> Table<'a, ReplicaRow<'a>> {
+    Table::new([
+        Column::name("replica", |r: &ReplicaRow<'_>| r.name.to_owned()),
+        Column::figure("requests", |r: &ReplicaRow<'_>| count(r.requests)),
+        Column::figure("predictions", |r: &ReplicaRow<'_>| count(r.predictions)),
+        Column::figure("share", |r: &ReplicaRow<'_>| share(r.share)),
+        Column::figure("CPU, cores", |r: &ReplicaRow<'_>| cpu(r.usage)),
+        Column::figure("memory, most", |r: &ReplicaRow<'_>| memory(r.usage)),
+        Column::figure("queue, most", |r: &ReplicaRow<'_>| queue(r.usage)),
+    ])
+    .spare(&["predictions"])
+}
+
+/// What the rows of [`replicas`] are figures of.
+pub(super) const OF_REPLICAS: &str = "Requests by the response header X-Served-By, predictions by the replica's own counter, \
+                                      both in the whole run; share of the requests or, without them, of the predictions. \
+                                      CPU on average in the steady state.";
+
+/// Of a container.
+pub(super) fn containers<'a>() -> Table<'a, ContainerFigures> {
+    let seconds = |seconds: Option<f64>| seconds.map_or("-".to_owned(), |s| format!("{s:.1} s"));
+    Table::new([
+        Column::name("container", |c: &ContainerFigures| c.name.clone()),
+        Column::figure("CPU, cores", |c: &ContainerFigures| figures::ratio(c.cpu_mean)),
+        Column::figure("CPU cap", |c: &ContainerFigures| {
+            c.cpu_cap.map_or("none".to_owned(), |cap| cap.to_string())
+        }),
+        Column::figure("throttled", move |c: &ContainerFigures| seconds(c.throttled_s)),
+        Column::figure("memory, most", |c: &ContainerFigures| figures::mebibytes(c.memory_max_bytes)),
+        Column::figure("memory limit", |c: &ContainerFigures| {
+            c.memory_limit_bytes.map_or("none".to_owned(), |limit| figures::mebibytes(Some(limit)))
+        }),
+    ])
+    .spare(&["throttled"])
+}
+
+/// What the rows of [`containers`] are figures of.
+pub(super) const OF_CONTAINERS: &str = "By the container engine: CPU on average in the steady state; throttled is how long the CPU cap \
+                                        held its threads back in the whole run, summed over cores.";
 
 /// Of a part of a request's time; times in ms.
 pub(super) fn stages<'a>() -> Table<'a, Stage> {
@@ -150,6 +199,22 @@ pub(super) fn rows(run: &Run) -> Vec<Endpoint> {
     run.endpoints.all().cloned().chain(phases.into_iter().flatten()).collect()
 }
 
+fn cpu(usage: Option<&Usage>) -> String {
+    figures::ratio(usage.and_then(|u| u.cpu_mean))
+}
+
+fn memory(usage: Option<&Usage>) -> String {
+    figures::mebibytes(usage.and_then(|u| u.rss_max_bytes))
+}
+
+fn queue(usage: Option<&Usage>) -> String {
+    figures::whole(usage.and_then(|u| u.queue_max))
+}
+
+fn count(count: Option<u64>) -> Cell {
+    count.map_or("-".into(), Cell::number)
+}
+
 fn of_total(run: &Run, cell: fn(&Endpoint) -> Cell) -> Cell {
     cell(run.steady_total())
 }
@@ -170,8 +235,12 @@ fn change(share: Option<f64>) -> Cell {
     Cell::from(figures::change(share)).exactly(share)
 }
 
-fn efficiency(efficiency: Option<f64>) -> Cell {
-    Cell::from(figures::ratio(efficiency)).exactly(efficiency)
+fn ratio(ratio: Option<f64>) -> Cell {
+    Cell::from(figures::ratio(ratio)).exactly(ratio)
+}
+
+fn mebibytes(bytes: Option<f64>) -> Cell {
+    Cell::from(figures::mebibytes(bytes)).exactly(bytes)
 }
 
 fn failures(endpoint: &Endpoint) -> Cell {

@@ -49,6 +49,18 @@ impl Printed for LoadTest {
 fn write_run_to_terminal(out: &mut dyn Write, run: &Run, look: Look) -> io::Result<()> {
     writeln!(out, "\n{}", words::heading(run))?;
     writeln!(out, "{}", columns::endpoints().terminal(look, &columns::rows(run)))?;
+    let replicas = run.replica_rows();
+    if !replicas.is_empty() {
+        writeln!(out, "{}\n{}", columns::replicas().terminal(look, &replicas), columns::OF_REPLICAS)?;
+    }
+    if !run.containers.is_empty() {
+        writeln!(
+            out,
+            "{}\n{}",
+            columns::containers().terminal(look, &run.containers),
+            columns::OF_CONTAINERS
+        )?;
+    }
     for note in words::failures(run).into_iter().chain(words::notes(run)) {
         writeln!(out, "{note}")?;
     }
@@ -68,6 +80,15 @@ fn write_run_to_terminal(out: &mut dyn Write, run: &Run, look: Look) -> io::Resu
 fn write_run_as_markdown(out: &mut dyn Write, run: &Run) -> io::Result<()> {
     writeln!(out, "\n{}\n", escaped(&words::heading(run)))?;
     columns::endpoints().markdown(out, &columns::rows(run))?;
+    let replicas = run.replica_rows();
+    if !replicas.is_empty() {
+        writeln!(out, "\n{}\n", columns::OF_REPLICAS)?;
+        columns::replicas().markdown(out, &replicas)?;
+    }
+    if !run.containers.is_empty() {
+        writeln!(out, "\n{}\n", columns::OF_CONTAINERS)?;
+        columns::containers().markdown(out, &run.containers)?;
+    }
     writeln!(out, "\n**{}**: {}", words::word(run.verdict), escaped(&words::reasons(run)))?;
     let notes = words::failures(run).into_iter().chain(words::notes(run));
     let findings = run.findings.iter().map(|finding| finding.text.clone());

@@ -56,6 +56,10 @@ pub(crate) struct Row {
     pub(crate) average_reduction: Option<f64>,
     /// `(X_n / X_1) / (n / n_1)`: 1 where each container adds as much as the first.
     pub(crate) efficiency: Option<f64>,
+    /// Cores that all servers used; `None` where they run on another machine than the generator.
+    pub(crate) cpu_cores: Option<f64>,
+    /// Of the container, replica or server that used most.
+    pub(crate) memory_max_bytes: Option<f64>,
 }
 
 /// `None` without runs.
@@ -89,6 +93,8 @@ fn row(side: &Side<'_>, first: Option<&Side<'_>>) -> Row {
         efficiency: speedup
             .zip(first)
             .map(|(speedup, first)| speedup * first.containers as f64 / side.containers as f64),
+        cpu_cores: run.local_server_cpu(),
+        memory_max_bytes: run.memory_max_bytes(),
     }
 }
 

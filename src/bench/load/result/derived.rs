@@ -1,6 +1,7 @@
 //! Figures that follow from saved ones: add one here, and a line in `report/columns.rs` shows it.
 
 use super::run::{Endpoint, Endpoints, Load, Measured, Phase, Plan, Second, Stage, Verdict};
+use super::usage::Usage;
 
 /// Share of failed requests up to which the others stand for all.
 pub(crate) const TOLERATED_FAILURES: f64 = 0.01;
@@ -68,23 +69,73 @@ impl Measured {
         self.stages.iter().find(|stage| stage.name == name)
     }
 
+    /// Cores that the servers used of those of this machine, in the steady state; `None` if that of some is not known.
     pub(crate) fn local_server_cpu(&self) -> Option<f64> {
+        if self.has_containers_of_all() {
+            return self.containers.iter().map(|container| container.cpu_mean).sum();
+        }
+        if !self.replicas.is_empty() {
+            let local: Vec<_> = self.replicas.iter().filter(|replica| replica.shares_machine).collect();
+            let used: Option<f64> = local.iter().map(|replica| replica.usage.as_ref()?.cpu_mean).sum();
+            return used.filter(|_| !local.is_empty());
+        }
         let local = self.targets.iter().filter(|t| t.shares_machine);
         local.filter_map(|t| t.usage.as_ref()?.cpu_mean).reduce(|a, b| a + b)
     }
 
-    /// Requests that waited for a worker in the steady state, on average; of several servers, the most.
+    /// Of the container that used most; without containers, of the replica or server.
+    pub(crate) fn memory_max_bytes(&self) -> Option<f64> {
+        let of = |usage: &Option<Usage>| usage.as_ref()?.rss_max_bytes;
+        let containers = self.containers.iter().filter_map(|container| container.memory_max_bytes);
+        let replicas = self.replicas.iter().filter_map(|replica| of(&replica.usage));
+        let targets = self.targets.iter().filter_map(|target| of(&target.usage));
+        let most = containers.reduce(f64::max).or_else(|| replicas.reduce(f64::max));
+        most.or_else(|| targets.reduce(f64::max))
+    }
+
+    /// Whether there are as many containers as servers, as far as is known: then they are what the servers run in.
+    fn has_containers_of_all(&self) -> bool {
+        let servers = self.replicas.len().max(self.served_by.len()).max(1);
+        self.containers.len() >= servers
+    }
+
+    /// The cores that the CPU caps of the servers' containers leave them; `None` unless each has a cap, and all together
+    /// less than this machine has.
+    pub(crate) fn cpu_caps(&self, cores: Option<usize>) -> Option<f64> {
+        if !self.has_containers_of_all() {
+            return None;
+        }
+        let caps: Option<f64> = self.containers.iter().map(|container| container.cpu_cap).sum();
+        caps.filter(|caps| cores.is_none_or(|cores| *caps < cores as f64))
+    }
+
+    /// What the servers may use of this machine's `cores`.
+    pub(crate) fn server_cores(&self, cores: Option<usize>) -> Option<f64> {
+        self.cpu_caps(cores).or(cores.map(|cores| cores as f64))
+    }
+
+    /// Requests that waited for a worker in the steady state, on average: of all replicas together; of servers without a
+    /// balancer, the most.
     pub(crate) fn queue_mean(&self) -> Option<f64> {
-        self.targets.iter().filter_map(|t| t.usage.as_ref()?.queue_mean).reduce(f64::max)
+        let of = |usage: &Option<Usage>| usage.as_ref()?.queue_mean;
+        if self.replicas.is_empty() {
+            return self.targets.iter().filter_map(|t| of(&t.usage)).reduce(f64::max);
+        }
+        self.replicas.iter().filter_map(|replica| of(&replica.usage)).reduce(|a, b| a + b)
+    }
+
+    /// [`Self::queue_mean`] for one server.
+    pub(crate) fn queue_of_one(&self) -> Option<f64> {
+        Some(self.queue_mean()? / self.replicas.len().max(1) as f64)
     }
 
     pub(crate) fn busy(&self, cores: Option<usize>) -> Option<f64> {
-        self.local_server_cpu().zip(cores).map(|(used, cores)| used / cores as f64)
+        self.local_server_cpu().zip(self.server_cores(cores)).map(|(used, cores)| used / cores)
     }
 
     /// Whether the queue or CPU time of a server shows that it could do no more: then this was its capacity.
     pub(crate) fn server_was_full(&self, cores: Option<usize>) -> bool {
-        self.queue_mean().is_some_and(|queue| queue >= 1.0)
+        self.queue_of_one().is_some_and(|queue| queue >= 1.0)
             || self.busy(cores).is_some_and(|busy| busy >= BUSY_SERVER)
     }
 
@@ -162,6 +213,43 @@ mod tests {
         assert_eq!((run.local_server_cpu(), run.busy(Some(2))), (Some(1.2), Some(0.6)));
         run.targets[1].usage.as_mut().expect("usage").queue_mean = Some(1.0);
         assert!(run.server_was_full(None));
+    }
+
+    #[test]
+    fn replicas_are_one_server_with_the_sum_of_their_queues() {
+        let mut run = fixture::balanced();
+        run.containers.clear();
+        assert_eq!((run.local_server_cpu(), run.busy(Some(2))), (Some(0.9), Some(0.45)));
+        assert_eq!((run.queue_mean(), run.queue_of_one()), (Some(1.5), Some(0.75)));
+        assert!(!run.server_was_full(Some(2)));
+        run.replicas[0].usage.as_mut().expect("usage").queue_mean = Some(1.5);
+        assert_eq!((run.queue_of_one(), run.server_was_full(Some(2))), (Some(1.0), true));
+        run.replicas[0].shares_machine = false;
+        assert_eq!(run.local_server_cpu(), Some(0.45));
+        run.replicas[1].usage = None;
+        assert_eq!((run.local_server_cpu(), run.queue_mean()), (None, Some(1.5)));
+    }
+
+    #[test]
+    fn caps_of_containers_are_the_cores_of_their_servers() {
+        let mut run = fixture::balanced();
+        let figures = |run: &Measured| (run.local_server_cpu(), run.cpu_caps(Some(2)), run.busy(Some(2)));
+        assert_eq!(figures(&run), (Some(0.96), Some(1.0), Some(0.96)));
+        assert!(run.server_was_full(Some(2)));
+        // Caps beyond the machine are none.
+        assert_eq!((run.cpu_caps(Some(1)), run.server_cores(Some(1))), (None, Some(1.0)));
+        assert_eq!((run.cpu_caps(None), run.server_cores(None)), (Some(1.0), Some(1.0)));
+        run.containers[1].cpu_cap = None;
+        assert_eq!(figures(&run), (Some(0.96), None, Some(0.48)));
+        // One of two containers says little of both servers.
+        run.containers.truncate(1);
+        assert_eq!(figures(&run), (Some(0.9), None, Some(0.45)));
+        run.replicas.clear();
+        assert_eq!(run.local_server_cpu(), None, "two names have answered");
+        run.served_by.clear();
+        assert_eq!(figures(&run), (Some(0.48), Some(0.5), Some(0.96)));
+        run.containers[0].cpu_mean = None;
+        assert_eq!(run.local_server_cpu(), None);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! In what two runs are not the same test, or not of the same thing.
 
+use std::collections::BTreeSet;
+
 use super::notation;
 use super::run::{Load, Measured, Run, ServerFigures};
 use crate::bench::environment::Environment;
@@ -16,7 +18,7 @@ const LONGEST: usize = 80;
 /// A name, and what a run has of it.
 type Aspect = (&'static str, fn(&Side<'_>) -> String);
 
-const ASPECTS: [Aspect; 12] = [
+const ASPECTS: [Aspect; 13] = [
     ("users", |side| side.run.plan.users().to_string()),
     ("loop", |side| arrival(side.run)),
     ("spawn rate", |side| spawn_rate(side.run)),
@@ -27,6 +29,7 @@ const ASPECTS: [Aspect; 12] = [
     ("model", |side| each(side.run, model)),
     ("server version", |side| each(side.run, |target| target.version.clone())),
     ("place of the servers", |side| each(side.run, |target| Some(place(target).to_owned()))),
+    ("CPU cap of a container", |side| caps(side.run)),
     ("machine of the generator", |side| side.environment.machine()),
     ("generator", |side| side.environment.program()),
 ];
@@ -71,12 +74,20 @@ fn place(target: &ServerFigures) -> &'static str {
     if target.shares_machine { "the generator's machine" } else { "elsewhere" }
 }
 
+/// Whatever the number of containers.
+fn caps(run: &Measured) -> String {
+    let cap = |cap: Option<f64>| cap.map_or("none".to_owned(), |cap| cap.to_string());
+    alike(run.containers.iter().map(|container| cap(container.cpu_cap)))
+}
+
 fn each(run: &Measured, of: fn(&ServerFigures) -> Option<String>) -> String {
-    let mut all: Vec<_> =
-        run.targets.iter().map(|target| of(target).unwrap_or("unknown".to_owned())).collect();
-    all.sort();
-    all.dedup();
-    all.join(" and ")
+    alike(run.targets.iter().map(|target| of(target).unwrap_or("unknown".to_owned())))
+}
+
+/// Equal ones once; `unknown` for none.
+fn alike(all: impl Iterator<Item = String>) -> String {
+    let all: BTreeSet<String> = all.collect();
+    if all.is_empty() { "unknown".to_owned() } else { Vec::from_iter(all).join(" and ") }
 }
 
 #[cfg(test)]
@@ -98,7 +109,11 @@ mod tests {
     #[test]
     fn each_aspect_of_a_test_is_compared() {
         assert_eq!(differing(|run, _| run.interrupted = true), Vec::<String>::new());
-        let cases: [(Change, &str); 9] = [
+        let cases: [(Change, &str); 10] = [
+            (
+                |run, _| run.containers = fixture::balanced().containers,
+                "CPU cap of a container (0.5, not unknown)",
+            ),
             (
                 |_, environment| environment.logical_cores = Some(1),
                 "machine of the generator (Test CPU, 1 core, 8 GiB,",

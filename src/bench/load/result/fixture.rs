@@ -1,5 +1,7 @@
 //! The saved run of `tests/load/fixtures`, for tests that change it.
 
+use serde_json::Value;
+
 use super::run::{Endpoint, Measured, Run};
 use super::saved::LoadTest;
 
@@ -17,6 +19,19 @@ pub(crate) fn run() -> Run {
 
 pub(crate) fn measured() -> Measured {
     run().measured
+}
+
+/// What a balancer with two replicas, in containers of half a core each, adds to a saved run.
+const BALANCED: &str = include_str!("../../../../tests/load/fixtures/balanced.json");
+
+/// [`measured`], if it had been behind such a balancer.
+pub(crate) fn balanced() -> Measured {
+    let mut test: Value = serde_json::from_str(JSON).expect("a saved run");
+    let added: serde_json::Map<String, Value> = serde_json::from_str(BALANCED).expect("an object");
+    test.as_object_mut().expect("an object").extend(added);
+    test["targets"][0]["usage"] = Value::Null;
+    let test: LoadTest = serde_json::from_value(test).expect("a saved run");
+    answered_well(test.runs.into_iter().next().expect("one run").measured)
 }
 
 fn answered_well(mut run: Measured) -> Measured {

@@ -9,6 +9,7 @@ use std::ops::Deref;
 use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::usage::{ContainerFigures, ReplicaFigures, ServedBy, Usage};
 use crate::cli::Condition;
 
 /// The endpoint that takes an image; all others are asked with GET.
@@ -50,6 +51,13 @@ pub(crate) struct Measured {
     pub(crate) stalls: Vec<Stall>,
     pub(crate) unfinished: Unfinished,
     pub(crate) targets: Vec<ServerFigures>,
+    /// Absent in files of versions that knew no balancer, as the next two.
+    #[serde(default)]
+    pub(crate) replicas: Vec<ReplicaFigures>,
+    #[serde(default)]
+    pub(crate) served_by: Vec<ServedBy>,
+    #[serde(default)]
+    pub(crate) containers: Vec<ContainerFigures>,
     pub(crate) generator: Generator,
     /// Open loop only.
     pub(crate) starts: Option<Starts>,
@@ -70,13 +78,13 @@ impl Deref for Run {
 /// In the order of `docs/load-schema.json`, where the verdict comes before the details.
 impl Serialize for Run {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Run", 22)?;
+        let mut fields = serializer.serialize_struct("Run", 25)?;
         macro_rules! save {
             ($($field:ident),+) => { $(fields.serialize_field(stringify!($field), &self.$field)?;)+ };
         }
         save!(scenario, purpose, plan, started_at, elapsed_s, interrupted, endpoints, ramp_up, steady_state);
         save!(verdict, verdict_reasons, findings, failure_times, series, stages, think_mean_s, stalls);
-        save!(unfinished, targets, generator, starts, thresholds);
+        save!(unfinished, targets, replicas, served_by, containers, generator, starts, thresholds);
         fields.end()
     }
 }
@@ -273,6 +281,13 @@ pub(crate) struct Finding {
     pub(crate) numbers: BTreeMap<String, f64>,
 }
 
+impl Finding {
+    pub(crate) fn new(code: &str, text: String, numbers: &[(&str, f64)]) -> Self {
+        let numbers = numbers.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        Self { code: code.to_owned(), text, numbers }
+    }
+}
+
 /// One second of a run, by when requests ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Second {
@@ -368,7 +383,7 @@ pub(crate) struct ServerFigures {
     pub(crate) median_ms: Option<f64>,
     pub(crate) p95_ms: Option<f64>,
     pub(crate) p99_ms: Option<f64>,
-    /// From `/metrics`; absent where it gives none of it.
+    /// From `/metrics`; absent where it gives none of it, and where replicas are asked in its place.
     pub(crate) usage: Option<Usage>,
 }
 
@@ -377,26 +392,6 @@ pub(crate) struct ServerModel {
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) sha256: String,
-}
-
-/// What a server used; means over the steady state.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Usage {
-    pub(crate) cpu_mean: Option<f64>,
-    pub(crate) rss_max_bytes: Option<f64>,
-    pub(crate) queue_mean: Option<f64>,
-    pub(crate) queue_max: Option<f64>,
-    pub(crate) series: Vec<UsageSample>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct UsageSample {
-    pub(crate) at_s: f64,
-    /// In cores, since the sample before.
-    pub(crate) cpu: Option<f64>,
-    pub(crate) rss_bytes: Option<f64>,
-    pub(crate) queue: Option<f64>,
-    pub(crate) in_flight: Option<f64>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -280,6 +280,27 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_knows_no_balancer_has_no_replicas() {
+        let mut old = fixture_json();
+        let added = ["replicas", "served_by", "containers"];
+        old.as_object_mut().expect("an object").retain(|name, _| !added.contains(&&**name));
+        for old in [
+            old.clone(),
+            json!({"runs": [old], "knee": null, "command": "", "environment": old["environment"]}),
+        ] {
+            let run = &parsed(&old).expect("a load test").runs[0];
+            assert!(run.replicas.is_empty() && run.served_by.is_empty() && run.containers.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_names_of_replicas_cannot_control_the_terminal() {
+        let mut saved = fixture_json();
+        saved["served_by"] = json!([{"name": "\u{1b}[31mred", "requests": 1, "share": 1.0}]);
+        assert_eq!(parsed(&saved).expect("a load test").runs[0].served_by[0].name, "\u{fffd}[31mred");
+    }
+
+    #[test]
     fn a_broken_file_is_refused_with_what_is_wrong() {
         type Change = fn(&mut Value);
         let cases: [(Change, &str); 6] = [

@@ -1,9 +1,7 @@
 //! Which charts a run is drawn as.
 
 use crate::bench::load::report::figures;
-use crate::bench::load::result::{
-    Endpoint, Knee, Load, Recent, Run, Scenario, Second, ServerFigures, UsageSample,
-};
+use crate::bench::load::result::{Endpoint, Knee, Load, Recent, Run, Scenario, Second};
 use crate::bench::words::counted;
 use crate::html::chart::{Axis, Chart, HALF, Mark, Panel, Readout, Series, Shade, Shape, WIDE};
 use crate::html::scale::{log_ticks, ticks, time_ticks};
@@ -164,51 +162,6 @@ fn histogram(endpoint: &Endpoint) -> Option<Chart> {
     })
 }
 
-const CPU: &str = "CPU, cores";
-
-/// CPU, memory and queue of the servers; `None` if no server reports any of them.
-pub(super) fn usage(run: &Run) -> Option<Chart> {
-    const STYLES: [&str; 4] = ["c1", "c3", "c5", "c4"];
-    let panel = |title, value: fn(&UsageSample) -> Option<f64>| {
-        let of_target = |(index, target): (usize, &ServerFigures)| {
-            let samples = target.usage.iter().flat_map(|u| &u.series);
-            let points: Vec<_> = samples.map(|s| (s.at_s, value(s))).collect();
-            let style = STYLES[index % STYLES.len()];
-            let name = target.url.trim_start_matches("http://").to_owned();
-            points.iter().any(|p| p.1.is_some()).then_some(Series { name, style, shape: Shape::Line, points })
-        };
-        let series: Vec<_> = run.targets.iter().enumerate().filter_map(of_target).collect();
-        (!series.is_empty()).then_some(Panel { title, height: 60.0, series })
-    };
-    let mut panels: Vec<_> = [
-        panel(CPU, |s| s.cpu),
-        panel("Memory, MiB", |s| s.rss_bytes.map(|b| b / f64::from(1 << 20))),
-        panel("Requests waiting for a worker", |s| s.queue),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    if let Some(cpu) = panels.first_mut().filter(|p| p.title == CPU) {
-        let own = |name: &str, style, value: fn(&Second) -> Option<f64>| {
-            let points = run.series.iter().map(|s| (s.at_s, value(s))).collect();
-            Series { name: name.to_owned(), style, shape: Shape::Line, points }
-        };
-        cpu.series.push(own("load generator", "c2", |s| s.generator_cpu));
-        cpu.series.push(own("generator's machine", "c6", |s| s.machine_cpu));
-        cpu.series.retain(|s| s.points.iter().any(|p| p.1.is_some()));
-    }
-    (!panels.is_empty()).then(|| Chart {
-        title: "CPU, memory and queue of the servers".to_owned(),
-        description: "Over the run; means and largest values are in the table of servers.".to_owned(),
-        width: WIDE,
-        x: time_axis(end(run)),
-        panels,
-        shaded: ramp_up(run).into_iter().collect(),
-        marks: Vec::new(),
-        readouts: Vec::new(),
-    })
-}
-
 pub(super) fn sweep(runs: &[Run], knee: &Knee) -> Chart {
     let is_knee = |run: &&Run| run.scenario == Scenario::Custom && run.plan.users() == knee.users;
     let like = |a: &Run, b: &Run| a.plan.duration_s == b.plan.duration_s && a.plan.mix == b.plan.mix;
@@ -256,17 +209,17 @@ pub(super) fn sweep(runs: &[Run], knee: &Knee) -> Chart {
     }
 }
 
-fn ramp_up(run: &Run) -> Option<Shade> {
+pub(super) fn ramp_up(run: &Run) -> Option<Shade> {
     let phase = run.ramp_up.as_ref()?;
     Some(Shade { from: phase.from_s, to: phase.to_s.min(end(run)), class: "shade", label: "ramp-up" })
 }
 
-fn time_axis(end: f64) -> Axis {
+pub(super) fn time_axis(end: f64) -> Axis {
     let ticks = time_ticks(end, 10).into_iter().map(|t| (t, figures::clock(t))).collect();
     Axis { from: 0.0, to: end, ticks, label: "minutes and seconds since the start" }
 }
 
 /// The end of a run's time axis, in seconds.
-fn end(run: &Run) -> f64 {
+pub(super) fn end(run: &Run) -> f64 {
     run.series.last().map_or(run.elapsed_s, |s| s.at_s).max(0.1)
 }

@@ -3,6 +3,7 @@
 mod charts;
 mod run;
 mod stages;
+mod usage;
 
 use std::io::{self, Write};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::{charts, stages, verdict};
+use super::{charts, stages, usage, verdict};
 use crate::bench::load::report::{columns, figures, words};
 use crate::bench::load::result::{Recent, Run, Second};
 use crate::table::{Cell, Column, Table};
@@ -46,6 +46,8 @@ pub(super) fn section(index: usize, run: &Run, alone: bool) -> Markup {
                 (stages::table_of(run))
             }
             (servers(run))
+            (replicas(run))
+            (containers(run))
             (findings(run))
         }
     }
@@ -145,9 +147,10 @@ fn servers(run: &Run) -> Markup {
     html! {
         h3 { @if run.targets.len() == 1 { "Server" } @else { "Servers" } }
         @if run.targets.len() > 1 {
-            (wide(run, "Share of the requests", "An even spread gives each the same.", stages::shares(&run.targets)))
+            @let shares: Vec<_> = run.targets.iter().map(|t| (&*t.url, t.share.unwrap_or(0.0))).collect();
+            (wide(run, "Share of the requests", "An even spread gives each the same.", stages::shares(&shares)))
         }
-        @if let Some(chart) = charts::usage(run) {
+        @if let Some(chart) = usage::servers(run) {
             (wide(run, "What the servers used", "From their /metrics.", chart.svg()))
         }
         p.soft { "Requests and response times (ms) of the whole run, CPU on average in the steady state." }
@@ -160,6 +163,34 @@ fn servers(run: &Run) -> Markup {
                 }
                 "."
             }
+        }
+    }
+}
+
+fn replicas(run: &Run) -> Markup {
+    let rows = run.replica_rows();
+    html! {
+        @if !rows.is_empty() {
+            h3 { "Replicas" }
+            @if rows.len() > 1 {
+                @let shares: Vec<_> = rows.iter().filter_map(|row| Some((row.name, row.share?))).collect();
+                (wide(run, "Share of each replica", "An even spread gives each the same.", stages::shares(&shares)))
+            }
+            p.soft { (columns::OF_REPLICAS) }
+            (columns::replicas().html(&format!("Replicas of {}", run.name()), &rows))
+        }
+    }
+}
+
+fn containers(run: &Run) -> Markup {
+    html! {
+        @if !run.containers.is_empty() {
+            h3 { @if run.containers.len() == 1 { "Container" } @else { "Containers" } }
+            @if let Some(chart) = usage::containers(run) {
+                (wide(run, "What the containers used", "From the container engine; a gap is a time without the container.", chart.svg()))
+            }
+            p.soft { (columns::OF_CONTAINERS) }
+            (columns::containers().html(&format!("Containers of {}", run.name()), &run.containers))
         }
     }
 }

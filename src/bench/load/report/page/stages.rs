@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::bench::load::report::{columns, figures};
-use crate::bench::load::result::{Run, ServerFigures, Stage};
+use crate::bench::load::result::{Run, Stage};
 use crate::html::chart::WIDE;
 
 pub(super) const METHOD: &str = "From Server-Timing, in the steady state: the share of each stage in typical answers \
@@ -29,9 +29,9 @@ pub(super) fn table_of(run: &Run) -> Markup {
     columns::stages().html(&format!("Stages of {}", run.name()), &run.stages)
 }
 
-pub(super) fn shares(targets: &[ServerFigures]) -> Markup {
-    let all = |t: &ServerFigures| t.share.unwrap_or(0.0);
-    let rows: Vec<_> = targets.iter().map(|t| (&*t.url, vec![("", "c1", all(t))])).collect();
+/// By the names of those that answered.
+pub(super) fn shares(shares: &[(&str, f64)]) -> Markup {
+    let rows: Vec<_> = shares.iter().map(|(name, share)| (*name, vec![("", "c1", *share)])).collect();
     stacked("Share of the requests by server", &rows, &[])
 }
 
