@@ -29,7 +29,7 @@ fi
 if LC_ALL=C ldd "$binary" 2>/dev/null | grep -q '=>'; then
     fail "$binary is not static; compile it as this script's first lines say"
 fi
-version=$("$binary" --version | cut -d' ' -f2)
+version=$("$binary" --version | awk 'NR == 1 {print $2}')
 [ -n "$version" ] || fail "$binary does not run on this machine"
 
 context=$(mktemp -d)
