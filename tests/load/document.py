@@ -131,7 +131,7 @@ class Making:
                 with self.page(f"http://127.0.0.1:{port}/", width=1180, height=480) as page:
                     page.get_by_text("Aggregated").wait_for()
                     # Locust decides when it ends; the last figures are the best.
-                    time.sleep(seconds * 0.8)
+                    time.sleep(seconds * 0.7)
                     page.screenshot(path=ROOT / picture)
                 status = locust.wait(seconds + 60)
             finally:
@@ -191,26 +191,17 @@ class Making:
             lines.append(f"| {ours['name']} | skinclf | {ours['requests']} | {ours['failures']} | {times} | {ours['rps']:.2f} |")
         return self.written("locust.md", lines)
 
-    def disturbed(self) -> Path | None:
-        """Runs while replicas were killed or replaced, as a section of the document."""
+    def faults(self) -> Path | None:
+        """Runs while a replica was killed or all were replaced, as a section of the document."""
         assert self.containers
-        kinds = {"kill": "a replica is killed", "rolling": "all replicas are replaced, one after the other"}
-        lines = [
-            "Three containers, while one is killed or all are replaced. Times in ms, of the whole run.",
-            "",
-            "| Run | Meanwhile | Users | Requests | Failures | Median | 95th | Longest | RPS |",
-            "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-        ]
-        found = 0
-        for kind, meanwhile in kinds.items():
-            for file in sorted((ROOT / self.containers).glob(f"{kind}-*.json")):
-                run = json.loads(file.read_text())
-                total, users = run["endpoints"][-1], run["plan"]["load"]["users"]
-                times = " | ".join(shown(total[name]) for name in ("median_ms", "p95_ms", "max_ms"))
-                counts = f"{users} | {total['requests']} | {total['failures']}"
-                lines.append(f"| {file.stem} | {meanwhile} | {counts} | {times} | {total['rps']:.1f} |")
-                found += 1
-        return self.written("disturbed.md", lines) if found else None
+        table = self.containers / "faults.md"
+        if not (ROOT / table).exists():
+            return None
+        about = (
+            "Three containers behind the load balancer, while one of them is killed and while all are replaced one after the"
+            " other (`deploy/scale-test.sh`): what the users saw, and how often the balancer sent a request again."
+        )
+        return self.written("faults.md", [about, "", *(ROOT / table).read_text().splitlines()])
 
     def written(self, name: str, lines: list[str]) -> Path:
         (ROOT / self.path(name)).write_text("\n".join(lines) + "\n")
@@ -220,7 +211,7 @@ class Making:
         """One, two and three containers, for each load."""
         if not self.containers:
             return []
-        all_of = [[self.containers / f"{load}-{n}.json" for n in (1, 2, 3)] for load in ("think", "saturated")]
+        all_of = [[self.containers / f"{load}-{n}.json" for n in (1, 2, 3)] for load in ("users", "saturated")]
         if absent := [str(path) for files in all_of for path in files if not (ROOT / path).exists()]:
             sys.exit(f"--containers: no {', '.join(absent)}; deploy/scale-test.sh makes them")
         return all_of
@@ -254,10 +245,10 @@ class Making:
         sections = [("Locust beside skinclf", self.beside(stats))]
         if self.containers:
             file = self.containers / "saturated-3.json"
-            resources = self.picture_of_report(file, self.docs / "load-containers.png", "CPU|[Mm]emory|[Qq]ueue")
+            resources = self.picture_of_report(file, self.docs / "load-containers.png", "What the containers used")
             pictures.append(("Resources of Three Containers", resources))
-            if disturbed := self.disturbed():
-                sections.append(("Containers Killed and Replaced", disturbed))
+            if faults := self.faults():
+                sections.append(("Containers Killed and Replaced", faults))
         for _, picture in pictures:
             if (size := (ROOT / picture).stat().st_size) > LARGEST_PICTURE:
                 print(f"{picture} has {size} bytes: reduce its colors", file=sys.stderr)
