@@ -191,17 +191,21 @@ class Making:
             lines.append(f"| {ours['name']} | skinclf | {ours['requests']} | {ours['failures']} | {times} | {ours['rps']:.2f} |")
         return self.written("locust.md", lines)
 
-    def faults(self) -> Path | None:
-        """Runs while a replica was killed or all were replaced, as a section of the document."""
+    def limits_and_faults(self) -> Path:
+        """How the containers were run, and what users saw when they were killed and replaced, as a section."""
         assert self.containers
-        table = self.containers / "faults.md"
-        if not (ROOT / table).exists():
-            return None
-        about = (
-            "Three containers behind the load balancer, while one of them is killed and while all are replaced one after the"
-            " other (`deploy/scale-test.sh`): what the users saw, and how often the balancer sent a request again."
+        run = json.loads((ROOT / self.containers / "saturated-3.json").read_text())
+        caps = {container["cpu_cap"] for container in run.get("containers", [])} - {None}
+        cores = run["environment"]["logical_cores"]
+        limit = (
+            f", each limited to {min(caps)} of {cores} cores; the balancer and the load generator had the rest" if caps else ""
         )
-        return self.written("faults.md", [about, "", *(ROOT / table).read_text().splitlines()])
+        lines = [f"The containers above ran on one machine behind HAProxy (`deploy/scale-test.sh`){limit}."]
+        table = ROOT / self.containers / "faults.md"
+        if table.exists():
+            about = "With three containers, one was killed, or all were replaced one after the other, while users sent requests:"
+            lines += ["", about, "", *table.read_text().splitlines()]
+        return self.written("containers.md", lines)
 
     def written(self, name: str, lines: list[str]) -> Path:
         (ROOT / self.path(name)).write_text("\n".join(lines) + "\n")
@@ -230,8 +234,12 @@ class Making:
         print(f"{report}: written")
 
     def make(self) -> None:
-        (ROOT / self.work).mkdir(parents=True, exist_ok=True)
+        for needed in (self.binary, LOCUST, self.chromium):
+            if not (ROOT / needed).is_file():
+                sys.exit(f"{needed}: no such file; the first lines of this script say where it comes from")
         self.series()
+        for folder in (self.work, self.docs):
+            (ROOT / folder).mkdir(parents=True, exist_ok=True)
         with self.server() as log:
             saved = self.measure(log)
             stats = self.locust()
@@ -247,8 +255,7 @@ class Making:
             file = self.containers / "saturated-3.json"
             resources = self.picture_of_report(file, self.docs / "load-containers.png", "What the containers used")
             pictures.append(("Resources of Three Containers", resources))
-            if faults := self.faults():
-                sections.append(("Containers Killed and Replaced", faults))
+            sections.append(("Containers: Limits and Faults", self.limits_and_faults()))
         for _, picture in pictures:
             if (size := (ROOT / picture).stat().st_size) > LARGEST_PICTURE:
                 print(f"{picture} has {size} bytes: reduce its colors", file=sys.stderr)
