@@ -18,7 +18,8 @@ fn picture(path: &Path) {
 fn closed(name: &str, users: u32, think_s: [f64; 2], rps: f64, average_ms: f64) -> Value {
     let mut run = fixture();
     run["scenario"] = json!(name);
-    run["plan"]["load"] = json!({"kind": "closed", "users": users, "spawn_rate": f64::from(users), "think_s": think_s});
+    run["plan"]["load"] =
+        json!({"kind": "closed", "users": users, "spawn_rate": f64::from(users), "think_s": think_s});
     run["think_mean_s"] = json!(f64::midpoint(think_s[0], think_s[1]));
     run["verdict"] = json!(if think_s[1] > 0.0 || users == 1 { "NOT-SATURATED" } else { "VALID" });
     let is_full = think_s[1] == 0.0 && users > 1;
@@ -60,7 +61,9 @@ fn sweep() -> Value {
     });
     let knee = json!({"left_out": [], "users": 2, "rps": 196.0, "max_rps": 200.0, "reached": true, "predicted_users": 2.0});
     let runs = runs.map(|mut run| {
-        run.as_object_mut().expect("an object").retain(|name, _| !["command", "environment"].contains(&&**name));
+        run.as_object_mut()
+            .expect("an object")
+            .retain(|name, _| !["command", "environment"].contains(&&**name));
         run
     });
     let environment = &fixture()["environment"];
@@ -87,7 +90,9 @@ fn everything() -> TempDir {
     save(&folder, "sweep.json", &sweep());
     save(&folder, "random-50.json", &at_random(100.0, 12.0, 19.0));
     save(&folder, "random-80.json", &at_random(160.0, 19.0, 47.0));
-    for (containers, rps, think_ms, full_ms) in [(1, 50.0, 90.0, 1000.0), (2, 99.0, 30.0, 505.0), (3, 147.0, 24.0, 340.0)] {
+    for (containers, rps, think_ms, full_ms) in
+        [(1, 50.0, 90.0, 1000.0), (2, 99.0, 30.0, 505.0), (3, 147.0, 24.0, 340.0)]
+    {
         let think = closed("custom", 50, [1.0, 3.0], 24.5, think_ms);
         save(&folder, &format!("think-{containers}.json"), &think);
         let full = closed("custom", 50, [0.0, 0.0], rps, full_ms);
@@ -96,14 +101,22 @@ fn everything() -> TempDir {
     fs::create_dir(folder.path().join("pictures")).expect("a folder");
     picture(&folder.path().join("pictures/the dashboard.png"));
     picture(&folder.path().join("times.png"));
-    fs::write(folder.path().join("log.jsonl"), "{\"route\":\"/predict\"}\n{\"note\":\"```\"}\n").expect("a log");
-    fs::write(folder.path().join("locust.md"), "| by | requests |\n| --- | ---: |\n| Locust | 5 |\n").expect("a section");
+    fs::write(folder.path().join("log.jsonl"), "{\"route\":\"/predict\"}\n{\"note\":\"```\"}\n")
+        .expect("a log");
+    fs::write(folder.path().join("locust.md"), "| by | requests |\n| --- | ---: |\n| Locust | 5 |\n")
+        .expect("a section");
     folder
 }
 
 fn in_folder(folder: &TempDir, args: &str) -> Ran {
     // Words are separated by two spaces: captions have single ones.
-    skinclf().current_dir(folder.path()).arg("bench").args(args.split("  ")).output().expect("the binary starts").into()
+    skinclf()
+        .current_dir(folder.path())
+        .arg("bench")
+        .args(args.split("  "))
+        .output()
+        .expect("the binary starts")
+        .into()
 }
 
 const EVERYTHING: &str = "--from  light.json  medium.json  heavy.json  sweep.json  random-80.json  random-50.json  \
@@ -171,9 +184,9 @@ fn a_document_that_is_made_again_is_the_same() {
 fn what_cannot_be_attached_is_an_error_before_anything_is_written() {
     let folder = folder();
     let path = |name: &str| folder.path().join(name);
-    let sized = |name: &str, bytes: u64| fs::File::create(path(name)).and_then(|file| file.set_len(bytes)).expect("a file");
-    sized("large.png", (5 << 20) + 1);
-    sized("large.log", (1 << 20) + 1);
+    for (name, bytes) in [("large.png", (5 << 20) + 1), ("large.log", (1 << 20) + 1)] {
+        fs::File::create(path(name)).and_then(|file| file.set_len(bytes)).expect("a file");
+    }
     fs::write(path("binary.txt"), b"\xff\xfe").expect("a file");
     fs::create_dir(path("folder.png")).expect("a folder");
     let report = path("r.md").display().to_string();
@@ -191,13 +204,21 @@ fn what_cannot_be_attached_is_an_error_before_anything_is_written() {
         let file = path(name).display().to_string();
         let ran = refused(&format!("Caption={file}"), &report);
         assert_eq!(ran.code, Some(4), "{name}");
-        assert!(ran.stderr.contains(&format!("--attach {file}: ")) && ran.stderr.contains(said), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains(&format!("--attach {file}: ")) && ran.stderr.contains(said),
+            "{}",
+            ran.stderr
+        );
         assert!(!path("r.md").exists(), "{name}");
     }
     for (attachment, report, said) in [
         ("Caption=x.html", &*report, "must end in .png"),
         ("x.png", &report, "must be a caption and a file"),
-        ("Caption=docs/page.png", &path("r.html").display().to_string(), "--attach needs a report that ends in .md"),
+        (
+            "Caption=docs/page.png",
+            &path("r.html").display().to_string(),
+            "--attach needs a report that ends in .md",
+        ),
     ] {
         let ran = refused(attachment, report);
         assert_eq!(ran.code, Some(2), "{attachment}");
@@ -211,7 +232,8 @@ fn what_cannot_be_attached_is_an_error_before_anything_is_written() {
 #[test]
 fn each_series_of_containers_is_compared_with_its_own_first() {
     let folder = everything();
-    let files = |name: &str| [1, 2].map(|n| folder.path().join(format!("{name}-{n}.json")).display().to_string());
+    let files =
+        |name: &str| [1, 2].map(|n| folder.path().join(format!("{name}-{n}.json")).display().to_string());
     let ([think_1, think_2], [full_1, full_2]) = (files("think"), files("saturated"));
     let series = ["--compare", &think_1, &think_2, "--compare", &full_1, &full_2];
     let printed = |format: &str| {
@@ -220,7 +242,8 @@ fn each_series_of_containers_is_compared_with_its_own_first() {
         ran.stdout
     };
     let table = printed("table");
-    for title in ["50 users, all from the first second, for 5s, think time 1s-3s, ", "for 5s, think time 0, "] {
+    for title in ["50 users, all from the first second, for 5s, think time 1s-3s, ", "for 5s, think time 0, "]
+    {
         assert!(table.contains(title), "{table}");
     }
     assert!(!table.contains("differs from"), "{table}");
@@ -252,6 +275,9 @@ fn a_long_log_is_shown_in_part() {
     ]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let document = read(report);
-    assert!(document.contains("### Log\n\n```\nline 1\n") && document.contains("line 40\n```\n"), "{document}");
+    assert!(
+        document.contains("### Log\n\n```\nline 1\n") && document.contains("line 40\n```\n"),
+        "{document}"
+    );
     assert!(document.contains("10 more lines of the file not shown."), "{document}");
 }

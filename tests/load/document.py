@@ -131,7 +131,7 @@ class Making:
                 with self.page(f"http://127.0.0.1:{port}/", width=1180, height=480) as page:
                     page.get_by_text("Aggregated").wait_for()
                     # Locust decides when it ends; the last figures are the best.
-                    time.sleep(seconds * 0.8)
+                    time.sleep(seconds * 0.7)
                     page.screenshot(path=ROOT / picture)
                 status = locust.wait(seconds + 60)
             finally:
@@ -191,26 +191,21 @@ class Making:
             lines.append(f"| {ours['name']} | skinclf | {ours['requests']} | {ours['failures']} | {times} | {ours['rps']:.2f} |")
         return self.written("locust.md", lines)
 
-    def disturbed(self) -> Path | None:
-        """Runs while replicas were killed or replaced, as a section of the document."""
+    def limits_and_faults(self) -> Path:
+        """How the containers were run, and what users saw when they were killed and replaced, as a section."""
         assert self.containers
-        kinds = {"kill": "a replica is killed", "rolling": "all replicas are replaced, one after the other"}
-        lines = [
-            "Three containers, while one is killed or all are replaced. Times in ms, of the whole run.",
-            "",
-            "| Run | Meanwhile | Users | Requests | Failures | Median | 95th | Longest | RPS |",
-            "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-        ]
-        found = 0
-        for kind, meanwhile in kinds.items():
-            for file in sorted((ROOT / self.containers).glob(f"{kind}-*.json")):
-                run = json.loads(file.read_text())
-                total, users = run["endpoints"][-1], run["plan"]["load"]["users"]
-                times = " | ".join(shown(total[name]) for name in ("median_ms", "p95_ms", "max_ms"))
-                counts = f"{users} | {total['requests']} | {total['failures']}"
-                lines.append(f"| {file.stem} | {meanwhile} | {counts} | {times} | {total['rps']:.1f} |")
-                found += 1
-        return self.written("disturbed.md", lines) if found else None
+        run = json.loads((ROOT / self.containers / "saturated-3.json").read_text())
+        caps = {container["cpu_cap"] for container in run.get("containers", [])} - {None}
+        cores = run["environment"]["logical_cores"]
+        limit = (
+            f", each limited to {min(caps)} of {cores} cores; the balancer and the load generator had the rest" if caps else ""
+        )
+        lines = [f"The containers above ran on one machine behind HAProxy (`deploy/scale-test.sh`){limit}."]
+        table = ROOT / self.containers / "faults.md"
+        if table.exists():
+            about = "With three containers, one was killed, or all were replaced one after the other, while users sent requests:"
+            lines += ["", about, "", *table.read_text().splitlines()]
+        return self.written("containers.md", lines)
 
     def written(self, name: str, lines: list[str]) -> Path:
         (ROOT / self.path(name)).write_text("\n".join(lines) + "\n")
@@ -220,7 +215,7 @@ class Making:
         """One, two and three containers, for each load."""
         if not self.containers:
             return []
-        all_of = [[self.containers / f"{load}-{n}.json" for n in (1, 2, 3)] for load in ("think", "saturated")]
+        all_of = [[self.containers / f"{load}-{n}.json" for n in (1, 2, 3)] for load in ("users", "saturated")]
         if absent := [str(path) for files in all_of for path in files if not (ROOT / path).exists()]:
             sys.exit(f"--containers: no {', '.join(absent)}; deploy/scale-test.sh makes them")
         return all_of
@@ -239,8 +234,12 @@ class Making:
         print(f"{report}: written")
 
     def make(self) -> None:
-        (ROOT / self.work).mkdir(parents=True, exist_ok=True)
+        for needed in (self.binary, LOCUST, self.chromium):
+            if not (ROOT / needed).is_file():
+                sys.exit(f"{needed}: no such file; the first lines of this script say where it comes from")
         self.series()
+        for folder in (self.work, self.docs):
+            (ROOT / folder).mkdir(parents=True, exist_ok=True)
         with self.server() as log:
             saved = self.measure(log)
             stats = self.locust()
@@ -254,10 +253,9 @@ class Making:
         sections = [("Locust beside skinclf", self.beside(stats))]
         if self.containers:
             file = self.containers / "saturated-3.json"
-            resources = self.picture_of_report(file, self.docs / "load-containers.png", "CPU|[Mm]emory|[Qq]ueue")
+            resources = self.picture_of_report(file, self.docs / "load-containers.png", "What the containers used")
             pictures.append(("Resources of Three Containers", resources))
-            if disturbed := self.disturbed():
-                sections.append(("Containers Killed and Replaced", disturbed))
+            sections.append(("Containers: Limits and Faults", self.limits_and_faults()))
         for _, picture in pictures:
             if (size := (ROOT / picture).stat().st_size) > LARGEST_PICTURE:
                 print(f"{picture} has {size} bytes: reduce its colors", file=sys.stderr)

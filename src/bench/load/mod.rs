@@ -51,10 +51,7 @@ fn report_saved(args: &BenchArgs) -> anyhow::Result<Exit> {
         Outputs::open(args, &test.run_names())?.write(&comparisons, &test, &comparisons.0)?;
     } else {
         let mut test = result::read_all(&args.load.from)?;
-        let comparisons = compared.map_or(Vec::new(), |(runs, all)| {
-            test.add_command(&runs.command);
-            all.0
-        });
+        let comparisons = compared.map_or(Vec::new(), |(_, all)| all.0);
         test.add_command(&result::command_line());
         Outputs::open(args, &test.run_names())?.write(&test, &test, &comparisons)?;
     }

@@ -44,7 +44,7 @@ pub(crate) fn capacity(runs: &[Run], cores: Option<usize>) -> Option<Capacity<'_
     let workers = cores?;
     let runs: Vec<_> = runs.iter().filter(|run| is_of_predictions_here(run)).collect();
     let closed = |run: &Run| match run.plan.load {
-        Load::Closed { users, think_s: [_, max], .. } if max == 0.0 => Some(users),
+        Load::Closed { users, think_s: [_, 0.0], .. } => Some(users),
         _ => None,
     };
     let is_reliable = |run: &&&Run| !run.verdict.spoils_figures();

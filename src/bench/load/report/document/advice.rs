@@ -73,7 +73,7 @@ fn balancing(comparisons: &[Comparison]) -> Option<String> {
     let (comparison, row) = scaled(comparisons)?;
     let improvement = containers::improvement(row, comparison)?;
     Some(format!(
-        "Put a load balancer in front of several containers: {} answered {} successful requests/s, {improvement} ({}). With two or more, one can be replaced while the others answer.",
+        "Put a load balancer in front of several containers: {} answered {} successful requests/s ({}): {improvement}. With two or more, one can be replaced while the others answer.",
         row.containers,
         figures::rate(row.good_per_s),
         notation::load(&comparison.plan)

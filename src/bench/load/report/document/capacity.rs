@@ -24,7 +24,7 @@ pub(super) fn write(out: &mut dyn Write, capacity: &Capacity<'_>) -> io::Result<
     writeln!(out, "## Capacity Planning\n")?;
     writeln!(
         out,
-        "Predictions only. One core answers **{}/s**: {}/s by {}, one on each core.\n",
+        "Predictions only. One core answers **{}/s**: {}/s by {}, one on each core, as `skinclf serve` starts them.\n",
         figures::rate(capacity.per_worker()),
         figures::rate(capacity.max_per_s()),
         counted(capacity.workers, "worker")
@@ -39,7 +39,7 @@ pub(super) fn write(out: &mut dyn Write, capacity: &Capacity<'_>) -> io::Result<
         "Requests at random times (`--rate N --arrival poisson`), by the rate that was measured; times in ms.\n"
     )?;
     checks(capacity).markdown(out, &capacity.checks)?;
-    for sentence in deviations(&capacity.checks) {
+    if let Some(sentence) = deviation(&capacity.checks) {
         writeln!(out, "\n{}", escaped(&sentence))?;
     }
 
@@ -98,18 +98,18 @@ fn plan<'a>(capacity: &'a Capacity<'a>) -> Table<'a, f64> {
 }
 
 /// How far the formula is from what was measured, at most.
-fn deviations(checks: &[Check<'_>]) -> Vec<String> {
+fn deviation(checks: &[Check<'_>]) -> Option<String> {
     let of = |name: &str, figure: fn(&Responses) -> Option<f64>| {
-        let deviation = |check: &Check<'_>| {
+        let distance = |check: &Check<'_>| {
             let (formula, measured) = (figure(&check.predicted?)?, figure(&check.measured)?);
-            (measured > 0.0).then(|| (formula / measured - 1.0, check.run.name()))
+            (measured > 0.0).then(|| ((formula / measured - 1.0).abs(), check.run.name()))
         };
-        let all = checks.iter().filter_map(deviation);
-        let (share, run) = all.max_by(|a, b| a.0.abs().total_cmp(&b.0.abs()))?;
-        Some(format!("its {name} is {} at most ({run})", figures::change(Some(share))))
+        let reliable = checks.iter().filter(|check| !check.run.verdict.spoils_figures());
+        let (share, run) = reliable.filter_map(distance).max_by(|a, b| a.0.total_cmp(&b.0))?;
+        Some(format!("its {name} is at most {} from the measured one ({run})", figures::percent(share)))
     };
     let parts = [of("mean", |r| r.mean_ms), of("p95", |r| r.p95_ms)];
     let parts: Vec<_> = parts.into_iter().flatten().collect();
-    let text = format!("The formula's distance from the measurement: {}.", parts.join(", "));
-    (!parts.is_empty()).then_some(text).into_iter().collect()
+    let text = format!("How near the formula comes: {}.", parts.join(", "));
+    (!parts.is_empty()).then_some(text)
 }

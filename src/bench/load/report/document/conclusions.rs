@@ -166,7 +166,7 @@ pub(super) fn conclusion(all: &Figures<'_>) -> String {
     if let Some((comparison, row)) = scaled(all.comparisons) {
         sentences.extend(containers::improvement(row, comparison).map(|improvement| {
             format!(
-                "Behind a load balancer {} answered {} successful requests/s, {improvement}.",
+                "Behind a load balancer {} answered {} successful requests/s: {improvement}.",
                 counted(row.containers, "container"),
                 figures::rate(row.good_per_s)
             )

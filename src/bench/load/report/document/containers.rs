@@ -16,8 +16,9 @@ pub(super) fn write(out: &mut dyn Write, comparisons: &[Comparison]) -> io::Resu
         // Where there are several series, each is a part of its own.
         let level = if comparisons.len() > 1 { "####" } else { "###" };
         if comparisons.len() > 1 {
-            writeln!(out, "### {}\n", escaped(&load(comparison)))?;
+            writeln!(out, "### {}\n", escaped(&notation::load(&comparison.plan)))?;
         }
+        writeln!(out, "{}\n", escaped(&words::sentence(&words::plan(&comparison.plan))))?;
         for row in &comparison.rows {
             one(out, level, row, comparison)?;
         }
@@ -28,15 +29,9 @@ pub(super) fn write(out: &mut dyn Write, comparisons: &[Comparison]) -> io::Resu
     writeln!(out, "---\n")
 }
 
-/// `50 users, think time 1s-3s`
-pub(super) fn load(comparison: &Comparison) -> String {
-    notation::load(&comparison.plan)
-}
-
 fn one(out: &mut dyn Write, level: &str, row: &Row, comparison: &Comparison) -> io::Result<()> {
     writeln!(out, "{level} {}\n**Configuration:**", title(row.containers))?;
     writeln!(out, "- Containers: {}\n- Users: {}", row.containers, row.users)?;
-    writeln!(out, "- Load: {}", escaped(&words::plan(&comparison.plan)))?;
     writeln!(
         out,
         "- Duration: {}\n- Run: {}\n\n**Results:**",
