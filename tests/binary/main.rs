@@ -10,6 +10,7 @@ mod mock;
 mod model;
 mod reports;
 mod results;
+mod resume;
 mod schema;
 mod serve;
 mod settings;
