@@ -156,7 +156,8 @@ def gray_image() -> bytes:
 
 def sent(name: str) -> str:
     """A file that came with spark-submit --files, or one that is installed."""
-    file = Path(SparkFiles.getRootDirectory()) / Path(name).name
+    # On an executor this is its working directory: ".".
+    file = Path(SparkFiles.getRootDirectory()).resolve() / Path(name).name
     return str(file) if file.exists() else shutil.which(name) or name
 
 
