@@ -11,6 +11,10 @@ pub(super) struct Counts {
     failed: u64,
     /// Classified images whose heatmap could not be written.
     without_heatmap: u64,
+    /// Images that an earlier run classified.
+    skipped: u64,
+    /// Those of its rows that are errors.
+    failed_before: u64,
 }
 
 impl Counts {
@@ -25,8 +29,15 @@ impl Counts {
         self.without_heatmap += 1;
     }
 
+    /// Takes account of the earlier run whose file this one extends.
+    pub(super) fn add_earlier(&mut self, skipped: u64, failed: u64) {
+        self.skipped = skipped;
+        self.failed_before = failed;
+    }
+
+    /// Whether there was no image at all.
     pub(super) fn is_empty(&self) -> bool {
-        self.done + self.failed == 0
+        self.done + self.failed + self.skipped == 0
     }
 
     /// Whether the results may replace those of an earlier run: not if this one was interrupted before the first
@@ -41,16 +52,17 @@ impl Counts {
             |count: u64, what: &str| if count == 0 { String::new() } else { format!(", {count} {what}") };
         let failed = part(self.failed, "failed");
         let without = part(self.without_heatmap, "without a heatmap");
+        let before = part(self.skipped, "already done");
         let rate = (self.done + self.failed) as f64 / elapsed.as_secs_f64().max(1e-9);
         let decimals = usize::from(rate < 100.0);
         let time = shown(elapsed);
-        format!("{} classified{failed}{without} in {time} ({rate:.decimals$} images/s)", self.done)
+        format!("{} classified{failed}{without}{before} in {time} ({rate:.decimals$} images/s)", self.done)
     }
 
     pub(super) fn exit(&self) -> Exit {
         if interrupt::requested() {
             Exit::Interrupted
-        } else if self.failed + self.without_heatmap > 0 {
+        } else if self.failed + self.without_heatmap + self.failed_before > 0 {
             Exit::SomeFailed
         } else {
             Exit::Done
@@ -73,13 +85,13 @@ mod tests {
 
     #[test]
     fn a_summary_has_a_time_that_fits_its_rate() {
-        for (done, failed, ms, text) in [
-            (9, 0, 4, "9 classified in 4 ms (2250 images/s)"),
-            (1120, 3, 59_960, "1120 classified, 3 failed in 1m (18.7 images/s)"),
-            (340, 0, 3_163, "340 classified in 3.2 s (107 images/s)"),
-            (20_000, 0, 125_400, "20000 classified in 2m 5s (159 images/s)"),
+        for (done, failed, skipped, ms, text) in [
+            (9, 0, 0, 4, "9 classified in 4 ms (2250 images/s)"),
+            (1120, 3, 0, 59_960, "1120 classified, 3 failed in 1m (18.7 images/s)"),
+            (340, 2, 1000, 3_163, "340 classified, 2 failed, 1000 already done in 3.2 s (108 images/s)"),
+            (20_000, 0, 0, 125_400, "20000 classified in 2m 5s (159 images/s)"),
         ] {
-            let counts = Counts { done, failed, without_heatmap: 0 };
+            let counts = Counts { done, failed, skipped, ..Counts::default() };
             assert_eq!(counts.summary(Duration::from_millis(ms)), text);
         }
     }

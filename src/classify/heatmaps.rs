@@ -52,6 +52,11 @@ impl Heatmaps {
         &self.resolved
     }
 
+    /// Leaves the file name of an image's heatmap to an earlier run, which wrote it.
+    pub(super) fn reserve(&mut self, image: &str) {
+        self.name(image);
+    }
+
     /// Writes the heatmap of an image and returns the path of the file. `complain` gets the reason if it cannot be
     /// written; a full disk is reported only once.
     pub(super) fn write(&mut self, image: &str, png: &[u8], complain: impl FnOnce(&str)) -> Option<String> {

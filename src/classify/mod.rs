@@ -5,6 +5,7 @@ mod heatmaps;
 mod inputs;
 mod ordered;
 mod results;
+mod resume;
 mod truth;
 mod usage;
 mod worker;
@@ -21,6 +22,7 @@ use self::counts::Counts;
 use self::heatmaps::Heatmaps;
 use self::inputs::Inputs;
 use self::results::Results;
+use self::resume::Earlier;
 use self::truth::Scoring;
 use self::worker::Classified;
 use crate::cli::ClassifyArgs;
@@ -38,8 +40,11 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
         .as_deref()
         .map(|labels| Scoring::open(labels, args.report.as_deref(), spec, args.quiet))
         .transpose()?;
-    let heatmaps = args.heatmap.as_deref().map(|folder| Heatmaps::open(folder, spec)).transpose()?;
-    let mut out = destination(args)?;
+    let mut heatmaps = args.heatmap.as_deref().map(|folder| Heatmaps::open(folder, spec)).transpose()?;
+    let (mut out, earlier) = match args.resume {
+        true => resume::open(args, &classifier, heatmaps.as_mut())?,
+        false => (destination(args)?, Earlier::default()),
+    };
     let to_file = out.is_file();
     let mut results = Results::new(args.format, args.top_k.map(usize::from), scoring, spec, &mut out)?;
 
@@ -47,11 +52,13 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
     let bar = terminal::progress(args.quiet);
     let skipped = heatmaps.as_ref().map(Heatmaps::resolved);
     let inputs = Inputs::new(&args.paths, args.files_from.as_deref(), skipped, args.max_file)?;
-    count_in_background(&bar, &inputs);
+    count_in_background(&bar, &inputs, earlier.done.rows());
+    let (inputs, skipped) = earlier.done.skip(inputs);
     let options = Options { tta: args.tta, explain: heatmaps.is_some(), strict: args.strict };
     let (worker, max_file) = (classifier.clone(), args.max_file);
     let classify = move |input| worker::classify(&worker, options, max_file, input);
-    let counts = collect(ordered::map(threads, inputs, classify)?, heatmaps, &mut results, &bar)?;
+    let mut counts = collect(ordered::map(threads, inputs, classify)?, heatmaps, &mut results, &bar)?;
+    counts.add_earlier(skipped.count(), earlier.failed);
 
     let elapsed = bar.elapsed();
     bar.finish_and_clear();
@@ -111,12 +118,15 @@ fn threads(args: &ClassifyArgs) -> anyhow::Result<usize> {
 
 /// The bar gets its length, and so an estimate of the time left, once all inputs are counted.
 /// Counting walks the directories a second time, which is cheap beside classifying.
-fn count_in_background(bar: &ProgressBar, inputs: &Inputs) {
+fn count_in_background(bar: &ProgressBar, inputs: &Inputs, done: u64) {
+    if done > 0 {
+        bar.set_message(format!(", {done} already done"));
+    }
     if bar.is_hidden() {
         return;
     }
     if let Some(again) = inputs.reopen() {
         let bar = bar.clone();
-        std::thread::spawn(move || terminal::set_length(&bar, again.count() as u64));
+        std::thread::spawn(move || terminal::set_length(&bar, (again.count() as u64).saturating_sub(done)));
     }
 }

@@ -34,10 +34,12 @@ impl<'s> Results<'s> {
         spec: &'s ModelSpec,
         out: &'s mut Destination,
     ) -> anyhow::Result<Self> {
-        let (name, on_terminal) = (out.name().to_owned(), out.is_terminal());
+        let (name, on_terminal, continued) = (out.name().to_owned(), out.is_terminal(), out.is_continued());
         let look = Look::of_output(on_terminal);
         let kind = match scoring {
-            None => Kind::Rows(output::sink(format, look, spec, Box::new(out)).map_err(|e| anyhow!(e))?),
+            None => Kind::Rows(
+                output::sink(format, look, spec, Box::new(out), continued).map_err(|e| anyhow!(e))?,
+            ),
             Some(scoring) => Kind::Scores(scoring.into(), out),
         };
         Ok(Self { spec, format, look, top_k, name, on_terminal, kind })

@@ -24,6 +24,15 @@ fn contradiction(args: &ClassifyArgs) -> Option<String> {
     if args.truth.is_some() && !matches!(args.format, Format::Table | Format::Json) {
         return Some("--truth needs --format table or json: it prints scores, not one row per image".into());
     }
+    if args.resume && !args.format.can_be_resumed() {
+        return Some("--resume needs --format jsonl or csv".into());
+    }
+    if args.resume && args.output.as_deref().is_some_and(is_stdin) {
+        return Some("--resume needs a file to continue: --output FILE".into());
+    }
+    if args.resume && args.paths.iter().any(|path| is_stdin(path)) {
+        return Some("--resume cannot be used with - as an image, which can be read only once".into());
+    }
     let is_page = |path: &Path| !is_stdin(path) && (path.extension().is_none() || destination::is_page(path));
     if args.report.as_deref().is_some_and(|path| !is_page(path)) {
         return Some("--report writes an HTML page; use a name such as FILE.html".into());

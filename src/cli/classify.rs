@@ -51,6 +51,15 @@ pub(crate) struct ClassifyArgs {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
 
+    /// Continue an earlier run (formats jsonl and csv): keep the results in the file of --output, skip their images, and
+    /// append the others
+    #[arg(long, requires = "output", conflicts_with = "truth")]
+    pub(crate) resume: bool,
+
+    /// With --resume, also classify the images again whose result in the file is an error
+    #[arg(long, requires = "resume")]
+    pub(crate) retry_failed: bool,
+
     /// Evaluate against labels instead of printing results (formats table and json). FILE (- for standard input) is a
     /// CSV: image and dx, or image and one 0/1 column per class; lesion_id is optional
     #[arg(long, value_name = "FILE", conflicts_with = "top_k", value_hint = ValueHint::FilePath)]

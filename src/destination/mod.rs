@@ -1,5 +1,6 @@
 //! Where results go: standard output or files, which are not left half-written.
 
+mod growing;
 mod stream;
 
 use std::io::{self, BufWriter, IsTerminal as _, Write};
@@ -8,6 +9,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use skinclf::image::has_image_extension;
 
+pub(crate) use self::growing::Growing;
 use self::stream::OutputStream;
 
 /// Standard output or a file. A file keeps its old content until [`Destination::finish`].
@@ -15,6 +17,7 @@ pub(crate) struct Destination {
     writer: BufWriter<OutputStream>,
     name: String,
     is_terminal: bool,
+    is_continued: bool,
 }
 
 impl Destination {
@@ -26,6 +29,13 @@ impl Destination {
     /// As [`Destination::open`], but a file shows each line as it is flushed; the first one replaces the old content.
     pub(crate) fn stream(path: Option<&Path>) -> anyhow::Result<Self> {
         Self::of_output(path, OutputStream::in_place)
+    }
+
+    /// The file of `--output` to append to.
+    pub(crate) fn extend(path: &Path, file: Growing) -> anyhow::Result<Self> {
+        let name = format!("--output {}", path.display());
+        let (stream, length) = file.into_stream().with_context(|| format!("{name}: cannot be written"))?;
+        Ok(Self { writer: BufWriter::new(stream), name, is_terminal: false, is_continued: length > 0 })
     }
 
     /// The file of another flag. A run that writes nothing leaves the file as it was.
@@ -69,6 +79,11 @@ impl Destination {
         self.writer.get_ref().is_file()
     }
 
+    /// Whether a file has content of an earlier run that stays.
+    pub(crate) fn is_continued(&self) -> bool {
+        self.is_continued
+    }
+
     fn of_output(path: Option<&Path>, open: fn(&Path) -> io::Result<OutputStream>) -> anyhow::Result<Self> {
         if let Some(path) = path.filter(|path| path.as_os_str() != "-") {
             return Self::of_file("--output", path, open);
@@ -76,13 +91,13 @@ impl Destination {
         let stdout = io::stdout();
         let is_terminal = stdout.is_terminal();
         let writer = BufWriter::new(OutputStream::Stdout(stdout));
-        Ok(Self { writer, name: "standard output".into(), is_terminal })
+        Ok(Self { writer, name: "standard output".into(), is_terminal, is_continued: false })
     }
 
     fn of_file(flag: &str, path: &Path, open: fn(&Path) -> io::Result<OutputStream>) -> anyhow::Result<Self> {
         let name = format!("{flag} {}", path.display());
         let target = open(path).with_context(|| format!("{name}: cannot be created"))?;
-        Ok(Self { writer: BufWriter::new(target), name, is_terminal: false })
+        Ok(Self { writer: BufWriter::new(target), name, is_terminal: false, is_continued: false })
     }
 }
 

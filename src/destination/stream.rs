@@ -5,6 +5,7 @@ use std::io::{self, Seek as _, Write};
 use std::iter;
 use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use tempfile::TempPath;
 
@@ -40,6 +41,7 @@ impl OutputStream {
     pub(crate) fn sync(&self) -> io::Result<()> {
         match self {
             Self::Whole(whole) => whole.file.sync_all(),
+            Self::InPlace(target) if target.synced.is_some() => target.file.sync_all(),
             Self::Stdout(_) | Self::InPlace(_) => Ok(()),
         }
     }
@@ -85,7 +87,7 @@ pub(crate) struct Whole {
 
 impl Whole {
     /// `None` for what cannot be replaced by a file: a device, a pipe, or a file in a folder where none can be created.
-    fn open(path: &Path) -> io::Result<Option<Self>> {
+    pub(super) fn open(path: &Path) -> io::Result<Option<Self>> {
         let before = match fs::metadata(path) {
             Ok(before) => Some(before),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -113,6 +115,14 @@ impl Whole {
         Ok(Some(Self { file, temporary, target, begun: false }))
     }
 
+    /// Gives the file its name, with the content that `fill` writes, and keeps it open.
+    pub(super) fn replace(mut self, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<File> {
+        fill(&mut self.file)?;
+        self.file.sync_all()?;
+        self.temporary.persist(&self.target).map_err(|failed| failed.error)?;
+        Ok(self.file)
+    }
+
     fn finish(mut self) -> io::Result<()> {
         if !self.begun {
             return Ok(());
@@ -130,7 +140,7 @@ impl Whole {
 }
 
 /// Where links lead, whether or not anything is there.
-fn resolved(path: &Path) -> PathBuf {
+pub(super) fn resolved(path: &Path) -> PathBuf {
     let next = |path: &PathBuf| Some(path.parent()?.join(path.read_link().ok()?));
     // Linux follows 40 links.
     iter::successors(Some(path.to_owned()), next).take(41).last().unwrap_or_default()
@@ -163,15 +173,28 @@ pub(crate) struct InPlace {
     failed: bool,
     length: u64,
     flushed: u64,
+    /// Of a file that keeps its content and is extended: when it was last brought to the disk.
+    synced: Option<Instant>,
 }
 
+/// What a power cut may cost a file that is extended.
+const SYNC_EVERY: Duration = Duration::from_secs(1);
+
 impl InPlace {
+    /// A file of so many bytes, to extend.
+    pub(super) fn extending(file: File, path: PathBuf, made: bool, length: u64) -> Self {
+        let synced = Some(Instant::now());
+        let (is_file, begun, failed, flushed) = (true, false, false, length);
+        Self { file, path, made, is_file, begun, failed, length, flushed, synced }
+    }
+
     fn open(path: &Path) -> io::Result<Self> {
         let made = !path.exists();
         let file = File::options().write(true).create(true).truncate(false).open(path)?;
         let is_file = file.metadata()?.is_file();
         let path = resolved(path);
-        Ok(Self { file, path, made, is_file, begun: false, failed: false, length: 0, flushed: 0 })
+        let (begun, failed, length, flushed, synced) = (false, false, 0, 0, None);
+        Ok(Self { file, path, made, is_file, begun, failed, length, flushed, synced })
     }
 }
 
@@ -181,7 +204,7 @@ impl Write for InPlace {
         if self.failed {
             return Err(io::Error::other("an earlier write failed"));
         }
-        if !std::mem::replace(&mut self.begun, true) && self.is_file {
+        if !std::mem::replace(&mut self.begun, true) && self.is_file && self.synced.is_none() {
             self.file.set_len(0)?;
         }
         let written = self.file.write(bytes);
@@ -201,6 +224,10 @@ impl Write for InPlace {
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()?;
         self.flushed = self.length;
+        if self.synced.is_some_and(|synced| synced.elapsed() >= SYNC_EVERY) {
+            self.file.sync_data()?;
+            self.synced = Some(Instant::now());
+        }
         Ok(())
     }
 }

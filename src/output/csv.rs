@@ -18,15 +18,18 @@ struct Row {
 }
 
 impl<'s, W: Write> CsvSink<'s, W> {
-    pub(super) fn new(spec: &'s ModelSpec, out: W) -> Self {
-        Self { csv: Csv::new(out), table: columns(spec) }
+    pub(super) fn new(spec: &'s ModelSpec, out: W, continued: bool) -> Self {
+        let csv = if continued { Csv::continued(out) } else { Csv::new(out) };
+        Self { csv, table: columns(spec) }
     }
 }
 
 impl<W: Write> Sink for CsvSink<'_, W> {
     fn push(&mut self, record: Record<'_>) -> io::Result<()> {
         let path = record.subject.name().to_owned();
-        self.csv.write(&self.table, &Row { path, outcome: record.outcome })
+        self.csv.write(&self.table, &Row { path, outcome: record.outcome })?;
+        // A run that is killed leaves whole rows to the run that resumes it.
+        self.csv.flush()
     }
 
     fn finish(&mut self) -> io::Result<()> {

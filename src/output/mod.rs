@@ -52,6 +52,14 @@ impl Format {
         }
     }
 
+    /// Whether a later run can append its results to a file of this format.
+    pub(crate) fn can_be_resumed(self) -> bool {
+        match self {
+            Self::Jsonl | Self::Csv => true,
+            Self::Table | Self::Json | Self::Isic => false,
+        }
+    }
+
     /// Whether an image that was not classified gets a row.
     pub(crate) fn has_failures(self) -> bool {
         match self {
@@ -76,7 +84,7 @@ pub(crate) trait Sink {
     fn finish(&mut self) -> io::Result<()>;
 }
 
-/// The writer of a format. `look` is that of a table.
+/// The writer of a format. `look` is that of a table. `continued`: the output already has rows of the format.
 ///
 /// # Errors
 /// A sentence, if the model's labels do not fit the format.
@@ -85,12 +93,13 @@ pub(crate) fn sink<'w>(
     look: Look,
     spec: &'w ModelSpec,
     out: Box<dyn Write + 'w>,
+    continued: bool,
 ) -> Result<Box<dyn Sink + 'w>, String> {
     Ok(match format {
         Format::Table => Box::new(table::TableSink::new(spec, out, look)),
         Format::Json => Box::new(json::Array::new(out)),
         Format::Jsonl => Box::new(json::Lines::new(out)),
-        Format::Csv => Box::new(csv::CsvSink::new(spec, out)),
+        Format::Csv => Box::new(csv::CsvSink::new(spec, out, continued)),
         Format::Isic => Box::new(isic::IsicSink::new(spec, out)?),
     })
 }

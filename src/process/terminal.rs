@@ -107,7 +107,7 @@ pub(crate) fn progress(quiet: bool) -> ProgressBar {
     if bar.is_hidden() {
         return bar;
     }
-    bar.set_style(style("{spinner} {pos} images  {per_sec}  {elapsed}"));
+    bar.set_style(style("{spinner} {pos} images{msg}  {per_sec}  {elapsed}"));
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }
@@ -116,7 +116,7 @@ pub(crate) fn progress(quiet: bool) -> ProgressBar {
 pub(crate) fn set_length(bar: &ProgressBar, total: u64) {
     bar.set_length(total);
     let is_wide = columns(io::stderr()).is_some_and(|columns| columns >= LEAST_FOR_WIDE_BAR);
-    let wide = "{wide_bar} {pos}/{len} images  {per_sec}  {eta} left";
+    let wide = "{wide_bar} {pos}/{len} images{msg}  {per_sec}  {eta} left";
     bar.set_style(style(if is_wide { wide } else { "{pos}/{len} images  {eta} left" }));
 }
 

@@ -18,6 +18,11 @@ impl<W: Write> Csv<W> {
         Self { writer: Writer::from_writer(out), has_header: false }
     }
 
+    /// Goes on below a header and rows that an earlier run wrote.
+    pub(crate) fn continued(out: W) -> Self {
+        Self { has_header: true, ..Self::new(out) }
+    }
+
     /// Lines end in CR LF, as those of Python's `csv` do.
     pub(crate) fn with_python_lines(out: W) -> Self {
         let writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(out);
@@ -28,6 +33,10 @@ impl<W: Write> Csv<W> {
         self.write_header(table)?;
         let cells = named(table).map(|(_, column)| (column.cell)(row).for_programs());
         self.writer.write_record(cells.collect::<Vec<_>>()).map_err(io_error)
+    }
+
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
     }
 
     /// To be called once, after the last row.

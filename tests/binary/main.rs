@@ -12,6 +12,7 @@ mod model;
 mod operations;
 mod reports;
 mod results;
+mod resume;
 mod schema;
 mod serve;
 mod settings;
