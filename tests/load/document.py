@@ -231,6 +231,8 @@ class Making:
         text = (ROOT / report).read_text()
         if blanks := [blank for blank in ("FILL", "not part of these runs") if blank in text]:
             sys.exit(f"{report} has {blanks}")
+        if "## Capacity Planning" not in text:
+            print(f"{report} plans no capacity: see the verdicts of the sweep; remove its file to repeat it", file=sys.stderr)
         print(f"{report}: written")
 
     def make(self) -> None:
