@@ -96,7 +96,7 @@ restore_killed() {
 
 # under_load NAME THINK COMMAND: with load before, while and after the command runs.
 under_load() {
-    local name=$1 think=$2 begun pid repeated
+    local name=$1 think=$2 begun repeated
     repeated=$(repeats_of_haproxy)
     generator "$name" --think "$think" --duration 1h
     "${generator[@]}" &
@@ -108,6 +108,7 @@ under_load() {
     sleep "$fault_seconds"
     kill -TERM "$pid"
     wait "$pid" || ran $?
+    pid=
     repeated=$(($(repeats_of_haproxy) - repeated))
     echo "| $name | $think | $(counted "$name" | sed 's/ / | /') | $repeated |" | tee -a "$dir/faults.md"
 }
@@ -136,7 +137,8 @@ faults() {
 }
 
 tools=$(mktemp -d)
-trap 'compose down --timeout 1 >/dev/null 2>&1 || true; rm -rf "$tools"' EXIT
+pid= # of a load test in the background
+trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null || true; compose down --timeout 1 >/dev/null 2>&1 || true; rm -rf "$tools"' EXIT
 build_missing_images
 copy_generator
 scaling

@@ -139,6 +139,10 @@ fn explained(run: &Measured) -> Option<Finding> {
 }
 
 fn contention(run: &Measured, cores: Option<usize>) -> Option<Finding> {
+    // More cores are of no use to a server that may not use them.
+    if run.cpu_caps(cores).is_some() {
+        return None;
+    }
     let (server, generator) = (run.local_server_cpu()?, run.generator.cpu_share?);
     let cores = cores? as f64;
     let share = (server + generator) / cores;

@@ -173,9 +173,14 @@ impl Reported {
     /// `None` if nothing was read: the container does not run, and all its figures are 0.
     fn stats(&self) -> Option<Stats> {
         let seconds = |nanoseconds: u64| nanoseconds as f64 / 1e9;
-        let read = humantime::parse_rfc3339(&self.read).ok()?;
-        // The engine's own time, because the answer may come late; another clock's time is of no use.
-        let age = SystemTime::now().duration_since(read).ok().filter(|age| *age < TIMEOUT);
+        if self.read.starts_with("0001-") {
+            return None;
+        }
+        // The engine's own time, because the answer may come late; another clock's time is of no use, nor is that of
+        // another time zone, which Podman gives.
+        let read = humantime::parse_rfc3339(&self.read).ok();
+        let age =
+            read.and_then(|read| SystemTime::now().duration_since(read).ok()).filter(|age| *age < TIMEOUT);
         let now = Instant::now();
         Some(Stats {
             at: age.and_then(|age| now.checked_sub(age)).unwrap_or(now),
@@ -238,6 +243,12 @@ mod tests {
         ] {
             assert!(parsed::<Reported>(other.as_bytes()).is_none(), "{other}");
         }
+    }
+
+    #[test]
+    fn a_time_of_another_zone_is_taken_for_now() {
+        let text = STATS.replacen("Z\"", "+02:00\"", 1);
+        assert!(text != STATS && parsed::<Reported>(text.as_bytes()).expect("JSON").stats().is_some());
     }
 
     #[test]

@@ -49,8 +49,9 @@ pub(crate) fn capacity(runs: &[Run], cores: Option<usize>) -> Option<Capacity<'_
     };
     let is_reliable = |run: &&&Run| !run.verdict.spoils_figures();
     let alone = *runs.iter().filter(is_reliable).find(|run| closed(run) == Some(1))?;
+    // By CPU and not by the queue: a server of fewer workers has one, too.
     let busy = runs.iter().filter(|run| {
-        run.verdict == Verdict::Valid && closed(run).is_some() && run.server_was_full(Some(workers))
+        run.verdict == Verdict::Valid && closed(run).is_some() && run.cores_were_busy(Some(workers))
     });
     let full = *busy.max_by(|a, b| per_s(a).total_cmp(&per_s(b)))?;
     let bins = predictions(alone)?.histogram.iter().map(|bin| ([bin.from_ms, bin.to_ms], bin.count));
@@ -113,20 +114,24 @@ impl<'r> Capacity<'r> {
 
     fn check(&self, run: &'r Run) -> Option<Check<'r>> {
         let endpoint = predictions(run)?;
+        let is_possible = matches!(run.plan.load, Load::Open { rate, .. } if rate < self.max_per_s());
         Some(Check {
             run,
             per_s: endpoint.rps,
-            predicted: self.responses(endpoint.rps, self.workers),
+            predicted: self.responses(endpoint.rps, self.workers).filter(|_| is_possible),
             measured: Responses { mean_ms: endpoint.average_ms, p95_ms: endpoint.p95_ms },
         })
     }
 }
 
-/// Whether a run is of nothing but predictions, and the servers have the cores of this machine.
+/// Whether a run is of nothing but predictions, and its one server has the cores of this machine.
 fn is_of_predictions_here(run: &Run) -> bool {
     run.plan.mix.iter().all(|weight| weight.endpoint == PREDICT)
         && run.targets.len() == 1
         && run.targets.iter().all(|target| target.shares_machine)
+        && run.replicas.is_empty()
+        && run.served_by.is_empty()
+        && run.containers.is_empty()
 }
 
 fn starts_at_random(run: &Run) -> bool {
@@ -147,13 +152,13 @@ mod tests {
     use crate::bench::load::result::fixture;
     use crate::bench::load::result::run::Bin;
 
-    /// Predictions that take 10 ms, with nobody before them.
-    fn run(load: Load, rps: f64, queue_mean: f64) -> Run {
+    /// Predictions that take 10 ms, with nobody before them; each keeps a core busy for that time.
+    fn run(load: Load, rps: f64) -> Run {
         let mut run = fixture::run();
         let measured = &mut run.measured;
         measured.plan.load = load;
         measured.plan.mix.truncate(1);
-        measured.targets[0].usage.as_mut().expect("usage").queue_mean = Some(queue_mean);
+        measured.targets[0].usage.as_mut().expect("usage").cpu_mean = Some(rps / 100.0);
         let predict = &mut measured.steady_state.as_mut().expect("a steady state").endpoints.each[0];
         predict.rps = rps;
         predict.histogram = vec![Bin { from_ms: 9.9, to_ms: 10.1, count: 100 }];
@@ -171,11 +176,11 @@ mod tests {
     /// Two workers that do 200 predictions a second.
     fn runs() -> Vec<Run> {
         vec![
-            run(random(150.0), 150.0, 0.5),
-            run(closed(1), 99.0, 0.0),
-            run(closed(8), 200.0, 6.0),
-            run(closed(2), 190.0, 0.1),
-            run(random(100.0), 101.0, 0.1),
+            run(random(150.0), 150.0),
+            run(closed(1), 99.0),
+            run(closed(8), 200.0),
+            run(closed(2), 150.0),
+            run(random(100.0), 101.0),
         ]
     }
 
@@ -194,6 +199,7 @@ mod tests {
         assert!((mean - (10.0 + 5.0 * 0.5625 / 0.4375)).abs() < 0.01, "{mean}");
         assert_eq!(capacity.checks[1].measured.mean_ms, Some(22.25));
         assert!(capacity.responses(200.0, 2).is_none());
+        assert!(capacity.check(&run(random(210.0), 199.0)).expect("a check").predicted.is_none());
     }
 
     #[test]
@@ -219,7 +225,9 @@ mod tests {
             assert!(capacity(&runs, Some(2)).is_none(), "{removed:?}");
         }
         type Change = fn(&mut Run);
-        let spoilt: [Change; 3] = [
+        let spoilt: [Change; 5] = [
+            |run| run.measured.targets[0].usage.as_mut().expect("usage").cpu_mean = Some(1.0),
+            |run| run.measured.containers = fixture::balanced().containers,
             |run| run.measured.targets[0].shares_machine = false,
             |run| run.measured.plan.mix = fixture::measured().plan.mix,
             |run| run.verdict = Verdict::Unstable,

@@ -95,7 +95,7 @@ impl Measured {
 
     /// Whether there are as many containers as servers, as far as is known: then they are what the servers run in.
     fn has_containers_of_all(&self) -> bool {
-        let servers = self.replicas.len().max(self.served_by.len()).max(1);
+        let servers = self.targets.len().max(self.replicas.len()).max(self.served_by.len());
         self.containers.len() >= servers
     }
 
@@ -124,9 +124,10 @@ impl Measured {
         self.replicas.iter().filter_map(|replica| of(&replica.usage)).reduce(|a, b| a + b)
     }
 
-    /// [`Self::queue_mean`] for one server.
+    /// [`Self::queue_mean`] for one server of those whose queue is known.
     pub(crate) fn queue_of_one(&self) -> Option<f64> {
-        Some(self.queue_mean()? / self.replicas.len().max(1) as f64)
+        let known = self.replicas.iter().filter(|r| r.usage.as_ref().is_some_and(|u| u.queue_mean.is_some()));
+        Some(self.queue_mean()? / known.count().max(1) as f64)
     }
 
     pub(crate) fn busy(&self, cores: Option<usize>) -> Option<f64> {
@@ -135,8 +136,11 @@ impl Measured {
 
     /// Whether the queue or CPU time of a server shows that it could do no more: then this was its capacity.
     pub(crate) fn server_was_full(&self, cores: Option<usize>) -> bool {
-        self.queue_of_one().is_some_and(|queue| queue >= 1.0)
-            || self.busy(cores).is_some_and(|busy| busy >= BUSY_SERVER)
+        self.queue_of_one().is_some_and(|queue| queue >= 1.0) || self.cores_were_busy(cores)
+    }
+
+    pub(crate) fn cores_were_busy(&self, cores: Option<usize>) -> bool {
+        self.busy(cores).is_some_and(|busy| busy >= BUSY_SERVER)
     }
 
     /// Think time as planned, on average; `None` in an open loop.
@@ -227,7 +231,10 @@ mod tests {
         run.replicas[0].shares_machine = false;
         assert_eq!(run.local_server_cpu(), Some(0.45));
         run.replicas[1].usage = None;
-        assert_eq!((run.local_server_cpu(), run.queue_mean()), (None, Some(1.5)));
+        assert_eq!(
+            (run.local_server_cpu(), run.queue_mean(), run.queue_of_one()),
+            (None, Some(1.5), Some(1.5))
+        );
     }
 
     #[test]

@@ -25,9 +25,7 @@ pub(super) fn recommendations(all: &Figures<'_>) -> Vec<String> {
     sentences.extend(balancing(all.comparisons));
     sentences.extend(improvements(test));
     sentences.push(accelerators(all));
-    let memory =
-        test.runs.iter().flat_map(|run| &run.targets).filter_map(|t| t.usage.as_ref()?.rss_max_bytes);
-    if let Some(most) = memory.reduce(f64::max) {
+    if let Some(most) = test.runs.iter().filter_map(|run| run.memory_max_bytes()).reduce(f64::max) {
         sentences.push(format!(
             "The server needed at most {}: a container limit of twice that leaves room.",
             figures::mebibytes(Some(most))

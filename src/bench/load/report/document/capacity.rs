@@ -47,7 +47,8 @@ pub(super) fn write(out: &mut dyn Write, capacity: &Capacity<'_>) -> io::Result<
     writeln!(
         out,
         "By the formula: the fewest cores that answer 95 % of the predictions within a time, one worker on each, if cores add up as \
-         they do on this machine. A dash: no number of cores does.\n"
+         they do on this machine, in one server with one queue. Several servers with a queue each need more, since one may be idle while requests wait at \
+         another. A dash: no number of cores does.\n"
     )?;
     plan(capacity).markdown(out, &RATES)?;
     writeln!(out, "\n---\n")

@@ -28,13 +28,15 @@ pub(super) fn bottlenecks(test: &LoadTest) -> Vec<String> {
             in_words(&stage.name)
         ));
     }
-    if let (Some(used), Some(cores)) = (run.local_server_cpu(), test.environment.logical_cores) {
+    let cores = test.environment.logical_cores;
+    if let (Some(used), Some(available)) = (run.local_server_cpu(), run.server_cores(cores)) {
         let generator =
             run.generator.cpu_share.map_or(String::new(), |g| format!("; the load generator took {g:.2}"));
         sentences.push(format!(
-            "The server used {used:.2} of {} under that load ({}){generator}.",
-            counted(cores, "core"),
-            figures::percent(used / cores as f64)
+            "The server used {used:.2} of {}{} under that load ({}){generator}.",
+            counted(available, "core"),
+            if run.cpu_caps(cores).is_some() { ", the CPU limits of its containers," } else { "" },
+            figures::percent(used / available)
         ));
     }
     let failed: Vec<_> = test.runs.iter().filter(|run| run.endpoints.total.failures > 0).collect();

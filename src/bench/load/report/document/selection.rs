@@ -56,10 +56,12 @@ pub(super) fn beyond_knee(test: &LoadTest) -> Option<(&Run, &Run)> {
     (most.plan.users() > at.plan.users()).then_some((at, most))
 }
 
-/// The comparison of containers that were full, and the row that adds most to the first.
+/// The comparison of containers by users without think time, and the row that adds most to the first.
 pub(super) fn scaled(comparisons: &[Comparison]) -> Option<(&Comparison, &Row)> {
-    let full = comparisons.iter().filter(|comparison| !comparison.plan.has_think_time());
+    let full = comparisons.iter().filter(|comparison| {
+        matches!(comparison.plan.load, Load::Closed { .. }) && !comparison.plan.has_think_time()
+    });
     let rows = full.flat_map(|comparison| comparison.rows.iter().skip(1).map(move |row| (comparison, row)));
-    let reliable = rows.filter(|(_, row)| !row.verdict.spoils_figures());
+    let reliable = rows.filter(|(_, row)| row.verdict == Verdict::Valid);
     reliable.max_by(|a, b| a.1.improvement.unwrap_or(0.0).total_cmp(&b.1.improvement.unwrap_or(0.0)))
 }

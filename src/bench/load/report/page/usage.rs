@@ -74,11 +74,11 @@ fn panel<S>(
 
 /// Names of replicas differ at their ends.
 fn shortened(name: &str, most: usize) -> String {
-    let length = name.chars().count();
+    let (length, most) = (name.chars().count(), most.max(4));
     if length <= most {
         return name.to_owned();
     }
-    let end: String = name.chars().skip(length + 1 - most.max(4)).collect();
+    let end: String = name.chars().skip(length + 1 - most).collect();
     format!("\u{2026}{end}")
 }
 
@@ -121,6 +121,7 @@ mod tests {
             ("skinclf-1", 9, "skinclf-1"),
             ("skinclf-1", 8, "\u{2026}inclf-1"),
             ("skinclf-1", 0, "\u{2026}f-1"),
+            ("1", 0, "1"),
             ("\u{e4}\u{e4}\u{e4}\u{e4}\u{e4}1", 5, "\u{2026}\u{e4}\u{e4}\u{e4}1"),
         ] {
             assert_eq!(shortened(name, most), shown);
