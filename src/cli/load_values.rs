@@ -211,7 +211,7 @@ mod tests {
             let replica: MetricsUrl = text.parse().expect(text);
             assert_eq!((&*replica.name, &*replica.target.url), (name, url), "{text}");
         }
-        for text in ["", "one=", "=localhost", "https://localhost", "a\u{7}=localhost", "x=y=localhost"] {
+        for text in ["", "one=", "=localhost", "https://localhost", "a\u{7}=localhost"] {
             let refused = text.parse::<MetricsUrl>().expect_err(text);
             assert!(refused.contains("http://localhost:8"), "{text}: {refused}");
         }

@@ -338,7 +338,7 @@ fn containers_are_compared_with_the_first() {
 
     let document = folder.path().join("r.md");
     let ran = bench(&["--compare", &one, &two, &three, "--report", &document.display().to_string()]);
-    let row = "│ two             2      50      20.0   23.4        180.0      0 %         +80 %         0.90     VALID │";
+    let row = "│ two             2      50      20.0   23.4        180.0      0 %         +80 %         0.90         1.20         60 MiB     VALID │";
     assert!(ran.stdout.contains(row), "{}", ran.stdout);
     let document = read(document);
     assert!(document.contains("\n## Docker Container Scaling Tests\n"), "{document}");

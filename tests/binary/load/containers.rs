@@ -50,7 +50,7 @@ fn converse(stream: &UnixStream, answer: &(dyn Fn(&str) -> (u16, String) + Sync)
     let request = lines.next().unwrap_or(Ok(String::new()))?;
     let method_and_path: Vec<_> = request.split(' ').collect();
     assert_eq!(method_and_path.first(), Some(&"GET"), "{request}");
-    while lines.next().unwrap_or(Ok(String::new()))? != "" {}
+    while !lines.next().unwrap_or(Ok(String::new()))?.is_empty() {}
     let (status, body) = answer(method_and_path[1]);
     let mut stream = stream;
     let length = body.len();

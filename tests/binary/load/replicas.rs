@@ -268,7 +268,7 @@ fn the_page_draws_each_replica_and_container() {
         "<h3>Containers</h3>",
         "<title>CPU, memory and queue of the servers</title>",
         "<title>CPU, memory and throttling of the containers</title>",
-        "<desc>one: 50 %, two: 50 %, </desc>",
+        "<title>Share of the requests by server</title>",
         "<tspan dx=\"4\">two</tspan>",
         "<tspan dx=\"4\">&lt;b&gt;</tspan>",
         "aria-label=\"Containers of medium\"",

@@ -58,9 +58,9 @@ impl Sampler {
         }
     }
 
-    /// All samples of the run, with a last one for what was used.
+    /// All samples of the run, with a last one for what was used, unless the engine lets it wait: the load is gone.
     pub(super) async fn finish(self) -> Vec<Sample> {
-        self.sample(INTERVAL).await;
+        self.sample(INTERVAL / 4).await;
         self.samples.take()
     }
 

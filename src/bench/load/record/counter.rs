@@ -10,9 +10,9 @@ const ABSENT: Duration = Duration::from_secs(3);
 
 /// A counter that goes back is that of a new process, which began at 0.
 pub(super) fn increase(readings: &[Reading]) -> f64 {
-    let step = |pair: &[Reading]| match pair {
-        &[(_, before), (_, after)] if after >= before => after - before,
-        &[_, (_, after)] => after,
+    let step = |pair: &[Reading]| match *pair {
+        [(_, before), (_, after)] if after >= before => after - before,
+        [_, (_, after)] => after,
         _ => 0.0,
     };
     readings.windows(2).map(step).sum()

@@ -226,14 +226,14 @@ mod tests {
         assert_eq!((run.local_server_cpu(), run.busy(Some(2))), (Some(0.9), Some(0.45)));
         assert_eq!((run.queue_mean(), run.queue_of_one()), (Some(1.5), Some(0.75)));
         assert!(!run.server_was_full(Some(2)));
-        run.replicas[0].usage.as_mut().expect("usage").queue_mean = Some(1.5);
+        run.replicas[0].usage.as_mut().expect("usage").queue_mean = Some(1.25);
         assert_eq!((run.queue_of_one(), run.server_was_full(Some(2))), (Some(1.0), true));
         run.replicas[0].shares_machine = false;
         assert_eq!(run.local_server_cpu(), Some(0.45));
         run.replicas[1].usage = None;
         assert_eq!(
             (run.local_server_cpu(), run.queue_mean(), run.queue_of_one()),
-            (None, Some(1.5), Some(1.5))
+            (None, Some(1.25), Some(1.25))
         );
     }
 
