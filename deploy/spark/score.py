@@ -15,7 +15,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -56,7 +55,7 @@ class Job(NamedTuple):
 
 def main() -> None:
     arguments = parsed()
-    # Tasks that wait for a core of their own would start skinclf twice on it.
+    # One task, and so one process of skinclf, for each core.
     spark = SparkSession.builder.appName("skinclf").config("spark.task.cpus", "1").getOrCreate()
     spark.sparkContext.setLogLevel("WARN")
     try:
@@ -70,17 +69,28 @@ def parsed() -> argparse.Namespace:
         description="Classify images with skinclf on Spark; the results are rows of Parquet. Run again, it goes on "
         "with the images that have no row yet."
     )
-    parser.add_argument("images", help="folder that all executors see, or URI of a prefix (s3://, gs://, abfs://, hdfs://)")
-    parser.add_argument("output", help="folder of the Parquet files, as Spark names it (for example s3a://bucket/scores)")
     parser.add_argument(
-        "--skinclf", default="skinclf", metavar="FILE", help="program on the executors, or its name if it is in --files of spark-submit"
+        "images", help="folder that all executors see, or URI of a prefix (s3://, gs://, abfs://, hdfs://)"
+    )
+    parser.add_argument(
+        "output", help="folder of the Parquet files, as Spark names it (for example s3a://bucket/scores)"
+    )
+    parser.add_argument(
+        "--skinclf",
+        default="skinclf",
+        metavar="FILE",
+        help="program on the executors, or its name if it is in --files of spark-submit",
     )
     parser.add_argument("--model", metavar="FILE", help="ONNX model, its spec beside it; found as the program is")
     parser.add_argument("--tta", action="store_true", help="as of skinclf classify")
     parser.add_argument("--strict", action="store_true", help="as of skinclf classify")
     parser.add_argument("--images-per-task", type=positive, default=2000, metavar="N", help="default: %(default)s")
     parser.add_argument(
-        "--tasks-per-commit", type=positive, default=100, metavar="N", help="tasks whose rows appear together (default: %(default)s)"
+        "--tasks-per-commit",
+        type=positive,
+        default=100,
+        metavar="N",
+        help="tasks whose rows appear together (default: %(default)s)",
     )
     return parser.parse_args()
 
@@ -94,9 +104,9 @@ def positive(text: str) -> int:
 
 def score(spark: SparkSession, arguments: argparse.Namespace) -> None:
     job = described(Job(arguments.images, arguments.skinclf, arguments.model, arguments.tta, arguments.strict))
-    remove_unfinished(spark, arguments.output)
     done = earlier(spark, arguments.output, job)
     images = listed(arguments.images)
+    remove_unfinished(spark, arguments.output)
     left = [image for image in images if image not in done]
     print(f"{len(images)} images, {len(images) - len(left)} of them done", file=sys.stderr)
     size = arguments.images_per_task * arguments.tasks_per_commit
@@ -120,9 +130,17 @@ def listed(images: str) -> list[str]:
         scheme = images.split("://")[0]
         files = [f"{scheme}://{info.path}" for info in found if info.type == fs.FileType.File]
     files = sorted(file for file in files if file.lower().endswith(EXTENSIONS))
-    if not files:
+    # Spark's text is UTF-8.
+    named = [file for file in files if is_text(file)]
+    if len(named) < len(files):
+        print(f"warning: {len(files) - len(named)} images are left out, as their names are not UTF-8", file=sys.stderr)
+    if not named:
         sys.exit(f"error: {images}: no images found")
-    return files
+    return named
+
+
+def is_text(name: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def local_files(root: str) -> Iterator[str]:
@@ -140,9 +158,11 @@ def opened(images: str) -> tuple[fs.FileSystem, str]:
 
 def described(job: Job) -> Job:
     """With the model and its classes, which one result tells: so it is known at once whether the program runs."""
-    ran = subprocess.run([*job.command(strict=False), "--format", "json", "-"], input=gray_image(), stdout=subprocess.PIPE, check=False)
-    if ran.returncode != 0:
-        sys.exit(f"error: {job.program}: status {ran.returncode} for a gray image on the driver")
+    command = [*job.command(strict=False), "--format", "json", "-"]
+    try:
+        ran = subprocess.run(command, input=gray_image(), stdout=subprocess.PIPE, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        sys.exit(f"error: --skinclf {job.program}: cannot be run on the driver; send it with --files: {error}")
     result = json.loads(ran.stdout)[0]
     return job._replace(model=result["model"], codes=list(result["probabilities"]))
 
@@ -150,7 +170,9 @@ def described(job: Job) -> Job:
 def gray_image() -> bytes:
     side = 64
     pixels = bytes([128]) * (3 * side * side)
-    header = struct.pack("<2sIIIIiiHHIIiiII", b"BM", 54 + len(pixels), 0, 54, 40, side, side, 1, 24, 0, len(pixels), 0, 0, 0, 0)
+    header = struct.pack(
+        "<2sIIIIiiHHIIiiII", b"BM", 54 + len(pixels), 0, 54, 40, side, side, 1, 24, 0, len(pixels), 0, 0, 0, 0
+    )
     return header + pixels
 
 
@@ -179,11 +201,11 @@ def earlier(spark: SparkSession, output: str, job: Job) -> set[str]:
     if not path.getFileSystem(context._jsc.hadoopConfiguration()).exists(path):
         return set()
     rows = written(spark, output, job)
-    for model, options in rows.select("model_sha256", "options").distinct().collect():
-        if (model, options) != (job.model["sha256"], job.options()):
+    now = (job.model["sha256"], job.options())
+    for before in rows.select("model_sha256", "options").distinct().collect():
+        if tuple(before) != now:
             sys.exit(
-                f"error: {output}: has rows of the model {model} with the options {options!r}, not {job.model['sha256']} "
-                f"with {job.options()!r}; choose another folder"
+                f"error: {output}: has rows of model and options {tuple(before)}, not {now}; choose another folder"
             )
     return {row.path for row in rows.select("path").toLocalIterator()}
 

@@ -69,6 +69,7 @@ def check(program: Path, images: Path, work: Path, wanted: dict, drivers: list) 
     assert second.process.wait(timeout=DEADLINE) == 0, "the driver failed"
     log = second.log.read_text()
     assert f"{IMAGES} images, {len(kept)} of them done" in log, "rows of the first run count"
+    assert "warning: 1 images are left out" in log
     assert "Lost executor" in log, "Spark saw the executor end"
 
     found = rows(output)
@@ -96,6 +97,7 @@ def make_images(folder: Path) -> Path:
         else:
             (folder / f"{number % 7}").mkdir(exist_ok=True)
             (folder / f"{number % 7}" / f"{number}.bmp").write_bytes(spot(number))
+    (folder / os.fsdecode(b"not UTF-8 \xff.jpg")).write_text("left out with a warning")
     (folder / "notes.txt").write_text("not an image")
     return folder
 
@@ -104,9 +106,16 @@ def spot(number: int) -> bytes:
     """A disc on skin; its colour and size differ from number to number."""
     side, radius = 64, 8 + number % 20
     skin, mole = bytes([150, 180, 220]), bytes([number % 128, number // 16 % 128, 60 + number % 100])
-    inside = lambda x, y: (x - side // 2) ** 2 + (y - side // 2) ** 2 < radius**2  # noqa: E731
-    pixels = b"".join(mole if inside(x, y) else skin for y in range(side) for x in range(side))
-    return struct.pack("<2sIIIIiiHHIIiiII", b"BM", 54 + len(pixels), 0, 54, 40, side, side, 1, 24, 0, len(pixels), 0, 0, 0, 0) + pixels
+    middle = side // 2
+    pixels = b"".join(
+        mole if (x - middle) ** 2 + (y - middle) ** 2 < radius**2 else skin for y in range(side) for x in range(side)
+    )
+    return (
+        struct.pack(
+            "<2sIIIIiiHHIIiiII", b"BM", 54 + len(pixels), 0, 54, 40, side, side, 1, 24, 0, len(pixels), 0, 0, 0, 0
+        )
+        + pixels
+    )
 
 
 def by_classify(program: Path, images: Path) -> dict[str, dict]:
@@ -127,7 +136,7 @@ def by_classify(program: Path, images: Path) -> dict[str, dict]:
             "options": "",
         }
 
-    return {result["path"]: row(result) for result in results}
+    return {result["path"]: row(result) for result in results if "\ufffd" not in result["path"]}
 
 
 def parts(output: Path) -> list[Path]:
@@ -170,9 +179,12 @@ class Driver:
     def classifying(self) -> list[int]:
         """Executors below which skinclf runs."""
         processes = dict(running())
-        executors = [pid for pid in below(self.process.pid, processes) if "CoarseGrainedExecutorBackend" in processes[pid][1]]
-        works = lambda pid: any("--files-from" in processes[child][1] for child in below(pid, processes))  # noqa: E731
-        return [pid for pid in executors if works(pid)]
+        return [
+            pid
+            for pid in below(self.process.pid, processes)
+            if "CoarseGrainedExecutorBackend" in processes[pid][1]
+            and any("--files-from" in processes[child][1] for child in below(pid, processes))
+        ]
 
     def kill(self) -> None:
         """The driver and all that it started, so that nothing is committed after it."""
