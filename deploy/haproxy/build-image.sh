@@ -45,3 +45,4 @@ CMD ["-f", "/usr/local/etc/haproxy/haproxy.cfg"]
 EOF
 docker build --quiet --tag "haproxy:$tag" "$work/context" >/dev/null
 echo "built haproxy:$tag from Debian's haproxy $version"
+[ "$tag" = 2.6 ] || echo "compose.yaml expects haproxy:2.6; tell it by: export HAPROXY_IMAGE=haproxy:$tag"

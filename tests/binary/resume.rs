@@ -171,8 +171,7 @@ fn paths_that_are_not_text_are_known_by_what_their_rows_show() {
     let file = folder.path("out.jsonl");
     for named in [&images[..1], &images, &images] {
         let fixed = ["classify", "-f", "jsonl", "--resume", "-o", &file].map(std::ffi::OsString::from);
-        let ran =
-            run(fixed.iter().map(|arg| arg.as_os_str()).chain(named.iter().map(|path| path.as_os_str())));
+        let ran = run(fixed.iter().map(AsRef::as_ref).chain(named.iter().map(|path| path.as_os_str())));
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
         assert_eq!(rows(&file).len(), named.len());
     }

@@ -36,7 +36,9 @@ start() {
     docker run -d --name "$id" --read-only --cap-drop ALL --security-opt no-new-privileges -p 127.0.0.1:0:8000 "$@" \
         "$id" >/dev/null
     url=http://$(docker port "$id" 8000)
+    local deadline=$((SECONDS + 60))
     until curl -fsS "$url/readyz" >/dev/null 2>&1; do
+        [ $SECONDS -lt $deadline ] || check "is ready within 60 s" false
         [ "$(state .Running)" = true ] || { docker logs "$id" >&2; exit 1; }
         sleep 0.1
     done
@@ -104,7 +106,10 @@ the_end() {
         curl -sS -o /dev/null -w '%{http_code}\n' -F "file=@$root/samples/lesion-1.jpg" "$url/predict?tta=true" >"$work/status-$request" &
         pids+=($!)
     done
-    until curl -fsS "$url/metrics" | grep -Eq '^skinclf_queue_depth [1-9]'; do :; done
+    local deadline=$((SECONDS + 60))
+    until grep -Eq '^skinclf_queue_depth [1-9]' <<<"$(curl -fsS "$url/metrics")"; do
+        [ $SECONDS -lt $deadline ] || check "a request waits" false
+    done
     local told took
     told=$(date --iso-8601=ns)
     docker stop --time 20 "$id" >/dev/null

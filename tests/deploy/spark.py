@@ -24,7 +24,9 @@ import pyarrow.dataset
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = 2000
-# Of each step, in seconds: for a driver that hangs. On two idle cores all of them take a minute or two.
+# Two executors with one core and 1 GiB each.
+CLUSTER = "local-cluster[2,1,1024]"
+# Of each step, in seconds: for a driver that hangs.
 DEADLINE = 900
 
 
@@ -79,7 +81,7 @@ def check(program: Path, images: Path, work: Path, wanted: dict, drivers: list) 
     errors = sum(row["error_code"] is not None for row in found.values())
     print(f"{len(found)} rows, {errors} of them errors, each equal to that of skinclf classify")
 
-    refused = Driver(program, images, output, work / "refused.log", "--tta")
+    refused = Driver(program, images, output, work / "refused.log", "--tta", master="local[1]")
     drivers.append(refused)
     assert refused.process.wait(timeout=DEADLINE) == 1 and "choose another folder" in refused.log.read_text()
 
@@ -154,9 +156,11 @@ def rows(output: Path) -> dict[str, dict]:
 class Driver:
     """spark-submit in a process group of its own, and what it started."""
 
-    def __init__(self, program: Path, images: Path, output: Path, log: Path, *flags: str) -> None:
+    def __init__(
+        self, program: Path, images: Path, output: Path, log: Path, *flags: str, master: str = CLUSTER
+    ) -> None:
         self.log = log
-        command = [Path(sys.executable).parent / "spark-submit", "--master", "local-cluster[2,1,1024]"]
+        command = [Path(sys.executable).parent / "spark-submit", "--master", master]
         command += ["--conf", "spark.executor.memory=768m", "--conf", "spark.ui.enabled=false", "--files", program]
         command += ["--conf", f"spark.local.dir={log.parent}", ROOT / "deploy/spark/score.py", *flags]
         command += ["--images-per-task", "50", "--tasks-per-commit", "8", images, output]
@@ -174,7 +178,7 @@ class Driver:
         while not state():
             assert self.process.poll() is None, f"the driver ended before {what}"
             assert time.monotonic() < end, f"no sign of {what}"
-            time.sleep(0.05)  # between two looks; processes and files are looked at, not the clock
+            time.sleep(0.2)  # between two looks; processes and files are looked at, not the clock
 
     def classifying(self) -> list[int]:
         """Executors below which skinclf runs."""

@@ -65,12 +65,18 @@ impl<'s> Layout<'s> {
     /// Whether a last row without an end can be the beginning of one of this format, or the zeros that some file systems
     /// leave after a power cut.
     pub(super) fn may_begin_a_row(&self, record: &Record) -> bool {
-        let (bytes, start) = match (self.quotes(), record.line) {
-            (true, 1) => (&*record.bytes, &*self.header),
-            (true, _) => return true,
-            (false, _) => (&record.bytes[..record.bytes.len().min(START.len())], START),
+        let bytes = &*record.bytes;
+        let begins = match (self.quotes(), record.line) {
+            (true, 1) => self.header.starts_with(bytes),
+            // A quote too many in a damaged row takes the rows below it for a part of it.
+            (true, _) => {
+                !bytes.split(|byte| *byte == b'\n').skip(1).any(|line| self.row_of_csv(line).is_some())
+            }
+            // What is complete lost its line break alone, if it is a row.
+            (false, _) if serde_json::from_slice::<IgnoredAny>(bytes).is_ok() => self.row(record).is_some(),
+            (false, _) => START.starts_with(&bytes[..bytes.len().min(START.len())]),
         };
-        start.starts_with(bytes) || record.bytes.iter().all(|byte| *byte == 0)
+        begins || bytes.iter().all(|byte| *byte == 0)
     }
 
     /// `None` for what is not a row of this format.
@@ -88,8 +94,12 @@ impl<'s> Layout<'s> {
             return serde_json::from_slice(row).ok();
         }
         let cells = cells(row)?;
-        let value = |cell: &str| cell.parse::<f64>().map_or_else(|_| Value::from(cell), Value::from);
-        Some(self.columns.iter().cloned().zip(cells.iter().map(value)).collect())
+        let value = |name: &str, cell: &str| match cell.parse::<f64>() {
+            Ok(number) if name != "path" => Value::from(number),
+            _ => Value::from(cell),
+        };
+        let columns = self.columns.iter().zip(cells.iter());
+        Some(columns.map(|(name, cell)| (name.clone(), value(name, cell))).collect())
     }
 
     /// A row as this run would write it; without one, what stands above the first.
