@@ -178,9 +178,10 @@ def gray_image() -> bytes:
 
 def sent(name: str) -> str:
     """A file that came with spark-submit --files, or one that is installed."""
-    # On an executor this is its working directory: ".".
-    file = Path(SparkFiles.getRootDirectory()).resolve() / Path(name).name
-    return str(file) if file.exists() else shutil.which(name) or name
+    # On an executor the first is its working directory; a driver that YARN runs has it there, too, but not in the first.
+    folders = (Path(SparkFiles.getRootDirectory()), Path.cwd())
+    files = [file for folder in folders if (file := folder.resolve() / Path(name).name).exists()]
+    return str(files[0]) if files else shutil.which(name) or name
 
 
 def remove_unfinished(spark: SparkSession, output: str) -> None:
@@ -277,6 +278,8 @@ def fetched(filesystem: fs.FileSystem, images: Iterable[str], folder: str) -> It
     """
     for number, image in enumerate(images):
         copy = Path(folder) / str(number)
+        # Of an earlier batch.
+        copy.unlink(missing_ok=True)
         try:
             with filesystem.open_input_stream(image.split("://", 1)[1]) as source, copy.open("wb") as target:
                 shutil.copyfileobj(source, target)

@@ -23,7 +23,9 @@ fn closed(name: &str, users: u32, think_s: [f64; 2], rps: f64, average_ms: f64) 
     run["think_mean_s"] = json!(f64::midpoint(think_s[0], think_s[1]));
     run["verdict"] = json!(if think_s[1] > 0.0 || users == 1 { "NOT-SATURATED" } else { "VALID" });
     let is_full = think_s[1] == 0.0 && users > 1;
-    run["targets"][0]["usage"]["queue_mean"] = json!(if is_full { users - 2 } else { 0 });
+    let usage = &mut run["targets"][0]["usage"];
+    usage["queue_mean"] = json!(if is_full { users - 2 } else { 0 });
+    usage["cpu_mean"] = json!(if is_full { 1.9 } else { 0.5 });
     without_failures(&mut run);
     total(&mut run, rps, average_ms);
     run

@@ -19,9 +19,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow.dataset
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = 2000
 # Two executors with one core and 1 GiB each.
@@ -64,8 +66,10 @@ def check(program: Path, images: Path, work: Path, wanted: dict, drivers: list) 
     print(f"driver killed after {len(kept)} rows")
 
     second = start()
-    second.wait_for(lambda: len(parts(output)) > len(kept) // 50 and second.classifying(), "more rows")
-    victim = second.classifying()[0]
+    executors = second.wait_for(
+        lambda: second.classifying() if len(parts(output)) > len(kept) // 50 else [], "more rows"
+    )
+    victim = executors[0]
     os.kill(victim, signal.SIGKILL)
     print(f"executor {victim} killed while it classified")
     assert second.process.wait(timeout=DEADLINE) == 0, "the driver failed"
@@ -173,12 +177,14 @@ class Driver:
                 list(map(str, command)), stdout=out, stderr=out, env=environment, start_new_session=True, cwd=log.parent
             )
 
-    def wait_for(self, state: Callable[[], object], what: str) -> None:
+    def wait_for(self, state: Callable[[], T], what: str) -> T:
+        """What the state is, once it is true."""
         end = time.monotonic() + DEADLINE
-        while not state():
+        while not (found := state()):
             assert self.process.poll() is None, f"the driver ended before {what}"
             assert time.monotonic() < end, f"no sign of {what}"
             time.sleep(0.2)  # between two looks; processes and files are looked at, not the clock
+        return found
 
     def classifying(self) -> list[int]:
         """Executors below which skinclf runs."""

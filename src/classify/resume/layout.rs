@@ -69,9 +69,7 @@ impl<'s> Layout<'s> {
         let begins = match (self.quotes(), record.line) {
             (true, 1) => self.header.starts_with(bytes),
             // A quote too many in a damaged row takes the rows below it for a part of it.
-            (true, _) => {
-                !bytes.split(|byte| *byte == b'\n').skip(1).any(|line| self.row_of_csv(line).is_some())
-            }
+            (true, _) => !lines(bytes).skip(1).any(|line| self.row_of_csv(line).is_some()),
             // What is complete lost its line break alone, if it is a row.
             (false, _) if serde_json::from_slice::<IgnoredAny>(bytes).is_ok() => self.row(record).is_some(),
             (false, _) => START.starts_with(&bytes[..bytes.len().min(START.len())]),
@@ -128,6 +126,11 @@ impl<'s> Layout<'s> {
             ..Row::default()
         })
     }
+}
+
+/// Those that are whole.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"))
 }
 
 fn cells(row: &[u8]) -> Option<StringRecord> {

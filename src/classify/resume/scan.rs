@@ -163,10 +163,12 @@ mod tests {
             ("a note", Format::Csv, 1),
             ("[\n", Format::Jsonl, 1),
             ("{\"path\":\"a.jpg\"}\n", Format::Jsonl, 1),
+            ("{\"path\":\"data\",\"items\":[1]}", Format::Jsonl, 1),
             (&csv, Format::Jsonl, 1),
             (&lines, Format::Csv, 1),
             (&format!("{lines}\n"), Format::Jsonl, 2),
             (&format!("{csv}a,b\n"), Format::Csv, 3),
+            (&format!("{csv}\"a\n{}", csv.lines().last().expect("a row").to_owned() + "\n"), Format::Csv, 3),
             (&format!("{lines}\0\0\n{lines}"), Format::Jsonl, 2),
             (&csv.replacen("nv", "naevus", 1), Format::Csv, 1),
         ] {
