@@ -2,10 +2,14 @@
 # Checks deploy/systemd/skinclf.service: systemd understands every line, with and without the API key; the sandbox is as
 # tight as it was; the variables exist; and a stop waits for as long as the server drains.
 #   tests/deploy/systemd.sh [BINARY]
-# Needs Debian's package systemd, not a running one.
+# Needs Debian's package systemd, not a running one; without it, it says so and passes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 binary=$(realpath "${1:-target/release/skinclf}")
+if ! command -v systemd-analyze >/dev/null; then
+    echo "systemd: skipped, there is no systemd-analyze"
+    exit 0
+fi
 unit=deploy/systemd/skinclf.service
 # Exposure in tenths; 100 is no sandbox at all. What is left is the network and the user's own system calls.
 most_exposed=12
