@@ -156,7 +156,7 @@ pub(crate) enum Scenario {
 }
 
 fn report_file(path: PathBuf) -> Result<PathBuf, &'static str> {
-    if destination::is_page(&path) || path.extension().is_some_and(|e| e.eq_ignore_ascii_case("md")) {
+    if destination::is_page(&path) || destination::is_document(&path) {
         Ok(path)
     } else {
         Err("must end in .html, .htm or .md")

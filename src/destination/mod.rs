@@ -115,6 +115,10 @@ pub(crate) fn is_page(path: &Path) -> bool {
     path.extension().is_some_and(|e| ["html", "htm"].into_iter().any(|page| e.eq_ignore_ascii_case(page)))
 }
 
+pub(crate) fn is_document(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("md"))
+}
+
 /// Writes a file. If that fails, it keeps its old content.
 pub(crate) fn write_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut target = OutputStream::whole(path)?;

@@ -3,11 +3,8 @@
 import argparse
 import contextlib
 import os
-import re
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 import traceback
 from pathlib import Path
@@ -16,6 +13,8 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+from server import serving  # noqa: E402
 
 # Chromium calls home on its own, which would blur what the page itself asks for.
 QUIET = (
@@ -35,31 +34,11 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-@contextlib.contextmanager
-def serving(options: argparse.Namespace):
+def tested(options: argparse.Namespace) -> contextlib.AbstractContextManager[str]:
     """The URL of a server that lives as long as the block."""
     if options.url:
-        yield options.url.rstrip("/")
-        return
-    command = [options.binary, "serve", "--port", "0"]
-    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace")
-    try:
-        said = []
-        for line in server.stderr:
-            said.append(line)
-            if found := re.search(r"listening on (http://\S+)", line):
-                break
-        else:
-            raise SystemExit(f"{options.binary} serve ended before it listened:\n{''.join(said)}")
-        # A full pipe would stop a server that logs.
-        threading.Thread(target=server.stderr.read, daemon=True).start()
-        yield found[1].rstrip("/")
-    finally:
-        server.terminate()
-        try:
-            server.wait(15)
-        except subprocess.TimeoutExpired:
-            server.kill()
+        return contextlib.nullcontext(options.url.rstrip("/"))
+    return serving(options.binary)
 
 
 class Tab:
@@ -98,7 +77,7 @@ class Tab:
 def run(tests, page_path: str) -> None:
     """Runs each test in a fresh tab at a page of the server; exits 0 only if all passed."""
     options = arguments()
-    with serving(options) as url:
+    with tested(options) as url:
         run_at(tests, url + page_path, options)
 
 

@@ -18,7 +18,8 @@ from urllib.request import urlopen
 import kubernetes_validate
 import yaml
 
-from server import serving
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from server import serving  # noqa: E402
 
 #: The oldest and the newest release whose schemas there are.
 VERSIONS = [kubernetes_validate.utils.all_versions()[i] for i in (0, -1)]

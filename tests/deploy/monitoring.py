@@ -22,7 +22,8 @@ from urllib.request import urlopen
 
 import yaml
 
-from server import serving
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from server import serving  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"

@@ -21,10 +21,12 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+from server import serving  # noqa: E402
+
 LOCUSTFILE = ROOT / "tests" / "load" / "locustfile.py"
 
 #: /health as fast as it answers, with the cheaper of Locust's two clients.
@@ -38,18 +40,6 @@ class Probe(FastHttpUser):
     def health(self):
         self.client.get("/health")
 """
-
-
-@contextmanager
-def server(binary):
-    command = [binary, "serve", "--port", "0", "--log", "off"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    try:
-        line = next(line for line in process.stderr if line.startswith("listening on "))
-        yield line.split()[-1]
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def cpu_seconds(command):
@@ -112,7 +102,7 @@ def agree(theirs, ours, throughput_only):
 
 
 def compare(args):
-    with server(args.binary) as url, tempfile.TemporaryDirectory() as folder:
+    with serving(args.binary, ["--log", "off"]) as url, tempfile.TemporaryDirectory() as folder:
         with ThreadPoolExecutor() as at_once:
             their_run = at_once.submit(locust, args, url, LOCUSTFILE, folder)
             our_run = at_once.submit(skinclf, args, url, [], folder)
@@ -133,7 +123,7 @@ def compare(args):
 
 
 def cost(args):
-    with server(args.binary) as url, tempfile.TemporaryDirectory() as folder:
+    with serving(args.binary, ["--log", "off"]) as url, tempfile.TemporaryDirectory() as folder:
         probes = Path(folder) / "probes.py"
         probes.write_text(PROBES)
         theirs, their_cpu = locust(args, url, probes, folder)

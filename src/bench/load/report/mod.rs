@@ -24,7 +24,7 @@ use self::attached::Attached;
 pub(super) use self::live::Live;
 use super::result::{Comparison, LoadTest};
 use crate::cli::{BenchArgs, BenchFormat, wrong_usage};
-use crate::destination::Destination;
+use crate::destination::{Destination, is_document};
 use crate::output;
 use crate::process::terminal::Look;
 
@@ -55,9 +55,8 @@ enum ReportKind {
 impl Outputs {
     /// Opens all files, so that a wrong name is an error before the load and not after it. `runs` are the names of runs.
     pub(super) fn open(args: &BenchArgs, runs: &[String]) -> anyhow::Result<Self> {
-        let is_document = |path: &PathBuf| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("md"));
         let load = &args.load;
-        if !load.attach.is_empty() && !load.report.iter().any(is_document) {
+        if !load.attach.is_empty() && !load.report.iter().any(|path| is_document(path)) {
             wrong_usage("bench", "--attach needs a report that ends in .md, e.g. --report report.md");
         }
         // Before a report is opened: an attachment may be a report of before.

@@ -1,7 +1,5 @@
 //! In what two runs are not the same test, or not of the same thing.
 
-use std::collections::BTreeSet;
-
 use super::notation;
 use super::run::{Load, Measured, Run, ServerFigures};
 use crate::bench::environment::Environment;
@@ -77,17 +75,11 @@ fn place(target: &ServerFigures) -> &'static str {
 /// Whatever the number of containers.
 fn caps(run: &Measured) -> String {
     let cap = |cap: Option<f64>| cap.map_or("none".to_owned(), |cap| cap.to_string());
-    alike(run.containers.iter().map(|container| cap(container.cpu_cap)))
+    notation::each_once(run.containers.iter().map(|container| cap(container.cpu_cap)), " and ")
 }
 
 fn each(run: &Measured, of: fn(&ServerFigures) -> Option<String>) -> String {
-    alike(run.targets.iter().map(|target| of(target).unwrap_or("unknown".to_owned())))
-}
-
-/// Equal ones once; `unknown` for none.
-fn alike(all: impl Iterator<Item = String>) -> String {
-    let all: BTreeSet<String> = all.collect();
-    if all.is_empty() { "unknown".to_owned() } else { Vec::from_iter(all).join(" and ") }
+    notation::each_once(run.targets.iter().map(|target| of(target).unwrap_or("unknown".to_owned())), " and ")
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Parts of a plan, as the flags take them, and failures by kind.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::run::{Endpoint, Load, Plan, Weight};
@@ -19,6 +20,12 @@ pub(crate) fn load(plan: &Plan) -> String {
         Load::Closed { think_s, .. } => format!("{}, think time {}", plan.load, think(think_s)),
         Load::Open { .. } => plan.load.to_string(),
     }
+}
+
+/// Equal texts once, in order; `unknown` for none.
+pub(crate) fn each_once(texts: impl Iterator<Item = String>, between: &str) -> String {
+    let texts: BTreeSet<String> = texts.collect();
+    if texts.is_empty() { "unknown".to_owned() } else { Vec::from_iter(texts).join(between) }
 }
 
 /// `predict=4,health=1`

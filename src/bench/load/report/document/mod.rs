@@ -14,7 +14,7 @@ use std::path::Path;
 use super::attached::Attached;
 use super::{columns, figures, words};
 use crate::bench::load::result::{
-    self, Capacity, Comparison, LoadTest, Run, Scenario, ServerFigures, ServerModel,
+    self, Capacity, Comparison, LoadTest, Run, Scenario, ServerFigures, ServerModel, notation,
 };
 use crate::bench::words::counted;
 use crate::table::{escaped, list};
@@ -93,12 +93,9 @@ fn environment(out: &mut dyn Write, test: &LoadTest) -> io::Result<()> {
     writeln!(out, "- **Load generator**: {}, {generator}\n\n---\n", escaped(&environment.program()))
 }
 
-/// A text about each server; equal ones once.
+/// A text about each server.
 fn each(targets: &[&ServerFigures], text: fn(&ServerFigures) -> String) -> String {
-    let mut all: Vec<_> = targets.iter().map(|target| text(target)).collect();
-    all.sort();
-    all.dedup();
-    if all.is_empty() { "unknown".to_owned() } else { all.join("; ") }
+    notation::each_once(targets.iter().map(|target| text(target)), "; ")
 }
 
 fn model(target: &ServerFigures) -> String {
