@@ -2,7 +2,7 @@
 # Measures 1, 2 and 3 replicas behind HAProxy and what clients see of a replica that is killed and of a rolling restart.
 #   deploy/scale-test.sh DIR
 # writes the runs (JSON) and their comparisons (Markdown) to DIR. The exit status is 1 if a request failed. Builds the images
-# that are missing. About twenty minutes; shorter with the variables below. Needs nothing else on the machine that takes CPU.
+# that are missing. About 25 minutes; shorter with the variables below. Needs nothing else on the machine that takes CPU.
 set -euo pipefail
 # shellcheck source=deploy/replicas.sh
 source "$(dirname "$0")/replicas.sh"
@@ -15,6 +15,7 @@ users=${USERS:-50}
 spawn_rate=${SPAWN_RATE:-5}
 duration=${DURATION:-2m}                     # of the users with think time
 saturated_duration=${SATURATED_DURATION:-1m} # of those without
+rounds=${ROUNDS:-3}                          # of those without: the median is compared
 fault_seconds=${FAULT_SECONDS:-15}           # of load before and after a replica is killed, or all are replaced
 repeats=${REPEATS:-3}
 export SKINCLF_CPUS=${SKINCLF_CPUS:-0.5} SKINCLF_IMAGE=${SKINCLF_IMAGE:-skinclf:latest}
@@ -69,19 +70,37 @@ counted() {
 }
 
 scaling() {
-    local n
+    local n round
+    echo "== each replica has at most $SKINCLF_CPUS of $(nproc) cores; HAProxy and the load generator have the rest"
+    # In turns, so that what else the machine's host does falls on all of them.
+    for round in $(seq "$rounds"); do
+        for n in 1 2 3; do
+            echo "== $n replicas, round $round of $rounds"
+            start_replicas "$n"
+            if [ "$round" -eq 1 ]; then
+                generator "users-$n" --duration "$duration"
+                "${generator[@]}" || ran $?
+            fi
+            generator "saturated-$n-round-$round" --think 0 --duration "$saturated_duration"
+            "${generator[@]}" || ran $?
+        done
+    done
     for n in 1 2 3; do
-        echo "== $n replicas, each at most $SKINCLF_CPUS of $(nproc) cores; HAProxy and the load generator have the rest"
-        start_replicas "$n"
-        generator "users-$n" --duration "$duration"
-        "${generator[@]}" || ran $?
-        generator "saturated-$n" --think 0 --duration "$saturated_duration"
-        "${generator[@]}" || ran $?
+        cp "$dir/saturated-$n-round-$(median_round "$n").json" "$dir/saturated-$n.json"
     done
     for n in users saturated; do
         "$tools/skinclf" bench --compare "1=$dir/$n-1.json" "2=$dir/$n-2.json" "3=$dir/$n-3.json" --format markdown |
             tee "$dir/$n.md"
     done
+}
+
+# Of the saturated runs of N replicas, the round whose rate is the median; of two in the middle, the lower. The tenth column
+# of Locust's table is the rate.
+median_round() {
+    local round
+    for round in $(seq "$rounds"); do
+        echo "$(awk -F, '$2 == "Aggregated" {print $10}' "$tools/saturated-$1-round-${round}_stats.csv") $round"
+    done | sort -g | awk -v middle=$(((rounds + 1) / 2)) 'NR == middle {print $2}'
 }
 
 kill_one() {

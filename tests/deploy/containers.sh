@@ -140,7 +140,7 @@ the_replicas() {
 
     # A short form of the measurement, which fails if a client sees a failed request.
     check "no request fails while replicas are added, killed and replaced" \
-        env USERS=20 SPAWN_RATE=20 DURATION=6s SATURATED_DURATION=6s FAULT_SECONDS=5 REPEATS=1 \
+        env USERS=20 SPAWN_RATE=20 DURATION=6s SATURATED_DURATION=6s ROUNDS=2 FAULT_SECONDS=5 REPEATS=1 \
         "$root/deploy/scale-test.sh" "$work/runs"
 }
 

@@ -201,7 +201,11 @@ class Making:
         limit = (
             f", each limited to {min(caps)} of {cores} cores; the balancer and the load generator had the rest" if caps else ""
         )
-        lines = [f"The containers above ran on one machine behind HAProxy (`deploy/scale-test.sh`){limit}."]
+        rounds = len(list((ROOT / self.containers).glob("saturated-3-round-*.json")))
+        lines = [
+            f"The containers above ran on one machine behind HAProxy (`deploy/scale-test.sh`){limit}. Without think time, each number "
+            f"of containers ran {rounds} times, in turns, and the run with the median rate is shown."
+        ]
         table = ROOT / self.containers / "faults.md"
         if table.exists():
             about = "With three containers, one was killed, or all were replaced one after the other, while users sent requests:"
