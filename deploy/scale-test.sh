@@ -48,13 +48,14 @@ start_replicas() {
 
 # generator NAME FLAG...: sets `generator` to the command that runs the users through HAProxy and saves DIR/NAME.json.
 generator() {
-    local name=$1 container
+    local name=$1 container name_of_container
     generator=("$tools/skinclf" bench --url "$url" --users "$users" --spawn-rate "$spawn_rate"
         --csv "$tools/$name" --format json -o "$dir/$name.json" "${@:2}")
     # The load test reads what each replica uses, where it knows how.
     if "$tools/skinclf" bench --help | grep -q -- '--container '; then
         for container in $(replicas); do
-            generator+=(--container "$container")
+            name_of_container=$(docker inspect --format '{{.Name}}' "$container")
+            generator+=(--container "${name_of_container#/}") # charts name it
         done
     fi
 }
