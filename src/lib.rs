@@ -34,8 +34,8 @@ mod spec;
 pub mod stats;
 mod usable;
 
-pub use classifier::{Classifier, Explanation, Options, Prediction, Timings};
+pub use classifier::{Classifier, Coverage, Explanation, Options, Prediction, PredictionSet, Timings};
 pub use error::{ClassifyError, InferenceError};
 pub use model::{Model, ModelError};
-pub use spec::{Decision, Group, Input, Label, ModelSpec, Outputs, Usable};
+pub use spec::{Conformal, Decision, Group, Input, Label, ModelSpec, Outputs, Usable};
 pub use usable::{Quality, Reason};

@@ -42,6 +42,9 @@ pub struct ModelSpec {
     /// Share (0 to 1) of the malignant lesions held out from training that reach `malignancy_threshold`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub malignancy_sensitivity: Option<f32>,
+    /// Thresholds of prediction sets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conformal: Option<Conformal>,
     /// Limits for an image to be usable.
     #[serde(default)]
     pub usable: Usable,
@@ -137,6 +140,22 @@ pub enum Decision {
     /// probable class if all were equally common. This rule has the best mean recall (balanced
     /// accuracy; Menon et al. 2013), and predicts rare cancers that are hardly ever the most probable class.
     BalancedArgmax,
+}
+
+/// Thresholds of prediction sets, fitted on lesions that the network was not trained on; see
+/// [`Coverage`](crate::Coverage). The lists of thresholds have one for each coverage; a group of which the model has no
+/// class needs none.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conformal {
+    /// Shares (0 to 1, rising) of the lesions of each group whose set contains their class.
+    pub coverages: Vec<f32>,
+    /// Probability from which on a malignant class is in the set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub malignant: Vec<f32>,
+    /// Probability from which on a benign class is in the set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub benign: Vec<f32>,
 }
 
 /// Limits for an image to be usable; absent limits are not checked. See [`Quality`](crate::Quality) for

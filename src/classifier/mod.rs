@@ -1,11 +1,13 @@
 //! Classifies an image: encoded bytes to a [`Prediction`].
 
+mod sets;
 mod views;
 
 use std::time::{Duration, Instant};
 
 use ::image::RgbImage;
 
+pub use self::sets::{Coverage, PredictionSet};
 use self::views::{Mean, View};
 use crate::engine::Engine;
 use crate::error::{ClassifyError, InferenceError};
@@ -21,7 +23,7 @@ pub struct Classifier {
 }
 
 /// Options of [`Classifier::classify_with`]; all are off by default.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Options {
     /// Average over the eight ways to turn and mirror the square (test-time augmentation), which takes
     /// eight times as long.
@@ -30,6 +32,8 @@ pub struct Options {
     pub explain: bool,
     /// Treat an image that is not usable as an error.
     pub strict: bool,
+    /// Also compute the [`PredictionSet`] of this coverage, which must be of the same model.
+    pub coverage: Option<Coverage>,
 }
 
 /// All that is known of one classified image.
@@ -46,6 +50,8 @@ pub struct Prediction {
     pub decision: Decision,
     /// Index of the class with the largest probability, of equals the first.
     pub most_probable: usize,
+    /// With [`Options::coverage`].
+    pub set: Option<PredictionSet>,
     /// Sum of the probabilities of the malignant classes, at most 1.
     pub malignant_probability: f32,
     /// Whether the malignant probability reaches the model's threshold; `None` if the model has none.
@@ -170,6 +176,7 @@ impl Classifier {
             scores,
             decision: self.spec.decision,
             most_probable: largest(&mean.probabilities),
+            set: options.coverage.map(|coverage| coverage.set(&self.spec.labels, &mean.probabilities, class)),
             probabilities: mean.probabilities,
             malignant_probability,
             flagged: self.spec.is_flagged(malignant_probability),

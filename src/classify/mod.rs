@@ -13,10 +13,10 @@ mod worker;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use indicatif::ProgressBar;
-use skinclf::Options;
 use skinclf::image::EXTENSIONS;
+use skinclf::{Coverage, Options};
 
 use self::counts::Counts;
 use self::heatmaps::Heatmaps;
@@ -40,13 +40,19 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
         .as_deref()
         .map(|labels| Scoring::open(labels, args.report.as_deref(), spec, args.quiet))
         .transpose()?;
+    let coverage = args
+        .coverage
+        .map(|share| Coverage::of(spec, share).map_err(|reason| anyhow!("--coverage {share}: {reason}")));
+    let coverage = coverage.transpose()?;
     let mut heatmaps = args.heatmap.as_deref().map(|folder| Heatmaps::open(folder, spec)).transpose()?;
+    let options = Options { tta: args.tta, explain: heatmaps.is_some(), strict: args.strict, coverage };
     let (mut out, earlier) = match args.resume {
-        true => resume::open(args, &classifier, heatmaps.as_mut())?,
+        true => resume::open(args, &options, &classifier, heatmaps.as_mut())?,
         false => (destination(args)?, Earlier::default()),
     };
     let to_file = out.is_file();
-    let mut results = Results::new(args.format, args.top_k.map(usize::from), scoring, spec, &mut out)?;
+    let shown = coverage.map(Coverage::share);
+    let mut results = Results::new(args.format, args.top_k.map(usize::from), shown, scoring, spec, &mut out)?;
 
     interrupt::on_signal(|| {})?;
     let bar = terminal::progress(args.quiet);
@@ -54,7 +60,6 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
     let inputs = Inputs::new(&args.paths, args.files_from.as_deref(), skipped, args.max_file)?;
     count_in_background(&bar, &inputs, earlier.done.rows());
     let (inputs, skipped) = earlier.done.skip(inputs);
-    let options = Options { tta: args.tta, explain: heatmaps.is_some(), strict: args.strict };
     let (worker, max_file) = (classifier.clone(), args.max_file);
     let classify = move |input| worker::classify(&worker, options, max_file, input);
     let mut counts = collect(ordered::map(threads, inputs, classify)?, heatmaps, &mut results, &bar)?;

@@ -26,10 +26,11 @@ enum Kind<'s> {
 }
 
 impl<'s> Results<'s> {
-    /// `scoring` is that of `--truth`, whose scores are printed instead of rows.
+    /// `coverage` is that of the prediction sets. `scoring` is that of `--truth`, whose scores are printed instead of rows.
     pub(super) fn new(
         format: Format,
         top_k: Option<usize>,
+        coverage: Option<f32>,
         scoring: Option<Scoring<'s>>,
         spec: &'s ModelSpec,
         out: &'s mut Destination,
@@ -38,7 +39,8 @@ impl<'s> Results<'s> {
         let look = Look::of_output(on_terminal);
         let kind = match scoring {
             None => Kind::Rows(
-                output::sink(format, look, spec, Box::new(out), continued).map_err(|e| anyhow!(e))?,
+                output::sink(format, look, spec, coverage, Box::new(out), continued)
+                    .map_err(|e| anyhow!(e))?,
             ),
             Some(scoring) => Kind::Scores(scoring.into(), out),
         };

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 use super::model::ModelArgs;
-use super::values::{body_size, count, threads};
+use super::values::{body_size, count, share, threads};
 use crate::output::Format;
 
 #[derive(Debug, Args)]
@@ -26,6 +26,11 @@ pub(crate) struct ClassifyArgs {
     /// Also list the N best classes, ranked by the model's decision rule (not in formats csv and isic)
     #[arg(short = 'k', long, value_name = "N", value_parser = count)]
     pub(crate) top_k: Option<NonZeroUsize>,
+
+    /// Also list each image's prediction set, which contains the true class for this share of lesions, e.g. 0.9 (not in
+    /// format isic). With --truth, evaluate the sets
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub(crate) coverage: Option<f32>,
 
     /// Test-time augmentation: average over 8 rotated and mirrored views of each image; takes 8 times as long
     #[arg(long)]
@@ -65,7 +70,7 @@ pub(crate) struct ClassifyArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "top_k", value_hint = ValueHint::FilePath)]
     pub(crate) truth: Option<PathBuf>,
 
-    /// Also write the evaluation to FILE, an HTML page with ROC curves
+    /// Also write the evaluation to FILE, an HTML page with ROC and risk-coverage curves
     #[arg(long, value_name = "FILE", requires = "truth", value_hint = ValueHint::FilePath)]
     pub(crate) report: Option<PathBuf>,
 

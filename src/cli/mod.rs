@@ -26,6 +26,7 @@ pub(crate) use self::condition::{Condition, Direction, Figure};
 pub(crate) use self::load::{LoadArgs, Scenario};
 pub(crate) use self::load_values::{Arrival, ContainerName, MetricsUrl, SavedFile};
 pub(crate) use self::serve::{LogFormat, ServeArgs};
+pub(crate) use self::values::share;
 use self::values::whole;
 use crate::process::terminal::ColorChoice;
 use crate::url::Target;

@@ -62,6 +62,12 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     parsed.ok_or("must be a time with its unit, at most 30 days, for example 500ms, 30s or 2m".into())
 }
 
+/// A coverage, for example.
+pub(crate) fn share(text: &str) -> Result<f32, String> {
+    let share = text.trim().parse().ok().filter(|share| *share > 0.0 && *share < 1.0);
+    share.ok_or("must be a share above 0 and below 1, for example 0.9".into())
+}
+
 /// Resolves an IP address or a host name. Of several addresses it takes an IPv4 one, which most clients try first.
 pub(super) fn listening_host(text: &str) -> Result<IpAddr, String> {
     let name = text.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(text);

@@ -10,14 +10,19 @@ mod flag;
 mod prepared;
 mod roc;
 mod scores;
+mod selective;
+mod sets;
 
-use crate::spec::ModelSpec;
+use crate::classifier::PredictionSet;
+use crate::spec::{Group, ModelSpec};
 
 pub use calibration::{BINS, Bin};
 pub use confusion::Confusion;
 pub use flag::Flagged;
 pub use roc::Point;
-pub use scores::{AtThreshold, Estimate, Overall, PerClass, Scores};
+pub use scores::{AtThreshold, Estimate, Overall, PerClass, Scores, Selected, Sets};
+pub use selective::RiskPoint;
+pub use sets::SetFigures;
 
 /// Classified images whose true class is known. For each image it holds the true class, the predicted class and the
 /// probabilities.
@@ -27,6 +32,9 @@ pub struct Sample<'s> {
     decisions: Vec<usize>,
     /// Images x classes, row by row.
     probabilities: Vec<f32>,
+    /// Of the prediction sets, if there are some.
+    coverage: Option<f32>,
+    sets: sets::OfImages,
     units: bootstrap::Units,
 }
 
@@ -38,17 +46,27 @@ impl<'s> Sample<'s> {
             truths: Vec::new(),
             decisions: Vec::new(),
             probabilities: Vec::new(),
+            coverage: None,
+            sets: sets::OfImages::default(),
             units: bootstrap::Units::default(),
         }
     }
 
     /// Adds an image: its true class and its predicted class as indices of the model's labels, and the probability of
-    /// each label. `lesion` is any number that identifies the lesion. Images of one lesion are not independent and are
-    /// resampled together; an image without a lesion is resampled on its own.
+    /// each label. The prediction sets of all images have the same coverage, or there are none. `lesion` is any number that
+    /// identifies the lesion. Images of one lesion are not independent and are resampled together; an image without a lesion is
+    /// resampled on its own.
     ///
     /// # Panics
     /// When a class or the number of probabilities is not the model's.
-    pub fn push(&mut self, truth: usize, decision: usize, probabilities: &[f32], lesion: Option<usize>) {
+    pub fn push(
+        &mut self,
+        truth: usize,
+        decision: usize,
+        probabilities: &[f32],
+        set: Option<&PredictionSet>,
+        lesion: Option<usize>,
+    ) {
         let classes = self.classes();
         assert!(
             truth < classes && decision < classes && probabilities.len() == classes,
@@ -57,6 +75,12 @@ impl<'s> Sample<'s> {
         self.truths.push(truth);
         self.decisions.push(decision);
         self.probabilities.extend(probabilities);
+        self.coverage = set.map(|set| set.coverage).or(self.coverage);
+        self.sets.0.push(set.map(|set| sets::Judged {
+            malignant: self.spec.labels[truth].group == Group::Malignant,
+            covered: set.classes.contains(&truth),
+            classes: set.classes.len(),
+        }));
         self.units.push(lesion);
     }
 
@@ -90,8 +114,14 @@ impl<'s> Sample<'s> {
             let value = value.filter(|v| v.is_finite());
             Estimate { value, ci95: interval.filter(|_| value.is_some()) }
         });
-        let (overall, per_class, [sensitivity, specificity]) =
+        let scores::Figures { overall, per_class, at_threshold, sets, error_rates } =
             scores::unflatten(&mut estimates, self.classes());
+        let ([sensitivity, specificity], [all, malignant, benign]) = (at_threshold, sets);
+        let selected = |(percent, error_rate): (u32, Estimate)| Selected {
+            kept: f64::from(percent) / 100.0,
+            confidence: prepared.least_confidence(percent),
+            error_rate,
+        };
         Scores {
             overall,
             melanoma: prepared.melanoma(),
@@ -102,6 +132,9 @@ impl<'s> Sample<'s> {
                 specificity,
                 images: prepared.flagged(&as_they_are),
             }),
+            sets: self.coverage.map(|coverage| Sets { coverage, all, malignant, benign }),
+            selected: selective::KEPT.into_iter().zip(error_rates).map(selected).collect(),
+            risk_coverage: prepared.risk_coverage(&as_they_are),
             confusion: prepared.confusion(&as_they_are),
             reliability: prepared.reliability(&as_they_are),
             malignant_roc: prepared.malignant_roc(&as_they_are),

@@ -6,6 +6,8 @@ use super::confusion::{Confusion, mean};
 use super::flag::{Flagged, Flags};
 use super::roc::{Point, Ranking};
 use super::scores::{Overall, PerClass};
+use super::selective::{RiskPoint, Selection};
+use super::sets::SetFigures;
 use crate::spec::Group;
 
 const MELANOMA: &str = "mel";
@@ -19,6 +21,7 @@ pub(super) struct Prepared<'a> {
     /// Without a threshold no image is flagged.
     flags: Flags,
     calibration: Calibration,
+    selection: Selection,
 }
 
 impl<'a> Prepared<'a> {
@@ -39,6 +42,10 @@ impl<'a> Prepared<'a> {
             by_malignancy: Ranking::new(&malignant, is_malignant),
             flags: Flags(malignant.iter().enumerate().map(flags).collect()),
             calibration: Calibration::new(sample.rows().zip(sample.truths.iter().copied())),
+            selection: Selection::new(
+                sample.rows().zip(&sample.decisions).map(|(row, class)| row[*class]).collect(),
+                |image| sample.decisions[image] != sample.truths[image],
+            ),
         }
     }
 
@@ -46,10 +53,11 @@ impl<'a> Prepared<'a> {
         self.melanoma
     }
 
-    /// All figures in one row: those of [`Overall`], those of each class, and those at the model's threshold.
+    /// All figures in one row, as `scores::unflatten` reads it.
     pub(super) fn figures(&self, weights: &[u32]) -> Vec<Option<f64>> {
         let confusion = self.confusion(weights);
         let aurocs: Vec<_> = self.by_class.iter().map(|ranking| ranking.auroc(weights)).collect();
+        let (aurc, error_rates) = self.selection.figures(weights);
         let sensitivity = |percent| self.by_malignancy.sensitivity_at(percent, weights);
         let overall = Overall {
             accuracy: confusion.accuracy(),
@@ -62,6 +70,7 @@ impl<'a> Prepared<'a> {
             sensitivity_at_95_specificity: sensitivity(95),
             ece: self.calibration.ece(weights),
             brier: self.calibration.brier(weights),
+            aurc,
         };
         let per_class = aurocs.iter().enumerate().flat_map(|(class, auroc)| {
             let figures = PerClass {
@@ -75,7 +84,14 @@ impl<'a> Prepared<'a> {
         });
         let flagged = self.flagged(weights);
         let at_threshold = [flagged.sensitivity(), flagged.specificity()];
-        overall.into_array().into_iter().chain(per_class).chain(at_threshold).collect()
+        let sets = self
+            .sample
+            .sets
+            .figures(weights)
+            .into_iter()
+            .flat_map(|SetFigures { coverage, mean_set_size }| [coverage, mean_set_size]);
+        let overall = overall.into_array().into_iter();
+        overall.chain(per_class).chain(at_threshold).chain(sets).chain(error_rates).collect()
     }
 
     pub(super) fn confusion(&self, weights: &[u32]) -> Confusion {
@@ -93,6 +109,14 @@ impl<'a> Prepared<'a> {
 
     pub(super) fn reliability(&self, weights: &[u32]) -> Vec<Bin> {
         self.calibration.bins(weights).to_vec()
+    }
+
+    pub(super) fn risk_coverage(&self, weights: &[u32]) -> Vec<RiskPoint> {
+        self.selection.curve(weights)
+    }
+
+    pub(super) fn least_confidence(&self, percent: u32) -> Option<f32> {
+        self.selection.least_confidence(percent)
     }
 
     pub(super) fn malignant_roc(&self, weights: &[u32]) -> Vec<Point> {

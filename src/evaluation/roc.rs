@@ -73,7 +73,7 @@ impl Ranking {
     }
 
     /// Visits the counts at or above each threshold, from the highest threshold to one below all scores.
-    fn thresholds(&self, weights: &[u32], mut visit: impl FnMut(Counts)) {
+    pub(super) fn thresholds(&self, weights: &[u32], mut visit: impl FnMut(Counts)) {
         let mut counts = Counts::default();
         for ranked in &self.0 {
             let weight = u64::from(weights[ranked.image as usize]);
@@ -90,9 +90,9 @@ impl Ranking {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Counts {
-    positives: u64,
-    negatives: u64,
+pub(super) struct Counts {
+    pub(super) positives: u64,
+    pub(super) negatives: u64,
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use super::calibration::Bin;
 use super::confusion::Confusion;
 use super::flag::Flagged;
 use super::roc::Point;
+use super::selective::RiskPoint;
+use super::sets::SetFigures;
 
 /// A figure and its interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -39,6 +41,9 @@ pub struct Overall<T> {
     pub ece: T,
     /// Mean over images of the squared differences, summed over classes (Brier 1950); from 0 to 2.
     pub brier: T,
+    /// Area under the risk-coverage curve (Geifman, Uziel and El-Yaniv 2019): the mean error rate of the predicted class over all
+    /// numbers of images kept, those with the largest probability of their predicted class.
+    pub aurc: T,
 }
 
 /// Figures of one class against all others, from 0 to 1.
@@ -70,6 +75,31 @@ pub struct AtThreshold {
     pub images: Flagged,
 }
 
+/// Figures of the prediction sets of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Sets {
+    /// The coverage that was asked for.
+    pub coverage: f32,
+    /// Of all images. In JSON they are among the metrics.
+    #[serde(skip)]
+    pub all: SetFigures<Estimate>,
+    /// Of images whose true class is malignant.
+    pub malignant: SetFigures<Estimate>,
+    /// Of images whose true class is benign.
+    pub benign: SetFigures<Estimate>,
+}
+
+/// Selective prediction: the error rate if the images with the least confidence are left out.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Selected {
+    /// Share of the images that are kept.
+    pub kept: f64,
+    /// The smallest confidence, the probability of the predicted class, among them; `None` without images.
+    pub confidence: Option<f32>,
+    /// Share of them whose predicted class is wrong.
+    pub error_rate: Estimate,
+}
+
 /// The result of [`Sample::score`](super::Sample::score).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scores {
@@ -81,6 +111,12 @@ pub struct Scores {
     pub per_class: Vec<PerClass<Estimate>>,
     /// `None` for a model without a threshold.
     pub at_threshold: Option<AtThreshold>,
+    /// `None` if the images have no prediction sets.
+    pub sets: Option<Sets>,
+    /// With ever fewer images kept.
+    pub selected: Vec<Selected>,
+    /// The risk-coverage curve: `selected` with each number of images, fewest first.
+    pub risk_coverage: Vec<RiskPoint>,
     /// Predicted classes by true class.
     pub confusion: Confusion,
     /// How often the most probable class is right, by its probability.
@@ -92,7 +128,7 @@ pub struct Scores {
 }
 
 impl<T> Overall<T> {
-    pub(super) fn into_array(self) -> [T; 10] {
+    pub(super) fn into_array(self) -> [T; 11] {
         [
             self.accuracy,
             self.balanced_accuracy,
@@ -104,6 +140,7 @@ impl<T> Overall<T> {
             self.sensitivity_at_95_specificity,
             self.ece,
             self.brier,
+            self.aurc,
         ]
     }
 
@@ -120,6 +157,7 @@ impl<T> Overall<T> {
             sensitivity_at_95_specificity: next(),
             ece: next(),
             brier: next(),
+            aurc: next(),
         }
     }
 }
@@ -134,13 +172,26 @@ impl<T> PerClass<T> {
     }
 }
 
-/// From one row of figures: those of [`Overall`], those of each class, and the two at the model's threshold.
-pub(super) fn unflatten<T>(
-    figures: &mut impl Iterator<Item = T>,
-    classes: usize,
-) -> (Overall<T>, Vec<PerClass<T>>, [T; 2]) {
+/// All figures of a sample.
+pub(super) struct Figures<T> {
+    pub(super) overall: Overall<T>,
+    pub(super) per_class: Vec<PerClass<T>>,
+    /// At the model's threshold: sensitivity and specificity.
+    pub(super) at_threshold: [T; 2],
+    /// Of all images, of malignant and of benign ones.
+    pub(super) sets: [SetFigures<T>; 3],
+    /// With the shares of images that `selective` keeps.
+    pub(super) error_rates: [T; 6],
+}
+
+/// From one row of figures, in the order of the fields.
+pub(super) fn unflatten<T>(figures: &mut impl Iterator<Item = T>, classes: usize) -> Figures<T> {
     let mut next = || figures.next().expect("a figure for each name");
-    let overall = Overall::from_figures(&mut next);
-    let per_class = (0..classes).map(|_| PerClass::from_figures(&mut next)).collect();
-    (overall, per_class, [next(), next()])
+    Figures {
+        overall: Overall::from_figures(&mut next),
+        per_class: (0..classes).map(|_| PerClass::from_figures(&mut next)).collect(),
+        at_threshold: [next(), next()],
+        sets: std::array::from_fn(|_| SetFigures { coverage: next(), mean_set_size: next() }),
+        error_rates: std::array::from_fn(|_| next()),
+    }
 }

@@ -55,6 +55,7 @@ pub(super) fn spec(onnx: &[u8], path: &Path) -> Result<ModelSpec, String> {
         decision: Decision::default(),
         malignancy_threshold: None,
         malignancy_sensitivity: None,
+        conformal: None,
         usable: Usable::default(),
         labels: labels.collect(),
         license: field("license").unwrap_or_default().to_owned(),

@@ -42,6 +42,11 @@ struct Classified<'a> {
     most_probable: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     top_k: Option<Vec<Ranked<'a>>>,
+    /// Codes of classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prediction_set: Option<Vec<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coverage: Option<f32>,
     malignant_probability: f32,
     #[serde(skip_serializing_if = "Option::is_none")]
     flagged: Option<bool>,
@@ -125,6 +130,8 @@ impl<'a> Classified<'a> {
             decision: prediction.decision,
             most_probable: &labels[prediction.most_probable].code,
             top_k: record.top_k.map(|k| prediction.ranked().into_iter().take(k).map(ranked).collect()),
+            prediction_set: prediction.set.as_ref().map(|set| super::codes(&set.classes, labels).collect()),
+            coverage: prediction.set.as_ref().map(|set| set.coverage),
             malignant_probability: prediction.malignant_probability,
             flagged: prediction.flagged,
             usable: prediction.is_usable(),
@@ -160,7 +167,7 @@ fn map<S: Serializer>(pairs: &[(&str, f32)], serializer: S) -> Result<S::Ok, S::
 
 #[cfg(test)]
 mod tests {
-    use skinclf::{Model, Reason};
+    use skinclf::{Model, PredictionSet, Reason};
 
     use super::*;
 
@@ -172,6 +179,7 @@ mod tests {
             scores: vec![0.0, 0.0, 0.0, 0.0, 0.875, 0.125, 0.0],
             decision: Decision::BalancedArgmax,
             most_probable: 5,
+            set: None,
             malignant_probability: 0.25,
             flagged: Some(true),
             reasons: vec![Reason::Blurred],
@@ -202,8 +210,14 @@ mod tests {
         let rest = r#""malignant_probability":0.25,"flagged":true,"usable":false,"reasons":["blurred"],"quality":{"side":450,"contrast":29.5,"sharpness":0.5},"width":600,"height":450,"inference_time":0.006,"timings_ms":{"decode":1.5,"preprocess":0.25,"inference":4.25},"model":{"name":"mobilenetv2-ham10000","version":"1","sha256":"ab"}"#;
         let plain = json(Subject::Path("a.jpg"), Ok(prediction()), None);
         assert_eq!(plain, [start, probabilities, decision, rest, "}"].concat());
-        let drawn = json(Subject::Path("a.jpg"), Ok(prediction()), Some(Heatmap::Png(vec![1, 2, 3])));
-        assert_eq!(drawn, [start, probabilities, decision, top_k, rest, r#","heatmap":"AQID"}"#].concat());
+        let set = r#""prediction_set":["nv","mel"],"coverage":0.9,"#;
+        let full =
+            Prediction { set: Some(PredictionSet { coverage: 0.9, classes: vec![5, 4] }), ..prediction() };
+        let full = json(Subject::Path("a.jpg"), Ok(full), Some(Heatmap::Png(vec![1, 2, 3])));
+        assert_eq!(
+            full,
+            [start, probabilities, decision, top_k, set, rest, r#","heatmap":"AQID"}"#].concat()
+        );
     }
 
     #[test]

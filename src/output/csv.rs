@@ -1,4 +1,5 @@
-//! CSV: one row per image, one column per class, and two columns for errors at the end.
+//! CSV: one row per image, one column per class, two for the prediction set if one is asked for, and two for errors at the
+//! end.
 
 use std::io::{self, Write};
 
@@ -18,9 +19,9 @@ struct Row {
 }
 
 impl<'s, W: Write> CsvSink<'s, W> {
-    pub(super) fn new(spec: &'s ModelSpec, out: W, continued: bool) -> Self {
+    pub(super) fn new(spec: &'s ModelSpec, with_sets: bool, out: W, continued: bool) -> Self {
         let csv = if continued { Csv::continued(out) } else { Csv::new(out) };
-        Self { csv, table: columns(spec) }
+        Self { csv, table: columns(spec, with_sets) }
     }
 }
 
@@ -37,7 +38,7 @@ impl<W: Write> Sink for CsvSink<'_, W> {
     }
 }
 
-fn columns<'s>(spec: &'s ModelSpec) -> Table<'s, Row> {
+fn columns<'s>(spec: &'s ModelSpec, with_sets: bool) -> Table<'s, Row> {
     let label = |p: &Prediction| &spec.labels[p.class];
     let first = [
         Column::csv_only("path", |row: &Row| row.path.clone()),
@@ -55,10 +56,23 @@ fn columns<'s>(spec: &'s ModelSpec) -> Table<'s, Row> {
         of_prediction("flagged", |p| p.flagged.map_or(Cell::default(), Cell::number)),
         of_prediction("usable", |p| Cell::number(p.is_usable())),
         of_prediction("reasons", reasons),
+    ];
+    let set = [
+        of_prediction("prediction_set", move |p| {
+            let codes = p.set.iter().flat_map(|set| super::codes(&set.classes, &spec.labels));
+            codes.collect::<Vec<_>>().join(" ").into()
+        }),
+        of_prediction("coverage", |p| {
+            p.set.as_ref().map_or(Cell::default(), |set| Cell::number(set.coverage))
+        }),
+    ];
+    let set = set.into_iter().filter(|_| with_sets);
+    let errors = [
         of_failure("error_code", |failure| failure.code.into()),
         of_failure("error_message", |failure| failure.message.clone().into()),
     ];
-    Table::new(first.into_iter().chain(spec.labels.iter().enumerate().map(probability)).chain(last))
+    let classes = spec.labels.iter().enumerate().map(probability);
+    Table::new(first.into_iter().chain(classes).chain(last).chain(set).chain(errors))
 }
 
 /// Empty for an image that could not be classified.

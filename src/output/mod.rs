@@ -11,14 +11,14 @@ mod table;
 use std::io::{self, Write};
 
 use clap::ValueEnum;
-use skinclf::ModelSpec;
+use skinclf::{Label, ModelSpec};
 
 use crate::process::terminal::Look;
 
 pub(crate) use answer::ModelId;
 pub(crate) use json::write_indented;
 pub(crate) use record::{Failure, Heatmap, Outcome, Record, Subject};
-pub(crate) use table::{NOTICE, percent};
+pub(crate) use table::{NOTICE, percent, whole_percent};
 
 /// How results are printed. The comments are the help of `--format`.
 ///
@@ -84,7 +84,8 @@ pub(crate) trait Sink {
     fn finish(&mut self) -> io::Result<()>;
 }
 
-/// The writer of a format. `look` is that of a table. `continued`: the output already has rows of the format.
+/// The writer of a format. `look` is that of a table. `coverage` is that of the results' prediction sets, if they have some.
+/// `continued`: the output already has rows of the format.
 ///
 /// # Errors
 /// A sentence, if the model's labels do not fit the format.
@@ -92,14 +93,19 @@ pub(crate) fn sink<'w>(
     format: Format,
     look: Look,
     spec: &'w ModelSpec,
+    coverage: Option<f32>,
     out: Box<dyn Write + 'w>,
     continued: bool,
 ) -> Result<Box<dyn Sink + 'w>, String> {
     Ok(match format {
-        Format::Table => Box::new(table::TableSink::new(spec, out, look)),
+        Format::Table => Box::new(table::TableSink::new(spec, coverage, out, look)),
         Format::Json => Box::new(json::Array::new(out)),
         Format::Jsonl => Box::new(json::Lines::new(out)),
-        Format::Csv => Box::new(csv::CsvSink::new(spec, out, continued)),
+        Format::Csv => Box::new(csv::CsvSink::new(spec, coverage.is_some(), out, continued)),
         Format::Isic => Box::new(isic::IsicSink::new(spec, out)?),
     })
+}
+
+fn codes<'a>(classes: &[usize], labels: &'a [Label]) -> impl Iterator<Item = &'a str> {
+    classes.iter().map(|class| labels[*class].code.as_str())
 }

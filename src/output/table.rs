@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use skinclf::{Decision, Group, ModelSpec, Prediction};
+use skinclf::{Decision, Group, Label, ModelSpec, Prediction};
 
 use super::{Record, Sink};
 use crate::process::Wrapping;
@@ -23,10 +23,13 @@ struct Row {
     probability: String,
     score: String,
     malignant: Cell,
+    others: String,
 }
 
 pub(super) struct TableSink<'s, W: Write> {
     spec: &'s ModelSpec,
+    /// Of the prediction sets.
+    coverage: Option<f32>,
     out: Wrapping<W>,
     look: Look,
     images: usize,
@@ -40,9 +43,10 @@ pub(super) struct TableSink<'s, W: Write> {
 }
 
 impl<'s, W: Write> TableSink<'s, W> {
-    pub(super) fn new(spec: &'s ModelSpec, out: W, look: Look) -> Self {
+    pub(super) fn new(spec: &'s ModelSpec, coverage: Option<f32>, out: W, look: Look) -> Self {
         Self {
             spec,
+            coverage,
             out: look.wrapping(out),
             look,
             images: 0,
@@ -78,6 +82,7 @@ impl<'s, W: Write> TableSink<'s, W> {
                 probability,
                 score,
                 malignant,
+                others: if rank == 0 { others_of_set(prediction, &spec.labels) } else { String::new() },
             });
         }
         if !usable {
@@ -109,7 +114,11 @@ impl<'s, W: Write> TableSink<'s, W> {
         ];
         let score = self.with_scores.then(|| Column::figure("score", |row: &Row| row.score.clone()));
         let malignant = Column::figure("malignant", |row: &Row| row.malignant.clone());
-        let table = Table::new(columns.into_iter().chain(score).chain([malignant]));
+        let others = self.coverage.map(|coverage| {
+            let title = format!("could also be ({})", whole_percent(coverage));
+            Column::new(Kind::Text, title, |row: &Row| row.others.clone())
+        });
+        let table = Table::new(columns.into_iter().chain(score).chain([malignant]).chain(others));
         writeln!(self.out, "{}", table.terminal(self.look, &rows))
     }
 }
@@ -154,11 +163,34 @@ impl<W: Write> Sink for TableSink<'_, W> {
                 });
             writeln!(self.out, "flagged: malignant probability is at least {threshold}, {meaning}")?;
         }
+        if let Some(coverage) = self.coverage.filter(|_| self.any) {
+            let share = whole_percent(coverage);
+            writeln!(
+                self.out,
+                "could also be: for {share} of malignant and of benign lesions, the true class is one of these or the predicted class"
+            )?;
+        }
         if self.any {
             writeln!(self.out, "{NOTICE}")?;
         }
         self.out.flush()
     }
+}
+
+/// The classes of the prediction set without the predicted class: `mel, bkl`, or `none`.
+fn others_of_set(prediction: &Prediction, labels: &[Label]) -> String {
+    let Some(set) = &prediction.set else { return String::new() };
+    let others: Vec<_> = set.classes.iter().copied().filter(|class| *class != prediction.class).collect();
+    if others.is_empty() {
+        "none".to_owned()
+    } else {
+        super::codes(&others, labels).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// `90 %`, `97.5 %`: no more digits than a share has.
+pub(crate) fn whole_percent(share: f32) -> String {
+    format!("{} %", (share * 1e4).round() / 100.0)
 }
 
 /// `5.3 %`

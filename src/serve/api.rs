@@ -94,7 +94,7 @@ impl Api {
     }
 
     fn predict(&self, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
-        let options = query::options(request.query(), query::PREDICT)?;
+        let options = query::options(request.query(), query::PREDICT, self.classifier.spec())?;
         if options.explain && self.classifier.spec().outputs.class_maps.is_none() {
             let detail = "heatmap is not available: the model of this server has no class maps";
             return Err(ApiError::new(ErrorCode::BadQuery, detail));
@@ -127,7 +127,7 @@ impl Api {
     }
 
     fn predict_batch(&self, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
-        let options = query::options(request.query(), query::PREDICT_BATCH)?;
+        let options = query::options(request.query(), query::PREDICT_BATCH, self.classifier.spec())?;
         if media_type(&request.content_type) != "multipart/form-data" {
             return Err(unsupported(&request.content_type, "a form with one or more fields \"files\""));
         }

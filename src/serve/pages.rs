@@ -3,9 +3,12 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest as _, Sha256};
-use skinclf::ModelSpec;
+use skinclf::{Coverage, ModelSpec};
 
 use crate::output::ModelId;
+
+/// What the page asks for, if the model has it.
+const COVERAGE: f32 = 0.9;
 
 pub(super) struct Pages {
     pub(super) index: Page,
@@ -27,14 +30,17 @@ impl Pages {
         let sensitivity =
             spec.malignancy_sensitivity.map_or(String::new(), |share| format!("{:.0}", share * 100.0));
         let heatmaps = spec.outputs.class_maps.is_some().to_string();
+        let coverage =
+            Coverage::of(spec, COVERAGE).map_or(String::new(), |coverage| coverage.share().to_string());
         let model = escaped(&format!("{} {}", spec.name, spec.version));
         let fill = |template: &str| {
             let filled = template.replace("{{COMMON}}", include_str!("pages/common.css").trim_end());
             let filled = filled.replace("{{VERSION}}", env!("CARGO_PKG_VERSION"));
             let filled = filled.replace("{{HEATMAPS}}", &heatmaps).replace("{{SENSITIVITY}}", &sensitivity);
-            let filled = filled.replace("{{HEAT_SCALE}}", &heat_scale());
-            // With its quotes, so that the template is JSON, too.
+            let filled = filled.replace("{{COVERAGE}}", &coverage).replace("{{HEAT_SCALE}}", &heat_scale());
+            // With their quotes, so that the template is JSON, too.
             let filled = filled.replace("\"{{MODEL_ID}}\"", &model_id);
+            let filled = filled.replace("\"{{COVERAGE_SCHEMA}}\"", &coverage_schema(spec));
             filled.replace("{{MODEL}}", &model).replace("{{LABELS}}", &labels)
         };
         Self {
@@ -61,6 +67,15 @@ impl Page {
         );
         Self { html: html.into_bytes(), policy }
     }
+}
+
+/// The JSON schema of the coverages that the model has.
+fn coverage_schema(spec: &ModelSpec) -> String {
+    let limits = match &spec.conformal {
+        Some(conformal) => format!("\"enum\":{:?}", conformal.coverages),
+        None => "\"exclusiveMinimum\":0,\"exclusiveMaximum\":1".to_owned(),
+    };
+    format!("{{\"type\":\"number\",{limits}}}")
 }
 
 /// The colours of heatmaps from no heat to the most, as the stops of a CSS gradient.

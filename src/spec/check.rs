@@ -1,6 +1,6 @@
 //! Checks of a model's spec.
 
-use super::{Decision, Input, ModelSpec, Usable, preprocessing};
+use super::{Conformal, Decision, Group, Input, ModelSpec, Usable, preprocessing};
 
 /// Probabilities are divided by a class's share of the lesions that they are calibrated to.
 const LEAST_SHARE: f32 = 1e-6;
@@ -30,6 +30,7 @@ impl ModelSpec {
             }
         }
         self.check_decision()?;
+        self.check_conformal()?;
         self.check_usable()
     }
 
@@ -53,6 +54,34 @@ impl ModelSpec {
             return Ok(());
         }
         Err(format!("prior is {prior:?}; its shares must be at least {LEAST_SHARE} and add up to 1"))
+    }
+
+    fn check_conformal(&self) -> Result<(), String> {
+        let Some(Conformal { coverages, malignant, benign }) = &self.conformal else { return Ok(()) };
+        let are_shares = coverages.iter().all(|share| *share > 0.0 && *share < 1.0);
+        if coverages.is_empty() || !are_shares || !coverages.is_sorted_by(|a, b| a < b) {
+            return Err(format!(
+                "conformal.coverages is {coverages:?}; it must be rising shares between 0 and 1"
+            ));
+        }
+        for (field, group, thresholds) in
+            [("malignant", Group::Malignant, malignant), ("benign", Group::Benign, benign)]
+        {
+            let is_needed = self.labels.iter().any(|label| label.group == group);
+            let (count, wanted) = (thresholds.len(), coverages.len());
+            if count != wanted && (is_needed || count > 0) {
+                return Err(format!(
+                    "conformal.{field} has {count} thresholds; it must have one for each of the {wanted} coverages"
+                ));
+            }
+            let are_probabilities = thresholds.iter().all(|t| (0.0..=1.0).contains(t));
+            if !are_probabilities || !thresholds.is_sorted_by(|a, b| a >= b) {
+                return Err(format!(
+                    "conformal.{field} is {thresholds:?}; it must be probabilities from 0 to 1, none above the one before it"
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn check_usable(&self) -> Result<(), String> {
@@ -121,7 +150,7 @@ mod tests {
         let mut spec: serde_json::Value = serde_json::from_str(text).expect("valid JSON");
         spec["outputs"] = serde_json::json!({ "logits": "logits" });
         spec["decision"] = serde_json::json!("argmax");
-        for optional in ["prior", "malignancy_threshold", "malignancy_sensitivity", "usable"] {
+        for optional in ["prior", "malignancy_threshold", "malignancy_sensitivity", "conformal", "usable"] {
             spec.as_object_mut().expect("an object").remove(optional);
         }
         spec
@@ -151,6 +180,30 @@ mod tests {
             ("/malignancy_threshold", serde_json::json!(1), "malignancy_threshold is 1"),
             ("/malignancy_sensitivity", serde_json::json!(1.1), "malignancy_sensitivity is 1.1"),
             ("/malignancy_sensitivity", serde_json::json!(0.9), "needs malignancy_threshold"),
+            ("/conformal", serde_json::json!({ "coverages": [] }), "conformal.coverages is []"),
+            ("/conformal", serde_json::json!({ "coverages": [0.9, 0.8] }), "rising shares between 0 and 1"),
+            ("/conformal", serde_json::json!({ "coverages": [0.9, 1] }), "conformal.coverages is [0.9, 1.0]"),
+            (
+                "/conformal",
+                serde_json::json!({ "coverages": [0.9], "malignant": [0.1] }),
+                "conformal.benign has 0",
+            ),
+            (
+                "/conformal",
+                serde_json::json!({ "coverages": [0.9], "malignant": [0.2, 0.1], "benign": [0.1] }),
+                "conformal.malignant has 2 thresholds; it must have one for each of the 1 coverages",
+            ),
+            (
+                "/conformal",
+                serde_json::json!({ "coverages": [0.8, 0.9], "malignant": [0.2, 0.2], "benign": [0.1, 0.2] }),
+                "conformal.benign is [0.1, 0.2]",
+            ),
+            (
+                "/conformal",
+                serde_json::json!({ "coverages": [0.9], "malignant": [1.1], "benign": [0] }),
+                "conformal.malignant is [1.1]",
+            ),
+            ("/conformal", serde_json::json!({ "coverages": [0.9], "mel": [0.1] }), "unknown field `mel`"),
             ("/usable", serde_json::json!({ "min_size": 3 }), "min_size"),
             ("/usable", serde_json::json!({ "min_side": 1.5 }), "u32"),
             ("/usable", serde_json::json!({ "min_contrast": -1 }), "usable.min_contrast is -1"),
@@ -168,6 +221,17 @@ mod tests {
             let error = parse(&spec).expect_err(pointer);
             assert!(error.contains(named), "{pointer}: {error}");
         }
+    }
+
+    #[test]
+    fn thresholds_of_a_group_without_classes_can_be_left_out() {
+        let mut spec = plain();
+        spec["conformal"] = serde_json::json!({ "coverages": [0.8, 0.9], "benign": [0.2, 0.0] });
+        assert!(parse(&spec).is_err(), "there are malignant classes");
+        for label in spec["labels"].as_array_mut().expect("labels") {
+            label["group"] = "benign".into();
+        }
+        assert!(parse(&spec).is_ok());
     }
 
     #[test]

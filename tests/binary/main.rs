@@ -15,6 +15,7 @@ mod results;
 mod resume;
 mod schema;
 mod serve;
+mod sets;
 mod settings;
 mod signals;
 mod snapshots;

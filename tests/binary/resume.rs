@@ -216,6 +216,11 @@ fn the_file_of_another_model_or_other_options_is_refused_as_it_is() {
     image::RgbImage::new(300, 300).save(&blank).expect("a picture");
     for (extension, first, then, word) in [
         ("jsonl", &[LESION][..], &["-k", "2", LESION][..], "without --top-k"),
+        ("jsonl", &[LESION], &["--coverage", "0.9", LESION], "without --coverage"),
+        ("jsonl", &["--coverage", "0.9", LESION], &[LESION], "with --coverage 0.9"),
+        ("csv", &[LESION], &["--coverage", "0.9", LESION], "without --coverage"),
+        ("csv", &["--coverage", "0.9", LESION], &[LESION], "with --coverage"),
+        ("csv", &["--coverage", "0.9", LESION], &["--coverage", "0.8", LESION], "with --coverage 0.9"),
         ("jsonl", &["-k", "2", LESION], &["-k", "3", LESION], "with --top-k 2"),
         ("jsonl", &["-k", "2", LESION], &[LESION], "with --top-k 2"),
         ("jsonl", &[LESION], &["--tta", LESION], "such as --tta"),

@@ -29,10 +29,12 @@ fn classify_fits() {
     let (folder, model) = embedded_but(|spec| {
         spec["malignancy_threshold"] = json!(0.1);
         spec["usable"] = json!({ "min_side": 400 });
+        spec["conformal"] = json!({ "coverages": [0.9], "malignant": [0.1], "benign": [0.2] });
     });
     let maps = folder.path().join("maps");
     let [model, maps] = [&model, &maps].map(|path| path.to_str().expect("UTF-8"));
-    let results = classify_json(&["samples", "--model", model, "--heatmap", maps, "--tta"]);
+    let results =
+        classify_json(&["samples", "--model", model, "--heatmap", maps, "--tta", "--coverage", "0.9"]);
     assert!(results.iter().any(|r| r["reasons"] == json!(["too_small"]) && r["flagged"].is_boolean()));
     assert_valid("classify", &results.into());
     let strict = classify_json(&["samples", "--model", model, "--strict"]);

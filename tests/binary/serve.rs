@@ -48,7 +48,7 @@ fn errors_have_their_status_and_code() {
     let truncated = std::fs::read("samples/broken/truncated.jpg").expect("a sample");
     let (form_type, empty_form) = form(&[]);
     let too_long = vec![0; 101 * 1024];
-    let cases: [(&str, &str, &[u8], u16, &str); 14] = [
+    let cases: [(&str, &str, &[u8], u16, &str); 16] = [
         ("/predict", "image/jpeg", b"", 400, "not_an_image"),
         ("/predict", "image/png", b"no image at all", 400, "not_an_image"),
         ("/predict", "image/jpeg", &truncated, 422, "truncated_image"),
@@ -61,6 +61,8 @@ fn errors_have_their_status_and_code() {
         ("/predict?ttta=true", "image/jpeg", b"x", 400, "bad_query"),
         ("/predict?tta=maybe", "image/jpeg", b"x", 400, "bad_query"),
         ("/predict?tta=true&tta=true", "image/jpeg", b"x", 400, "bad_query"),
+        ("/predict?coverage=90", "image/jpeg", b"x", 400, "bad_query"),
+        ("/predict/batch?coverage=0.93", "image/jpeg", b"x", 400, "bad_query"),
         ("/predict/batch?heatmap=true", "image/jpeg", b"x", 400, "bad_query"),
         ("/predict/batch?strict=true", "image/jpeg", b"x", 415, "unsupported_media_type"),
     ];

@@ -107,7 +107,7 @@ pub(crate) fn embedded_but(change: impl FnOnce(&mut Value)) -> (TempDir, PathBuf
     let mut spec: Value = serde_json::from_slice(&spec).expect("JSON");
     spec["outputs"] = json!({ "logits": "logits", "class_maps": "maps" });
     spec["decision"] = json!("argmax");
-    for optional in ["prior", "malignancy_threshold", "malignancy_sensitivity", "usable"] {
+    for optional in ["prior", "malignancy_threshold", "malignancy_sensitivity", "conformal", "usable"] {
         spec.as_object_mut().expect("an object").remove(optional);
     }
     beside("models/mobilenetv2.onnx", spec, change)

@@ -50,7 +50,7 @@ fn truths() -> Vec<(String, String)> {
 }
 
 /// Titles and keys of what is said of all classes together.
-const OVERALL: [(&str, &str); 10] = [
+const OVERALL: [(&str, &str); 11] = [
     ("accuracy", "accuracy"),
     ("balanced accuracy", "balanced_accuracy"),
     ("AUROC, mean of classes", "macro_auroc"),
@@ -61,6 +61,7 @@ const OVERALL: [(&str, &str); 10] = [
     ("sensitivity, malignant, at 95 % specificity", "sensitivity_at_95_specificity"),
     ("calibration error (ECE)", "ece"),
     ("Brier score", "brier"),
+    ("area under risk-coverage curve (AURC)", "aurc"),
 ];
 
 /// The same of the embedded model's own threshold.
@@ -296,7 +297,7 @@ fn the_report_needs_nothing_else_and_has_the_numbers_of_the_json() {
         let row = format!(" ({code})</th><td>{}</td>{}</tr>", of_class["n"], cells.concat());
         assert!(html.contains(&row), "{row}");
     }
-    assert_eq!(html.matches("<svg").count(), 2);
+    assert_eq!(html.matches("<svg").count(), 3);
     assert!(html.ends_with("</html>"));
 }
 

@@ -27,8 +27,12 @@ def real_lesion() -> Path:
     return found[0] if found else LESION
 
 
+# What the page asks for.
+COVERAGE = ["--coverage", "0.9"]
+
+
 def classify(options, image: Path) -> dict:
-    command = [options.binary, "classify", "-q", "-f", "json", image]
+    command = [options.binary, "classify", "-q", "-f", "json", *COVERAGE, image]
     return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)[0]
 
 
@@ -181,6 +185,24 @@ def a_class_that_is_not_the_most_probable_is_explained(page, options):
     assert "Another class is more probable" in text(card), text(card)
     last = card.locator(".classes li").last
     assert "predicted" in last.get_attribute("class"), "least probable, and still the predicted one"
+
+
+def other_classes_of_the_set_are_named_with_its_coverage(page, options):
+    answer_with(page, options, lambda answer: answer.update(class_name="nv", prediction_set=["nv", "mel", "bkl"], coverage=0.9))
+    choose(page, LESION)
+    said = text(done(page).locator(".others"))
+    assert said.startswith("Could also be: Melanoma, Benign keratosis (90 % coverage). For 90 % of lesions"), said
+
+
+def a_set_of_one_class_has_its_coverage_and_one_without_is_not_shown(page, options):
+    answer_with(page, options, lambda answer: answer.update(class_name="nv", prediction_set=["nv"], coverage=0.975))
+    choose(page, LESION)
+    assert text(done(page).locator(".others")) == "Could also be: no other class (97.5 % coverage)."
+    page.get_by_role("button", name="Remove all").click()
+    page.unroute(PREDICT)
+    answer_with(page, options, lambda answer: answer.pop("coverage"))
+    choose(page, LESION)
+    assert "ould also be" not in text(done(page))
 
 
 def it_says_that_it_is_not_a_diagnosis(page, options):
@@ -344,7 +366,7 @@ def results_are_saved_as_the_command_line_prints_them(page, options):
     done(page, "failed")
 
     def printed(form):
-        command = [options.binary, "classify", "-q", "-f", form, *files]
+        command = [options.binary, "classify", "-q", "-f", form, *COVERAGE, *files]
         return subprocess.run(command, cwd=ROOT / "samples", capture_output=True, text=True).stdout
 
     def number(value):
@@ -567,6 +589,8 @@ if __name__ == "__main__":
             a_flagged_picture_is_marked,
             what_is_usable_and_not_flagged_is_not_marked,
             a_class_that_is_not_the_most_probable_is_explained,
+            other_classes_of_the_set_are_named_with_its_coverage,
+            a_set_of_one_class_has_its_coverage_and_one_without_is_not_shown,
             it_says_that_it_is_not_a_diagnosis,
             a_dropped_text_file_is_refused_in_words,
             a_truncated_picture_is_refused_in_words,

@@ -46,7 +46,7 @@ def the_tables_hold_the_scores(page, options):
 
 
 def every_chart_is_drawn_and_described(page, options):
-    assert page.locator("svg").count() == 2
+    assert page.locator("svg").count() == 3
     for chart in page.locator("svg").all():
         assert chart.locator("> title").text_content() and chart.locator("> desc").text_content()
         assert chart.locator("path[d^=M]").count() > 1

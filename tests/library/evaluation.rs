@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use skinclf::ModelSpec;
 use skinclf::evaluation::{Estimate, Overall, Sample, Scores};
+use skinclf::{Conformal, Coverage, ModelSpec};
 
 const TOLERANCE: f64 = 1e-9;
 const SEED: u64 = 7;
@@ -35,7 +35,8 @@ fn fixture() -> Fixture {
 fn spec() -> ModelSpec {
     let spec = ModelSpec::parse(include_bytes!("../../models/mobilenetv2.json")).expect("a spec");
     // As in the fixture.
-    ModelSpec { malignancy_threshold: Some(0.25), ..spec }
+    let conformal = Conformal { coverages: vec![0.875], malignant: vec![0.125], benign: vec![0.3125] };
+    ModelSpec { malignancy_threshold: Some(0.25), conformal: Some(conformal), ..spec }
 }
 
 impl Fixture {
@@ -54,11 +55,13 @@ impl Fixture {
         by_lesion: bool,
     ) -> Sample<'s> {
         let mut sample = Sample::new(spec);
+        let coverage = Coverage::of(spec, 0.875).expect("a coverage");
         for (image, parts) in case.parts.iter().enumerate() {
             let probabilities: Vec<f32> = parts.iter().map(|p| *p as f32 / self.parts as f32).collect();
+            let set = coverage.set(&spec.labels, &probabilities, case.decisions[image]);
             for _ in 0..copies {
                 let lesion = by_lesion.then_some(1000 + image);
-                sample.push(truths[image], case.decisions[image], &probabilities, lesion);
+                sample.push(truths[image], case.decisions[image], &probabilities, Some(&set), lesion);
             }
         }
         sample
@@ -74,7 +77,16 @@ impl Fixture {
 fn values(scores: &Scores) -> Value {
     let spec = spec();
     let mut metrics = serde_json::to_value(scores.overall).expect("JSON");
+    let sets = scores.sets.expect("sets");
+    let of_all = serde_json::to_value(sets.all).expect("JSON");
+    metrics.as_object_mut().expect("an object").extend(of_all.as_object().expect("an object").clone());
     strip(&mut metrics);
+    let mut sets = serde_json::to_value(sets).expect("JSON");
+    for group in ["malignant", "benign"] {
+        strip(&mut sets[group]);
+    }
+    let mut selected = serde_json::to_value(&scores.selected).expect("JSON");
+    selected.as_array_mut().expect("an array").iter_mut().for_each(strip);
     let mut per_class = json!({});
     for (class, (label, figures)) in spec.labels.iter().zip(&scores.per_class).enumerate() {
         let mut of_class = serde_json::to_value(figures).expect("JSON");
@@ -87,6 +99,8 @@ fn values(scores: &Scores) -> Value {
     json!({
         "metrics": metrics,
         "at_threshold": at_threshold,
+        "prediction_sets": sets,
+        "risk_coverage": selected,
         "per_class": per_class,
         "confusion": scores.confusion.rows().collect::<Vec<_>>(),
     })
@@ -145,6 +159,10 @@ fn curves_begin_and_end_in_the_corners_and_enclose_the_area() {
     }
     let images: u64 = scores.reliability.iter().map(|bin| bin.images).sum();
     assert_eq!(images, 400);
+    let all = scores.risk_coverage.last().expect("points");
+    let wrong = 1.0 - scores.overall.accuracy.value.expect("defined");
+    assert!(all.kept == 1.0 && (all.error_rate - wrong).abs() < TOLERANCE, "{all:?}");
+    assert!(scores.risk_coverage.is_sorted_by(|a, b| a.kept < b.kept));
 }
 
 fn width(estimate: Estimate) -> f64 {
@@ -182,7 +200,12 @@ fn copies_of_a_lesion_are_no_evidence_but_images_are() {
     let once = fixture.score("like HAM10000", 500).overall;
     let score = |by_lesion| fixture.sample(&spec, case, &case.truths, 4, by_lesion).score(500, SEED).overall;
     let (by_lesion, by_image): (Overall<Estimate>, Overall<Estimate>) = (score(true), score(false));
-    let [once_json, lesion_json] = [once, by_lesion].map(|o| serde_json::to_value(o).expect("JSON"));
+    let [once_json, lesion_json] = [once, by_lesion].map(|overall| {
+        let mut overall = serde_json::to_value(overall).expect("JSON");
+        // A mean over numbers of images, of which there are more.
+        overall.as_object_mut().expect("an object").remove("aurc");
+        overall
+    });
     assert_eq!(differences("", &lesion_json, &once_json), Vec::<String>::new());
     let figures: [fn(&Overall<Estimate>) -> Estimate; 3] =
         [|o| o.accuracy, |o| o.malignant_auroc, |o| o.brier];
@@ -200,13 +223,14 @@ fn a_resample_without_a_class_says_nothing_about_it() {
         let class = if image == 0 { 3 } else { 5 };
         let mut probabilities = [0.0; 7];
         probabilities[class] = 1.0;
-        sample.push(class, class, &probabilities, None);
+        sample.push(class, class, &probabilities, None, None);
     }
     // The one dermatofibroma is missing from a third of the resamples.
     let scores = sample.score(500, SEED);
     assert_eq!(scores.per_class[3].recall, Estimate { value: Some(1.0), ci95: Some([1.0, 1.0]) });
     assert_eq!(scores.per_class[3].auroc.ci95, Some([1.0, 1.0]));
     assert_eq!(scores.per_class[0].recall, Estimate { value: None, ci95: None });
+    assert_eq!(scores.sets, None, "no image has a prediction set");
     assert_eq!(scores.overall.balanced_accuracy.ci95, Some([1.0, 1.0]));
 }
 

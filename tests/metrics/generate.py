@@ -18,6 +18,10 @@ PARTS = 1024
 BINS = 15
 # Of the malignant probability, in parts; with ties, as all parts come by sixteens.
 THRESHOLD = 256
+# Of a class in a prediction set, in parts: malignant ones and benign ones; and the coverage that they are said to have.
+MALIGNANT_SET, BENIGN_SET, COVERAGE = 128, 320, 0.875
+# Percentages of the images that are kept, the most confident ones.
+KEPT = [100, 95, 90, 80, 70, 50]
 
 
 def draw(random, images: int, frequencies, skill: float, decide) -> dict:
@@ -75,6 +79,52 @@ def at_threshold(truths: np.ndarray, malignant_parts: np.ndarray) -> dict:
     }
 
 
+def sets(parts: np.ndarray, truths: np.ndarray, decisions: np.ndarray) -> dict:
+    """Coverage and size of the prediction sets, of the images of each group."""
+    thresholds = np.where(np.isin(np.arange(7), MALIGNANT), MALIGNANT_SET, BENIGN_SET)
+    inside = (parts >= thresholds) | (np.arange(7) == decisions[:, None])
+    covered = inside[np.arange(len(truths)), truths]
+
+    def figures(group) -> dict:
+        if not group.any():
+            return {"coverage": None, "mean_set_size": None}
+        return {"coverage": float(covered[group].mean()), "mean_set_size": float(inside[group].sum(axis=1).mean())}
+
+    malignant = np.isin(truths, MALIGNANT)
+    return {"all": figures(truths >= 0), "malignant": figures(malignant), "benign": figures(~malignant)}
+
+
+def selective(parts: np.ndarray, truths: np.ndarray, decisions: np.ndarray):
+    """AURC, and the error rate if only the most confident images are kept. Those of equal confidence are wrong in proportion."""
+    images = len(truths)
+    confidence = parts[np.arange(images), decisions]
+    _, level = np.unique(-confidence, return_inverse=True)
+    kept = np.concatenate([[0], np.cumsum(np.bincount(level))])
+    wrong = np.concatenate([[0], np.cumsum(np.bincount(level, weights=decisions != truths))])
+
+    def error_rate(count):
+        return np.interp(count, kept, wrong) / count
+
+    curve = error_rate(np.arange(1, images + 1))
+    # The same by drawing lots among equals, again and again.
+    lots = np.random.default_rng(0)
+    drawn = []
+    for _ in range(2000):
+        order = np.lexsort((lots.random(images), -confidence))
+        drawn.append(np.cumsum((decisions != truths)[order]) / np.arange(1, images + 1))
+    assert np.abs(np.mean(drawn, axis=0) - curve).max() < 0.05
+    ranked = np.sort(confidence)[::-1]
+    rows = [
+        {
+            "kept": percent / 100,
+            "confidence": ranked[-(-images * percent // 100) - 1] / PARTS,
+            "error_rate": float(error_rate(images * percent / 100)),
+        }
+        for percent in KEPT
+    ]
+    return float(curve.mean()), rows
+
+
 def number(value):
     return None if value is None or np.isnan(value) else float(value)
 
@@ -105,6 +155,8 @@ def expected(case: dict) -> dict:
     brier = np.mean(((probabilities - one_hot) ** 2).sum(axis=1))
     direct = metrics.brier_score_loss(truths, probabilities, labels=range(7), scale_by_half=False)
     assert abs(brier - direct) < 1e-12
+    of_sets = sets(case["parts"], truths, decisions)
+    aurc, risk_coverage = selective(case["parts"], truths, decisions)
     return {
         "metrics": {
             "accuracy": metrics.accuracy_score(truths, decisions),
@@ -115,8 +167,12 @@ def expected(case: dict) -> dict:
             **{f"sensitivity_at_{s}_specificity": number(sensitivity(malignant_curve, malignant, s)) for s in (80, 90, 95)},
             "ece": ece(probabilities, truths),
             "brier": direct,
+            "aurc": aurc,
+            **of_sets.pop("all"),
         },
         "at_threshold": at_threshold(malignant, case["parts"][:, MALIGNANT].sum(axis=1)),
+        "prediction_sets": {"coverage": COVERAGE, **of_sets},
+        "risk_coverage": risk_coverage,
         "per_class": per_class,
         "confusion": metrics.confusion_matrix(truths, decisions, labels=range(7)).tolist(),
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{bail, ensure};
 use serde_json::{Map, Value};
-use skinclf::{Classifier, ModelSpec, Options};
+use skinclf::{Classifier, Coverage, ModelSpec, Options};
 
 use super::layout::{Layout, Row};
 use crate::classify::inputs::{Input, is_stdin};
@@ -16,6 +16,7 @@ use crate::output::{Record, Subject};
 pub(super) struct Expected<'a> {
     pub(super) sha256: &'a str,
     pub(super) top_k: Option<usize>,
+    pub(super) coverage: Option<f32>,
     pub(super) strict: bool,
     pub(super) heatmap: bool,
     /// Whether rows that are errors are classified again.
@@ -23,10 +24,11 @@ pub(super) struct Expected<'a> {
 }
 
 impl<'a> Expected<'a> {
-    pub(super) fn new(args: &ClassifyArgs, spec: &'a ModelSpec) -> Self {
+    pub(super) fn new(args: &ClassifyArgs, options: &Options, spec: &'a ModelSpec) -> Self {
         Self {
             sha256: &spec.sha256,
             top_k: args.top_k.map(|k| k.get().min(spec.labels.len())),
+            coverage: options.coverage.map(Coverage::share),
             strict: args.strict,
             heatmap: args.heatmap.is_some(),
             retries: args.retry_failed,
@@ -55,6 +57,13 @@ impl<'a> Expected<'a> {
             !row.has_heatmap || self.heatmap,
             "written with --heatmap; use it again or choose another file"
         );
+        match row.coverage {
+            coverage if coverage == self.coverage => {}
+            Some(coverage) => {
+                bail!("written with --coverage {coverage}; use it again or choose another file")
+            }
+            None => bail!("written without --coverage; remove it or choose another file"),
+        }
         match row.top_k {
             top_k if top_k == self.top_k => Ok(()),
             Some(top_k) => bail!("written with --top-k {top_k}; use it again or choose another file"),
@@ -71,6 +80,7 @@ pub(super) fn check(
     row: &[u8],
     layout: &Layout<'_>,
     args: &ClassifyArgs,
+    options: &Options,
     classifier: &Classifier,
 ) -> anyhow::Result<bool> {
     let Some(earlier) = layout.fields(row) else { return Ok(false) };
@@ -79,7 +89,7 @@ pub(super) fn check(
         return Ok(false);
     }
     // A heatmap is not drawn again.
-    let options = Options { tta: args.tta, explain: false, strict: args.strict };
+    let options = Options { explain: false, ..*options };
     let now = worker::classify(classifier, options, args.max_file, Input::File(path));
     if now.outcome.as_ref().is_err_and(|failure| ["read_failed", "file_too_large"].contains(&failure.code)) {
         return Ok(false);
@@ -171,8 +181,14 @@ mod tests {
     #[test]
     fn a_row_shows_the_options_that_it_can() {
         let expected = |change: fn(&mut Expected<'_>)| {
-            let mut expected =
-                Expected { sha256: "ab", top_k: None, strict: false, heatmap: false, retries: false };
+            let mut expected = Expected {
+                sha256: "ab",
+                top_k: None,
+                coverage: None,
+                strict: false,
+                heatmap: false,
+                retries: false,
+            };
             change(&mut expected);
             expected
         };
@@ -187,6 +203,14 @@ mod tests {
             (done(), expected(|e| e.top_k = Some(3)), Some("without --top-k")),
             (Row { top_k: Some(3), ..done() }, expected(|e| e.top_k = Some(2)), Some("with --top-k 3")),
             (Row { top_k: Some(3), ..done() }, expected(|_| ()), Some("with --top-k 3")),
+            (done(), expected(|e| e.coverage = Some(0.9)), Some("without --coverage")),
+            (Row { coverage: Some(0.9), ..done() }, expected(|e| e.coverage = Some(0.9)), None),
+            (
+                Row { coverage: Some(0.9), ..done() },
+                expected(|e| e.coverage = Some(0.8)),
+                Some("with --coverage 0.9"),
+            ),
+            (Row { coverage: Some(0.9), ..done() }, expected(|_| ()), Some("with --coverage 0.9")),
             (Row { is_unusable: true, ..done() }, expected(|e| e.strict = true), Some("without --strict")),
             (Row { has_heatmap: true, ..done() }, expected(|_| ()), Some("with --heatmap")),
             (failed("unusable"), expected(|_| ()), Some("with --strict")),

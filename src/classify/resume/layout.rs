@@ -18,6 +18,8 @@ const START: &[u8] = br#"{"path":""#;
 pub(super) struct Layout<'s> {
     format: Format,
     spec: &'s ModelSpec,
+    /// Of the prediction sets.
+    coverage: Option<f32>,
     /// Of CSV: the names of the columns, and the line that has them.
     columns: Vec<String>,
     header: Vec<u8>,
@@ -34,12 +36,14 @@ pub(super) struct Row {
     pub(super) sha256: Option<String>,
     /// How many of the best classes it lists.
     pub(super) top_k: Option<usize>,
+    /// Of its prediction set.
+    pub(super) coverage: Option<f32>,
     pub(super) has_heatmap: bool,
 }
 
 impl<'s> Layout<'s> {
-    pub(super) fn new(format: Format, spec: &'s ModelSpec) -> anyhow::Result<Self> {
-        let mut layout = Self { format, spec, columns: Vec::new(), header: Vec::new() };
+    pub(super) fn new(format: Format, spec: &'s ModelSpec, coverage: Option<f32>) -> anyhow::Result<Self> {
+        let mut layout = Self { format, spec, coverage, columns: Vec::new(), header: Vec::new() };
         if format == Format::Csv {
             layout.header = layout.written(None)?;
             let columns = cells(&layout.header).unwrap_or_default();
@@ -60,6 +64,17 @@ impl<'s> Layout<'s> {
     /// Whether this line names the columns, as the first one of CSV must.
     pub(super) fn is_header(&self, record: &Record) -> bool {
         self.quotes() && record.line == 1 && record.bytes == self.header
+    }
+
+    pub(super) fn has_sets(&self) -> bool {
+        self.coverage.is_some()
+    }
+
+    /// Whether this line names the columns of a run with prediction sets, where this one has none, or the other way round.
+    pub(super) fn is_header_of_others(&self, record: &Record) -> bool {
+        let coverage = if self.has_sets() { None } else { Some(0.5) };
+        let others = Self::new(self.format, self.spec, coverage);
+        others.is_ok_and(|others| others.is_header(record))
     }
 
     /// Whether a last row without an end can be the beginning of one of this format, or the zeros that some file systems
@@ -104,9 +119,15 @@ impl<'s> Layout<'s> {
     pub(super) fn written(&self, record: Option<output::Record<'_>>) -> anyhow::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let continued = record.is_some();
-        let mut sink =
-            output::sink(self.format, Look::of_output(false), self.spec, Box::new(&mut bytes), continued)
-                .map_err(io::Error::other)?;
+        let mut sink = output::sink(
+            self.format,
+            Look::of_output(false),
+            self.spec,
+            self.coverage,
+            Box::new(&mut bytes),
+            continued,
+        )
+        .map_err(io::Error::other)?;
         record.map_or(Ok(()), |record| sink.push(record))?;
         sink.finish()?;
         drop(sink);
@@ -123,6 +144,8 @@ impl<'s> Layout<'s> {
             path: first("path").unwrap_or_default().to_owned(),
             error: (!error.is_empty()).then(|| error.to_owned()),
             is_unusable: last("usable") == Some("false"),
+            // Without sets, it could only be the column of a class.
+            coverage: last("coverage").filter(|_| self.has_sets()).and_then(|text| text.parse().ok()),
             ..Row::default()
         })
     }
@@ -151,6 +174,7 @@ struct Line {
     usable: Option<bool>,
     model: Option<Model>,
     top_k: Option<Vec<IgnoredAny>>,
+    coverage: Option<f32>,
     heatmap_file: Option<IgnoredAny>,
 }
 
@@ -172,6 +196,7 @@ impl Line {
             is_unusable: self.usable == Some(false),
             sha256: self.model.map(|model| model.sha256),
             top_k: self.top_k.map(|classes| classes.len()),
+            coverage: self.coverage,
             has_heatmap: self.heatmap_file.is_some(),
         })
     }

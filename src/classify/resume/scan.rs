@@ -46,6 +46,11 @@ pub(super) fn scan(
             }
             None if layout.is_header(&record) => found.length += record.bytes.len() as u64,
             None if !record.is_whole && layout.may_begin_a_row(&record) => {}
+            None if layout.is_header_of_others(&record) => {
+                let (was, advice) =
+                    if layout.has_sets() { ("without", "remove it") } else { ("with", "use it again") };
+                bail!("written {was} --coverage; {advice} or choose another file")
+            }
             None => bail!(
                 "line {} is not from --format {} with this model; choose another file, or remove --resume to replace this one",
                 record.line,
@@ -94,7 +99,7 @@ mod tests {
 
     /// Rows as a run writes them.
     fn written(format: Format, paths: &[String], spec: &ModelSpec) -> Vec<Vec<u8>> {
-        let layout = Layout::new(format, spec).expect("a format with rows");
+        let layout = Layout::new(format, spec, None).expect("a format with rows");
         let header = layout.written(None).expect("memory takes all");
         let row = |path: &String| {
             let outcome = Err(Failure::new("decode_failed", format_args!("\"{path}\", it says")));
@@ -106,9 +111,15 @@ mod tests {
     }
 
     fn scanned(text: &[u8], format: Format, spec: &ModelSpec) -> anyhow::Result<Scan> {
-        let expected =
-            Expected { sha256: &spec.sha256, top_k: None, strict: false, heatmap: false, retries: false };
-        scan(text, &Layout::new(format, spec)?, &expected, None)
+        let expected = Expected {
+            sha256: &spec.sha256,
+            top_k: None,
+            coverage: None,
+            strict: false,
+            heatmap: false,
+            retries: false,
+        };
+        scan(text, &Layout::new(format, spec, None)?, &expected, None)
     }
 
     fn formats() -> impl Strategy<Value = Format> {
@@ -181,7 +192,7 @@ mod tests {
     fn errors_are_left_out_byte_by_byte() {
         let model = Model::embedded();
         for format in [Format::Jsonl, Format::Csv] {
-            let layout = Layout::new(format, model.spec()).expect("a format with rows");
+            let layout = Layout::new(format, model.spec(), None).expect("a format with rows");
             let header = layout.written(None).expect("memory takes all");
             let failed = written(format, &["a\n".to_owned(), "b".to_owned()], model.spec()).concat();
             let mut kept = Vec::new();

@@ -1,14 +1,14 @@
 //! The columns of all tables, the same on the terminal and on the page.
 
-use skinclf::evaluation::{Estimate, Overall, PerClass, Scores};
+use skinclf::evaluation::{Estimate, Overall, PerClass, Scores, Selected, Sets};
 
 use super::evaluation::Evaluation;
-use crate::output::percent;
+use crate::output::{percent, whole_percent};
 use crate::table::{Cell, Column, Kind, Table, Tone};
 
 type Figure<T> = (&'static str, fn(&T) -> Estimate);
 
-const OVERALL: [Figure<Overall<Estimate>>; 10] = [
+const OVERALL: [Figure<Overall<Estimate>>; 11] = [
     ("accuracy", |o| o.accuracy),
     ("balanced accuracy", |o| o.balanced_accuracy),
     ("AUROC, mean of classes", |o| o.macro_auroc),
@@ -19,10 +19,11 @@ const OVERALL: [Figure<Overall<Estimate>>; 10] = [
     ("sensitivity, malignant, at 95 % specificity", |o| o.sensitivity_at_95_specificity),
     ("calibration error (ECE)", |o| o.ece),
     ("Brier score", |o| o.brier),
+    ("area under risk-coverage curve (AURC)", |o| o.aurc),
 ];
 
-/// The figures at the model's own threshold are placed before the last five of [`OVERALL`].
-const AFTER_OWN_THRESHOLD: usize = 5;
+/// The figures at the model's own threshold are placed before the last six of [`OVERALL`].
+const AFTER_OWN_THRESHOLD: usize = 6;
 
 pub(super) fn overall_figures(scores: &Scores) -> Vec<(String, Estimate)> {
     let figures = OVERALL.iter().map(|(name, figure)| ((*name).to_owned(), figure(&scores.overall)));
@@ -36,11 +37,30 @@ pub(super) fn overall_figures(scores: &Scores) -> Vec<(String, Estimate)> {
     figures
 }
 
-/// Of all classes together. `title` is the title of the column of names.
-pub(super) fn overall(title: &str) -> Table<'_, (String, Estimate)> {
+/// Of the prediction sets, by group of the true class.
+pub(super) fn set_figures(sets: &Sets) -> Vec<(String, Estimate)> {
+    let groups = [("", sets.all), (", malignant", sets.malignant), (", benign", sets.benign)];
+    let coverage = groups.map(|(group, figures)| (format!("coverage{group}"), figures.coverage));
+    let size =
+        groups.map(|(group, figures)| (format!("mean number of classes{group}"), figures.mean_set_size));
+    coverage.into_iter().chain(size).collect()
+}
+
+/// The error rates with ever fewer images kept.
+pub(super) fn error_rates(scores: &Scores) -> Vec<(String, Estimate)> {
+    let row = |at: &Selected| {
+        let confidence =
+            at.confidence.map_or(String::new(), |least| format!(", confidence at least {}", percent(least)));
+        (format!("{}{confidence}", whole_percent(at.kept as f32)), at.error_rate)
+    };
+    scores.selected.iter().map(row).collect()
+}
+
+/// `title` is the title of the column of names, `value_title` that of the figures.
+pub(super) fn estimates<'a>(title: &'a str, value_title: &'a str) -> Table<'a, (String, Estimate)> {
     Table::new([
         Column::new(Kind::Text, title, |(name, _): &(String, Estimate)| name.clone()),
-        Column::figure("value", |(_, estimate): &(String, Estimate)| value(*estimate)),
+        Column::figure(value_title, |(_, estimate): &(String, Estimate)| value(*estimate)),
         Column::figure("95 % interval", |(_, estimate): &(String, Estimate)| interval(*estimate)),
     ])
 }

@@ -3,7 +3,7 @@
 use skinclf::ModelSpec;
 use skinclf::evaluation::{Flagged, Scores};
 
-use crate::output::percent;
+use crate::output::{percent, whole_percent};
 
 /// Enough that the ends of the intervals hardly depend on the seed.
 pub(super) const RESAMPLES: usize = 1000;
@@ -75,6 +75,12 @@ impl Evaluation<'_> {
              {benign_flagged} of {benign} benign ones.",
             percent(at.threshold)
         ))
+    }
+
+    /// `Prediction sets at 90 % coverage`; `None` if there are no sets.
+    pub(super) fn sets_title(&self) -> Option<String> {
+        let sets = self.scores.sets.as_ref()?;
+        Some(format!("Prediction sets at {} coverage", whole_percent(sets.coverage)))
     }
 
     pub(super) fn method(&self) -> String {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use serde::ser::Serializer;
-use skinclf::evaluation::{AtThreshold, Estimate, Overall, PerClass};
+use skinclf::evaluation::{AtThreshold, Estimate, Overall, PerClass, Selected, SetFigures, Sets};
 
 use super::evaluation::{Evaluation, RESAMPLES};
 use crate::output::ModelId;
@@ -22,8 +22,13 @@ pub(super) fn write(out: &mut dyn Write, evaluation: &Evaluation<'_>) -> io::Res
         labels_without_image: evaluation.left_out.labels_without_image,
         model: evaluation.spec.into(),
         resamples: RESAMPLES,
-        metrics: evaluation.scores.overall,
+        metrics: Metrics {
+            overall: evaluation.scores.overall,
+            sets: evaluation.scores.sets.map(|sets| sets.all),
+        },
         at_threshold: evaluation.scores.at_threshold,
+        prediction_sets: evaluation.scores.sets,
+        risk_coverage: &evaluation.scores.selected,
         per_class: ByCode(evaluation),
         labels: evaluation.codes().collect(),
         confusion: evaluation.scores.confusion.rows().collect(),
@@ -46,11 +51,21 @@ struct Document<'a> {
     labels_without_image: u64,
     model: ModelId<'a>,
     resamples: usize,
-    metrics: Overall<Estimate>,
+    metrics: Metrics,
     at_threshold: Option<AtThreshold>,
+    prediction_sets: Option<Sets>,
+    risk_coverage: &'a [Selected],
     per_class: ByCode<'a>,
     labels: Vec<&'a str>,
     confusion: Vec<&'a [u64]>,
+}
+
+#[derive(Serialize)]
+struct Metrics {
+    #[serde(flatten)]
+    overall: Overall<Estimate>,
+    #[serde(flatten)]
+    sets: Option<SetFigures<Estimate>>,
 }
 
 /// A map by code of the class, in the order of the labels.

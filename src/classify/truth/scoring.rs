@@ -92,7 +92,8 @@ impl<'s> Scoring<'s> {
             return;
         }
         self.unusable += u64::from(!prediction.is_usable());
-        self.sample.push(class, prediction.class, &prediction.probabilities, label.lesion);
+        let Prediction { class: decision, probabilities, set, .. } = prediction;
+        self.sample.push(class, *decision, probabilities, set.as_ref(), label.lesion);
     }
 
     /// Prints the scores, as tables if there is a look and as JSON otherwise, and writes the page.

@@ -1,6 +1,6 @@
-//! The ROC curves and the reliability diagram.
+//! The ROC curves, the reliability diagram and the risk-coverage curve.
 
-use skinclf::evaluation::{BINS, Estimate, Point};
+use skinclf::evaluation::{BINS, Estimate, Point, RiskPoint};
 
 use crate::classify::truth::columns::value;
 use crate::classify::truth::evaluation::Evaluation;
@@ -20,6 +20,9 @@ const THIN: [&str; 8] = [
 
 /// Points that are closer are left out: a quarter of a pixel on a large screen.
 const NEAR: f64 = 0.0006;
+
+/// The error rate of fewer images jumps with each of them.
+const LEAST_KEPT: f64 = 0.1;
 
 pub(super) struct Curve<'a> {
     pub(super) name: String,
@@ -66,7 +69,7 @@ pub(super) fn roc(evaluation: &Evaluation<'_>) -> Chart {
         name: String::new(),
         style: curve.style,
         shape: Shape::Line,
-        points: thinned(curve.points).map(|p| (p.false_positive_rate, Some(p.sensitivity))).collect(),
+        points: thinned(curve.points.iter().map(|p| (p.false_positive_rate, p.sensitivity))),
     });
     Chart {
         title: "ROC curves".to_owned(),
@@ -85,20 +88,18 @@ pub(super) fn roc(evaluation: &Evaluation<'_>) -> Chart {
 }
 
 /// Leaves out points that are too close to the one before to be seen.
-fn thinned(points: &[Point]) -> impl Iterator<Item = Point> {
-    let mut last: Option<Point> = None;
+fn thinned(points: impl ExactSizeIterator<Item = (f64, f64)>) -> Vec<(f64, Option<f64>)> {
+    let mut kept: Vec<(f64, Option<f64>)> = Vec::new();
     let end = points.len().saturating_sub(1);
-    points.iter().enumerate().filter_map(move |(index, point)| {
-        let near = last.is_some_and(|last| {
-            point.false_positive_rate - last.false_positive_rate < NEAR
-                && point.sensitivity - last.sensitivity < NEAR
+    for (index, (x, y)) in points.enumerate() {
+        let near = kept.last().is_some_and(|(last_x, last_y)| {
+            x - last_x < NEAR && last_y.is_some_and(|last_y| (y - last_y).abs() < NEAR)
         });
-        if near && index < end {
-            return None;
+        if !near || index == end {
+            kept.push((x, Some(y)));
         }
-        last = Some(*point);
-        last
-    })
+    }
+    kept
 }
 
 pub(super) fn reliability(evaluation: &Evaluation<'_>) -> Chart {
@@ -144,6 +145,35 @@ pub(super) fn reliability(evaluation: &Evaluation<'_>) -> Chart {
         shaded: Vec::new(),
         marks: Vec::new(),
         readouts: filled().map(readout).collect(),
+    }
+}
+
+pub(super) fn risk_coverage(evaluation: &Evaluation<'_>) -> Chart {
+    let scores = &evaluation.scores;
+    let first = scores.risk_coverage.iter().position(|point| point.kept >= LEAST_KEPT).unwrap_or_default();
+    let shown: &[RiskPoint] = &scores.risk_coverage[first..];
+    let of_all = shown.last().map(|all| all.error_rate);
+    let error_rate = Series {
+        name: "error rate".to_owned(),
+        style: "c3",
+        shape: Shape::Line,
+        points: thinned(shown.iter().map(|point| (point.kept, point.error_rate))),
+    };
+    let of_all = Series {
+        name: "of all images".to_owned(),
+        style: "chance",
+        shape: Shape::Line,
+        points: vec![(0.0, of_all), (1.0, of_all)],
+    };
+    Chart {
+        title: "Risk-coverage curve".to_owned(),
+        description: format!("The area under the curve is {}.", value(scores.overall.aurc)),
+        width: HALF,
+        x: shares("share of images kept"),
+        panels: vec![Panel { title: "Error rate", height: HALF * 0.5, series: vec![of_all, error_rate] }],
+        shaded: Vec::new(),
+        marks: Vec::new(),
+        readouts: Vec::new(),
     }
 }
 

@@ -30,7 +30,9 @@ pub(super) fn write(out: &mut dyn Write, evaluation: &Evaluation<'_>) -> io::Res
             }
             (left_out(evaluation))
             (overall(evaluation))
+            (sets(evaluation))
             (curves(evaluation))
+            (selected(evaluation))
             (per_class(evaluation))
             (confusion(evaluation))
         }
@@ -72,12 +74,48 @@ fn overall(evaluation: &Evaluation<'_>) -> Markup {
     html! {
         section {
             h2 { "All classes together" }
-            (columns::overall("figure").html("All classes together", &columns::overall_figures(&evaluation.scores)))
+            (columns::estimates("figure", "value").html("All classes together", &columns::overall_figures(&evaluation.scores)))
             @if let Some(flagged) = evaluation.flagged() { p { (flagged) } }
             p.note {
                 "Balanced accuracy is the mean recall of the classes that occur. AUROC is how often an image of the class gets a "
                 "larger probability of that class than an image of another class. The calibration error is the average difference "
                 "between the largest probability and how often it is right."
+            }
+        }
+    }
+}
+
+fn sets(evaluation: &Evaluation<'_>) -> Markup {
+    const TITLE: &str = "Prediction sets";
+    html! {
+        @if let Some((title, sets)) = evaluation.sets_title().zip(evaluation.scores.sets.as_ref()) {
+            section {
+                h2 { (title) }
+                (columns::estimates("figure", "value").html(TITLE, &columns::set_figures(sets)))
+                p.note {
+                    "A prediction set has the classes that an image may be of. Coverage is the share of the images whose set contains their \
+                     class."
+                }
+            }
+        }
+    }
+}
+
+fn selected(evaluation: &Evaluation<'_>) -> Markup {
+    const TITLE: &str = "Error rate without the least confident images";
+    let table = columns::estimates("images kept", "error rate");
+    html! {
+        section {
+            h2 { (TITLE) }
+            div.pair {
+                figure {
+                    figcaption {
+                        strong { "Risk-coverage" } " "
+                        span.soft { "How often the predicted class is wrong, over the share of the images that are kept: those with the largest probability of their predicted class. Less than 10 % of the images are not shown." }
+                    }
+                    (charts::risk_coverage(evaluation).svg())
+                }
+                (table.html(TITLE, &columns::error_rates(&evaluation.scores)))
             }
         }
     }
