@@ -34,7 +34,7 @@ mod spec;
 pub mod stats;
 mod usable;
 
-pub use classifier::{Classifier, Explanation, Options, Prediction, Timings};
+pub use classifier::{Classifier, Explanation, Options, Prediction, Prior, Timings};
 pub use error::{ClassifyError, InferenceError};
 pub use model::{Model, ModelError};
 pub use spec::{Decision, Group, Input, Label, ModelSpec, Outputs, Usable};

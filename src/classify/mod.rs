@@ -25,7 +25,7 @@ use self::results::Results;
 use self::resume::Earlier;
 use self::truth::Scoring;
 use self::worker::Classified;
-use crate::cli::ClassifyArgs;
+use crate::cli::{self, ClassifyArgs};
 use crate::destination::Destination;
 use crate::output::Heatmap;
 use crate::process::{Exit, interrupt, terminal};
@@ -35,14 +35,16 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
     let threads = threads(args)?;
     let classifier = Arc::new(args.model.load()?);
     let spec = classifier.spec();
+    let prior = cli::prior(args.prior.as_deref(), spec)?;
     let scoring = args
         .truth
         .as_deref()
         .map(|labels| Scoring::open(labels, args.report.as_deref(), spec, args.quiet))
         .transpose()?;
     let mut heatmaps = args.heatmap.as_deref().map(|folder| Heatmaps::open(folder, spec)).transpose()?;
+    let options = Options { tta: args.tta, prior, explain: heatmaps.is_some(), strict: args.strict };
     let (mut out, earlier) = match args.resume {
-        true => resume::open(args, &classifier, heatmaps.as_mut())?,
+        true => resume::open(args, &options, &classifier, heatmaps.as_mut())?,
         false => (destination(args)?, Earlier::default()),
     };
     let to_file = out.is_file();
@@ -54,9 +56,8 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
     let inputs = Inputs::new(&args.paths, args.files_from.as_deref(), skipped, args.max_file)?;
     count_in_background(&bar, &inputs, earlier.done.rows());
     let (inputs, skipped) = earlier.done.skip(inputs);
-    let options = Options { tta: args.tta, explain: heatmaps.is_some(), strict: args.strict };
     let (worker, max_file) = (classifier.clone(), args.max_file);
-    let classify = move |input| worker::classify(&worker, options, max_file, input);
+    let classify = move |input| worker::classify(&worker, &options, max_file, input);
     let mut counts = collect(ordered::map(threads, inputs, classify)?, heatmaps, &mut results, &bar)?;
     counts.add_earlier(skipped.count(), earlier.failed);
 

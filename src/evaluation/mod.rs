@@ -19,14 +19,15 @@ pub use flag::Flagged;
 pub use roc::Point;
 pub use scores::{AtThreshold, Estimate, Overall, PerClass, Scores};
 
-/// Classified images whose true class is known. For each image it holds the true class, the predicted class and the
-/// probabilities.
+/// Classified images whose true class is known. For each image it holds the true class, the predicted class, the
+/// probabilities and whether it was flagged.
 pub struct Sample<'s> {
     spec: &'s ModelSpec,
     truths: Vec<usize>,
     decisions: Vec<usize>,
     /// Images x classes, row by row.
     probabilities: Vec<f32>,
+    flags: Vec<bool>,
     units: bootstrap::Units,
 }
 
@@ -38,17 +39,26 @@ impl<'s> Sample<'s> {
             truths: Vec::new(),
             decisions: Vec::new(),
             probabilities: Vec::new(),
+            flags: Vec::new(),
             units: bootstrap::Units::default(),
         }
     }
 
-    /// Adds an image: its true class and its predicted class as indices of the model's labels, and the probability of
-    /// each label. `lesion` is any number that identifies the lesion. Images of one lesion are not independent and are
-    /// resampled together; an image without a lesion is resampled on its own.
+    /// Adds an image: its true class and its predicted class as indices of the model's labels, the probability of
+    /// each label, and whether it was flagged, which rescaled probabilities do not tell. `lesion` is any number that
+    /// identifies the lesion. Images of one lesion are not independent and are resampled together; an image without a
+    /// lesion is resampled on its own.
     ///
     /// # Panics
     /// When a class or the number of probabilities is not the model's.
-    pub fn push(&mut self, truth: usize, decision: usize, probabilities: &[f32], lesion: Option<usize>) {
+    pub fn push(
+        &mut self,
+        truth: usize,
+        decision: usize,
+        probabilities: &[f32],
+        flagged: bool,
+        lesion: Option<usize>,
+    ) {
         let classes = self.classes();
         assert!(
             truth < classes && decision < classes && probabilities.len() == classes,
@@ -57,6 +67,7 @@ impl<'s> Sample<'s> {
         self.truths.push(truth);
         self.decisions.push(decision);
         self.probabilities.extend(probabilities);
+        self.flags.push(flagged);
         self.units.push(lesion);
     }
 

@@ -15,10 +15,10 @@ use skinclf::ModelSpec;
 
 use crate::process::terminal::Look;
 
-pub(crate) use answer::ModelId;
+pub(crate) use answer::{ModelId, OfClasses};
 pub(crate) use json::write_indented;
 pub(crate) use record::{Failure, Heatmap, Outcome, Record, Subject};
-pub(crate) use table::{NOTICE, percent};
+pub(crate) use table::{NOTICE, percent, shares};
 
 /// How results are printed. The comments are the help of `--format`.
 ///

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use skinclf::{Decision, Group, ModelSpec, Prediction};
+use skinclf::{Decision, Group, ModelSpec, Prediction, Prior};
 
 use super::{Record, Sink};
 use crate::process::Wrapping;
@@ -33,6 +33,8 @@ pub(super) struct TableSink<'s, W: Write> {
     rows: Vec<Row>,
     any: bool,
     any_flagged: bool,
+    /// The class shares that the probabilities are for, with `--prior`.
+    prior: Option<Prior>,
     /// Whether for some image another class is more probable than the predicted one.
     any_beaten: bool,
     /// Whether the scores are shown: those by which classes are ranked, where these are not their probabilities.
@@ -49,6 +51,7 @@ impl<'s, W: Write> TableSink<'s, W> {
             rows: Vec::new(),
             any: false,
             any_flagged: false,
+            prior: None,
             any_beaten: false,
             with_scores: false,
         }
@@ -61,6 +64,7 @@ impl<'s, W: Write> TableSink<'s, W> {
         let usable = prediction.is_usable();
         let beaten = prediction.probabilities[prediction.most_probable] > prediction.confidence();
         self.any_beaten |= beaten;
+        self.prior.clone_from(&prediction.prior);
         for (rank, class) in listed.enumerate() {
             let label = &spec.labels[class];
             let mark = if rank == 0 && beaten { "*" } else { "" };
@@ -145,6 +149,11 @@ impl<W: Write> Sink for TableSink<'_, W> {
                 "score: what the classes are ranked by, the probability if all classes were equally common"
             )?;
         }
+        let before = if self.prior.is_some() { " before --prior" } else { "" };
+        if let Some(prior) = &self.prior {
+            let shares = shares(self.spec, prior);
+            writeln!(self.out, "probabilities are for the class shares of --prior: {shares}")?;
+        }
         if let Some(threshold) = self.spec.malignancy_threshold.filter(|_| self.any_flagged) {
             let threshold = percent(threshold);
             let meaning =
@@ -152,13 +161,21 @@ impl<W: Write> Sink for TableSink<'_, W> {
                     let share = share * 100.0;
                     format!("the threshold that catches {share:.0} % of malignant lesions in held-out images")
                 });
-            writeln!(self.out, "flagged: malignant probability is at least {threshold}, {meaning}")?;
+            writeln!(self.out, "flagged: malignant probability{before} is at least {threshold}, {meaning}")?;
         }
         if self.any {
             writeln!(self.out, "{NOTICE}")?;
         }
         self.out.flush()
     }
+}
+
+/// `mel 12.5 %, nv 87.5 %`
+pub(crate) fn shares(spec: &ModelSpec, prior: &Prior) -> String {
+    let of_class = spec.labels.iter().zip(prior.shares());
+    let shares: Vec<_> =
+        of_class.map(|(label, share)| format!("{} {}", label.code, percent(*share))).collect();
+    shares.join(", ")
 }
 
 /// `5.3 %`

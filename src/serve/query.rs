@@ -1,16 +1,17 @@
-//! The query of a prediction: `name=true` or `name=false` in any of their spellings, joined by `&`, and nothing else.
+//! The query of a prediction: `name=true` or `name=false` in any of their spellings and `prior=CODE:NUMBER,…`, joined by
+//! `&`, and nothing else.
 
-use skinclf::Options;
+use skinclf::{ModelSpec, Options, Prior};
 
 use super::error::{ApiError, ErrorCode};
 
-pub(super) const PREDICT: &[&str] = &["heatmap", "strict", "tta"];
+pub(super) const PREDICT: &[&str] = &["heatmap", "prior", "strict", "tta"];
 
 /// What `/predict/batch` takes: heatmaps of 256 images would make an answer of more than 20 MB.
-pub(super) const PREDICT_BATCH: &[&str] = &["strict", "tta"];
+pub(super) const PREDICT_BATCH: &[&str] = &["prior", "strict", "tta"];
 
 /// Parameters that the query does not name are off.
-pub(super) fn options(query: &str, allowed: &[&str]) -> Result<Options, ApiError> {
+pub(super) fn options(query: &str, allowed: &[&str], spec: &ModelSpec) -> Result<Options, ApiError> {
     let bad = |detail: String| ApiError::new(ErrorCode::BadQuery, detail);
     let mut options = Options::default();
     let mut seen = Vec::new();
@@ -24,6 +25,11 @@ pub(super) fn options(query: &str, allowed: &[&str]) -> Result<Options, ApiError
             return Err(bad(format!("the query parameter {name} is given twice")));
         }
         seen.push(name);
+        if name == "prior" {
+            let shares = prior(value, spec);
+            options.prior = Some(shares.map_err(|e| bad(format!("the query parameter prior: {e}")))?);
+            continue;
+        }
         let Some(on) = truth(value) else {
             return Err(bad(format!("the query parameter {name} is {value:?}; it must be true or false")));
         };
@@ -45,15 +51,84 @@ fn truth(value: &str) -> Option<bool> {
     }
 }
 
+/// `mel:180,nv:500,…`, percent-encoded or not.
+fn prior(value: &str, spec: &ModelSpec) -> Result<Prior, String> {
+    let value = decoded(value).ok_or("its percent-encoding is not valid UTF-8")?;
+    let named = value.split(',').map(|pair| {
+        let (code, number) = pair.rsplit_once(':')?;
+        Some((code.trim(), number.trim().parse::<f64>().ok()?))
+    });
+    let named: Option<Vec<_>> = named.collect();
+    let named =
+        named.ok_or("it must be CODE:NUMBER for each class, joined by commas, such as mel:180,nv:500")?;
+    Prior::new(spec, &named)
+}
+
+/// Text that is percent-encoded as forms are, where `+` is a blank.
+fn decoded(text: &str) -> Option<String> {
+    let mut rest = text.chars();
+    let mut bytes = Vec::with_capacity(text.len());
+    while let Some(c) = rest.next() {
+        match c {
+            '%' => {
+                let [high, low] = [rest.next()?.to_digit(16)?, rest.next()?.to_digit(16)?];
+                bytes.push((high * 16 + low) as u8);
+            }
+            '+' => bytes.push(b' '),
+            c => bytes.extend(c.encode_utf8(&mut [0; 4]).bytes()),
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use skinclf::Model;
+
     use super::*;
+
+    fn options(query: &str, allowed: &[&str]) -> Result<Options, ApiError> {
+        super::options(query, allowed, Model::embedded().spec())
+    }
+
+    /// Each character as it is, or percent-encoded where `encoded` says so.
+    fn written(text: &str, encoded: &[bool]) -> String {
+        let characters = text.bytes().zip(encoded.iter().cycle());
+        characters
+            .map(|(byte, on)| if *on { format!("%{byte:02x}") } else { char::from(byte).into() })
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn shares_are_read_however_they_are_encoded(
+            numbers in prop::array::uniform7(0.1..1e3),
+            encoded in prop::collection::vec(any::<bool>(), 1..20),
+        ) {
+            let model = Model::embedded();
+            let spec = model.spec();
+            let named: Vec<_> = spec.labels.iter().map(|label| &*label.code).zip(numbers).collect();
+            let text: Vec<_> = named.iter().rev().map(|(code, number)| format!("{code}:{number}")).collect();
+            let query = format!("tta=1&prior={}", written(&text.join(","), &encoded));
+            let options = options(&query, PREDICT_BATCH).map_err(|error| TestCaseError::fail(error.detail))?;
+            prop_assert_eq!(options.prior, Prior::new(spec, &named).ok());
+            prop_assert!(options.tta);
+        }
+
+        #[test]
+        fn no_query_is_a_reason_to_panic_or_for_a_second_line(value in "(mel|nv|[:,%+0-9.e-]|\\PC|%0[aA]){0,12}") {
+            if let Err(error) = options(&format!("prior={value}"), PREDICT) {
+                prop_assert!(!error.detail.contains(char::is_control), "{}", error.detail);
+            }
+        }
+    }
 
     #[test]
     fn what_is_named_is_on_or_off() {
         let parsed = |query| options(query, PREDICT).ok();
         assert_eq!(parsed(""), Some(Options::default()));
-        let wanted = Options { tta: true, explain: false, strict: true };
+        let wanted = Options { tta: true, strict: true, ..Options::default() };
         assert_eq!(parsed("tta=true&heatmap=false&strict=true"), Some(wanted));
         assert_eq!(parsed("heatmap=true"), Some(Options { explain: true, ..Options::default() }));
     }
@@ -79,6 +154,16 @@ mod tests {
             ("size=3", "unknown query parameter \"size\""),
             ("tta=true&", "unknown query parameter \"\""),
             ("heatmap=true", "unknown query parameter \"heatmap\""),
+            ("prior=", "prior: it must be CODE:NUMBER"),
+            ("prior=mel", "prior: it must be CODE:NUMBER"),
+            ("prior=mel:x", "prior: it must be CODE:NUMBER"),
+            ("prior=mel:1,", "prior: it must be CODE:NUMBER"),
+            ("prior=%zz", "prior: its percent-encoding"),
+            ("prior=%ff:1", "prior: its percent-encoding"),
+            ("prior=mel%+f1", "prior: its percent-encoding"),
+            ("prior=mel:1", "prior: there is no number for akiec"),
+            ("prior=mel:nan", "prior: the number for mel is not above 0"),
+            ("prior=%0A:1", "prior: \"\" is not a class"),
         ] {
             let error = options(query, PREDICT_BATCH).expect_err(query);
             assert_eq!(error.code, ErrorCode::BadQuery);

@@ -34,6 +34,8 @@ pub(super) struct Row {
     pub(super) sha256: Option<String>,
     /// How many of the best classes it lists.
     pub(super) top_k: Option<usize>,
+    /// The class shares that it is for, which only rows of JSON name.
+    pub(super) prior: Option<Map<String, Value>>,
     pub(super) has_heatmap: bool,
 }
 
@@ -151,6 +153,7 @@ struct Line {
     usable: Option<bool>,
     model: Option<Model>,
     top_k: Option<Vec<IgnoredAny>>,
+    prior: Option<Map<String, Value>>,
     heatmap_file: Option<IgnoredAny>,
 }
 
@@ -172,6 +175,7 @@ impl Line {
             is_unusable: self.usable == Some(false),
             sha256: self.model.map(|model| model.sha256),
             top_k: self.top_k.map(|classes| classes.len()),
+            prior: self.prior,
             has_heatmap: self.heatmap_file.is_some(),
         })
     }

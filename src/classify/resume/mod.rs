@@ -10,7 +10,7 @@ mod records;
 mod scan;
 
 use anyhow::{Context as _, ensure};
-use skinclf::Classifier;
+use skinclf::{Classifier, Options};
 
 pub(super) use self::done::Done;
 use self::layout::Layout;
@@ -38,6 +38,7 @@ pub(super) struct Earlier {
 /// as it was.
 pub(super) fn open(
     args: &ClassifyArgs,
+    options: &Options,
     classifier: &Classifier,
     heatmaps: Option<&mut Heatmaps>,
 ) -> anyhow::Result<(Destination, Earlier)> {
@@ -45,10 +46,10 @@ pub(super) fn open(
     let shown = || format!("--output {}", path.display());
     let mut file = Growing::open(path).with_context(|| format!("{}: cannot be resumed", shown()))?;
     let layout = Layout::new(args.format, classifier.spec())?;
-    let options = agreement::Expected::new(args, classifier.spec());
+    let expected = agreement::Expected::new(args, options, classifier.spec());
     let content = file.content().with_context(shown)?;
-    let found = scan::scan(content, &layout, &options, heatmaps).with_context(shown)?;
-    agree(args, classifier, &layout, &found).with_context(shown)?;
+    let found = scan::scan(content, &layout, &expected, heatmaps).with_context(shown)?;
+    agree(args, options, classifier, &layout, &found).with_context(shown)?;
     let Scan { done, failed, length, .. } = found;
     file.cut(length).with_context(|| format!("{}: cannot be written", shown()))?;
     let failed = if args.retry_failed && failed > 0 {
@@ -64,12 +65,13 @@ pub(super) fn open(
 /// Classifies one image of the file again: the only way to find options that a row does not show, such as `--tta`.
 fn agree(
     args: &ClassifyArgs,
+    options: &Options,
     classifier: &Classifier,
     layout: &Layout<'_>,
     found: &Scan,
 ) -> anyhow::Result<()> {
     let Some(row) = &found.first_classified else { return Ok(()) };
-    let checked = agreement::check(row, layout, args, classifier)?;
+    let checked = agreement::check(row, layout, args, options, classifier)?;
     if !checked && !args.quiet {
         terminal::note(
             "warning: the options of the earlier run are not checked, because the first image of its file cannot be read",

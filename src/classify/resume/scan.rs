@@ -106,8 +106,14 @@ mod tests {
     }
 
     fn scanned(text: &[u8], format: Format, spec: &ModelSpec) -> anyhow::Result<Scan> {
-        let expected =
-            Expected { sha256: &spec.sha256, top_k: None, strict: false, heatmap: false, retries: false };
+        let expected = Expected {
+            sha256: &spec.sha256,
+            top_k: None,
+            prior: None,
+            strict: false,
+            heatmap: false,
+            retries: false,
+        };
         scan(text, &Layout::new(format, spec)?, &expected, None)
     }
 
