@@ -21,7 +21,7 @@ fn engine(c: &mut Criterion) {
     c.bench_function(&format!("forward pass/{isa}"), |b| {
         b.iter_custom(|passes| {
             let pass = |_| {
-                let prediction = classifier.classify_with(LESION, Options::default());
+                let prediction = classifier.classify_with(LESION, &Options::default());
                 black_box(prediction).expect("an image").timings.inference
             };
             (0..passes).map(pass).sum::<Duration>()

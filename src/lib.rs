@@ -34,7 +34,7 @@ mod spec;
 pub mod stats;
 mod usable;
 
-pub use classifier::{Classifier, Coverage, Explanation, Options, Prediction, PredictionSet, Timings};
+pub use classifier::{Classifier, Coverage, Explanation, Options, Prediction, PredictionSet, Prior, Timings};
 pub use error::{ClassifyError, InferenceError};
 pub use model::{Model, ModelError};
 pub use spec::{Conformal, Decision, Group, Input, Label, ModelSpec, Outputs, Usable};

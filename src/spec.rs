@@ -4,6 +4,9 @@ mod check;
 
 use serde::{Deserialize, Serialize};
 
+/// Of a class, among the lesions that probabilities are calibrated or rescaled to: they are divided by it.
+pub(crate) const LEAST_SHARE: f32 = 1e-6;
+
 /// A model's input, outputs and labels. All sizes and constants of a model are here and nowhere else.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

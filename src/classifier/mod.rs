@@ -1,5 +1,6 @@
 //! Classifies an image: encoded bytes to a [`Prediction`].
 
+mod prior;
 mod sets;
 mod views;
 
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use ::image::RgbImage;
 
+pub use self::prior::Prior;
 pub use self::sets::{Coverage, PredictionSet};
 use self::views::{Mean, View};
 use crate::engine::Engine;
@@ -23,11 +25,13 @@ pub struct Classifier {
 }
 
 /// Options of [`Classifier::classify_with`]; all are off by default.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Options {
     /// Average over the eight ways to turn and mirror the square (test-time augmentation), which takes
     /// eight times as long.
     pub tta: bool,
+    /// Rescale the probabilities, after the mean over the views, to these class shares.
+    pub prior: Option<Prior>,
     /// Also compute an [`Explanation`].
     pub explain: bool,
     /// Treat an image that is not usable as an error.
@@ -44,6 +48,8 @@ pub struct Prediction {
     pub class: usize,
     /// Probability of each class, in the order of the labels; they sum to 1.
     pub probabilities: Vec<f32>,
+    /// The class shares that the probabilities are rescaled to, if [`Options::prior`] gives them.
+    pub prior: Option<Prior>,
     /// What [`decision`](Self::decision) ranks the classes by, in the order of the labels; see [`ModelSpec::scores`].
     pub scores: Vec<f32>,
     /// The rule by which the class was chosen.
@@ -54,7 +60,8 @@ pub struct Prediction {
     pub set: Option<PredictionSet>,
     /// Sum of the probabilities of the malignant classes, at most 1.
     pub malignant_probability: f32,
-    /// Whether the malignant probability reaches the model's threshold; `None` if the model has none.
+    /// Whether the malignant probability reaches the model's threshold; `None` if the model has none. Whatever the
+    /// [`prior`](Self::prior), it is the probability before rescaling, because that is what the threshold was fitted to.
     pub flagged: Option<bool>,
     /// Why the prediction should not be relied on; empty if the image is usable.
     pub reasons: Vec<Reason>,
@@ -143,14 +150,14 @@ impl Classifier {
     /// When the bytes are not such an image, are damaged or cut short, or describe an image
     /// beyond the limits of [`image::decode`].
     pub fn classify(&self, encoded: &[u8]) -> Result<Prediction, ClassifyError> {
-        self.classify_with(encoded, Options::default())
+        self.classify_with(encoded, &Options::default())
     }
 
     /// [`classify`](Self::classify) with options. This is the whole way of an image through the library.
     ///
     /// # Errors
     /// As [`classify`](Self::classify), and with [`Options::strict`] when the image is not usable.
-    pub fn classify_with(&self, encoded: &[u8], options: Options) -> Result<Prediction, ClassifyError> {
+    pub fn classify_with(&self, encoded: &[u8], options: &Options) -> Result<Prediction, ClassifyError> {
         let start = Instant::now();
         let pixels = image::decode(encoded, self.spec.input.side())?;
         let decoded = Instant::now();
@@ -167,19 +174,25 @@ impl Classifier {
         if options.strict && !reasons.is_empty() {
             return Err(ClassifyError::Unusable(reasons));
         }
-        let scores = self.spec.scores(&mean.probabilities);
+        let own = &mean.probabilities;
+        let probabilities = options.prior.as_ref().map_or_else(|| own.clone(), |prior| prior.rescale(own));
+        let scores = match self.spec.decision {
+            Decision::Argmax => probabilities.clone(),
+            // The rescaled ones over the new shares would rank the same: new / old / new is 1 / old.
+            Decision::BalancedArgmax => self.spec.scores(own),
+        };
         let class = largest(&scores);
         let map = if options.explain { mean.map(class) } else { None };
-        let malignant_probability = self.spec.malignant_probability(&mean.probabilities);
         Ok(Prediction {
             class,
             scores,
             decision: self.spec.decision,
-            most_probable: largest(&mean.probabilities),
-            set: options.coverage.map(|coverage| coverage.set(&self.spec.labels, &mean.probabilities, class)),
-            probabilities: mean.probabilities,
-            malignant_probability,
-            flagged: self.spec.is_flagged(malignant_probability),
+            most_probable: largest(&probabilities),
+            malignant_probability: self.spec.malignant_probability(&probabilities),
+            flagged: self.spec.is_flagged(self.spec.malignant_probability(own)),
+            set: options.coverage.map(|coverage| coverage.set(&self.spec.labels, own, class)),
+            probabilities,
+            prior: options.prior.clone(),
             reasons,
             quality,
             width,

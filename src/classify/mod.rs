@@ -25,7 +25,7 @@ use self::results::Results;
 use self::resume::Earlier;
 use self::truth::Scoring;
 use self::worker::Classified;
-use crate::cli::ClassifyArgs;
+use crate::cli::{self, ClassifyArgs};
 use crate::destination::Destination;
 use crate::output::Heatmap;
 use crate::process::{Exit, interrupt, terminal};
@@ -35,6 +35,7 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
     let threads = threads(args)?;
     let classifier = Arc::new(args.model.load()?);
     let spec = classifier.spec();
+    let prior = cli::prior(args.prior.as_deref(), spec)?;
     let scoring = args
         .truth
         .as_deref()
@@ -45,7 +46,7 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
         .map(|share| Coverage::of(spec, share).map_err(|reason| anyhow!("--coverage {share}: {reason}")));
     let coverage = coverage.transpose()?;
     let mut heatmaps = args.heatmap.as_deref().map(|folder| Heatmaps::open(folder, spec)).transpose()?;
-    let options = Options { tta: args.tta, explain: heatmaps.is_some(), strict: args.strict, coverage };
+    let options = Options { tta: args.tta, prior, explain: heatmaps.is_some(), strict: args.strict, coverage };
     let (mut out, earlier) = match args.resume {
         true => resume::open(args, &options, &classifier, heatmaps.as_mut())?,
         false => (destination(args)?, Earlier::default()),
@@ -61,7 +62,7 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
     count_in_background(&bar, &inputs, earlier.done.rows());
     let (inputs, skipped) = earlier.done.skip(inputs);
     let (worker, max_file) = (classifier.clone(), args.max_file);
-    let classify = move |input| worker::classify(&worker, options, max_file, input);
+    let classify = move |input| worker::classify(&worker, &options, max_file, input);
     let mut counts = collect(ordered::map(threads, inputs, classify)?, heatmaps, &mut results, &bar)?;
     counts.add_earlier(skipped.count(), earlier.failed);
 

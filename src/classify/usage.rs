@@ -44,6 +44,6 @@ fn contradiction(args: &ClassifyArgs) -> Option<String> {
     let written = [("--output", &args.output), ("--report", &args.report)];
     let written: Vec<_> =
         written.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?))).collect();
-    let model: Vec<_> = args.model.files().collect();
-    destination::loss(&written, read().filter(|path| !is_stdin(path)).chain(model.iter().map(AsRef::as_ref)))
+    let setup: Vec<_> = args.model.files().chain(args.prior.clone()).collect();
+    destination::loss(&written, read().filter(|path| !is_stdin(path)).chain(setup.iter().map(AsRef::as_ref)))
 }

@@ -16,7 +16,7 @@ pub(super) struct Classified {
 /// Reads at most `max_file` bytes of the input, and classifies them.
 pub(super) fn classify(
     classifier: &Classifier,
-    options: Options,
+    options: &Options,
     max_file: ByteSize,
     input: Input,
 ) -> Classified {

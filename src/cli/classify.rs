@@ -36,6 +36,11 @@ pub(crate) struct ClassifyArgs {
     #[arg(long)]
     pub(crate) tta: bool,
 
+    /// Rescale probabilities to the class shares in FILE, JSON with a share or count for each class such as
+    /// {"mel":180,"nv":500,...}. Flags, and classes predicted by balanced-argmax, do not change
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) prior: Option<PathBuf>,
+
     /// Write a heatmap of the regions that support the predicted class to DIR/NAME.png; creates DIR
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) heatmap: Option<PathBuf>,

@@ -73,6 +73,11 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT", env = "SKINCLF_LOG")]
     pub(crate) log: LogFormat,
 
+    /// Rescale probabilities to the class shares in FILE, JSON as for skinclf classify, unless a request has its own:
+    /// ?prior=mel:180,nv:500,...
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, env = "SKINCLF_PRIOR")]
+    pub(crate) prior: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) model: ModelArgs,
 }

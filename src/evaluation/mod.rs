@@ -24,14 +24,15 @@ pub use scores::{AtThreshold, Estimate, Overall, PerClass, Scores, Selected, Set
 pub use selective::RiskPoint;
 pub use sets::SetFigures;
 
-/// Classified images whose true class is known. For each image it holds the true class, the predicted class and the
-/// probabilities.
+/// Classified images whose true class is known. For each image it holds the true class, the predicted class, the
+/// probabilities and whether it was flagged.
 pub struct Sample<'s> {
     spec: &'s ModelSpec,
     truths: Vec<usize>,
     decisions: Vec<usize>,
     /// Images x classes, row by row.
     probabilities: Vec<f32>,
+    flags: Vec<bool>,
     /// Of the prediction sets, if there are some.
     coverage: Option<f32>,
     sets: sets::OfImages,
@@ -46,16 +47,17 @@ impl<'s> Sample<'s> {
             truths: Vec::new(),
             decisions: Vec::new(),
             probabilities: Vec::new(),
+            flags: Vec::new(),
             coverage: None,
             sets: sets::OfImages::default(),
             units: bootstrap::Units::default(),
         }
     }
 
-    /// Adds an image: its true class and its predicted class as indices of the model's labels, and the probability of
-    /// each label. The prediction sets of all images have the same coverage, or there are none. `lesion` is any number that
-    /// identifies the lesion. Images of one lesion are not independent and are resampled together; an image without a lesion is
-    /// resampled on its own.
+    /// Adds an image: its true class and its predicted class as indices of the model's labels, the probability of
+    /// each label, whether it was flagged, which rescaled probabilities do not tell, and its prediction set. The sets of all
+    /// images have the same coverage, or there are none. `lesion` is any number that identifies the lesion. Images of one
+    /// lesion are not independent and are resampled together; an image without a lesion is resampled on its own.
     ///
     /// # Panics
     /// When a class or the number of probabilities is not the model's.
@@ -64,6 +66,7 @@ impl<'s> Sample<'s> {
         truth: usize,
         decision: usize,
         probabilities: &[f32],
+        flagged: bool,
         set: Option<&PredictionSet>,
         lesion: Option<usize>,
     ) {
@@ -75,6 +78,7 @@ impl<'s> Sample<'s> {
         self.truths.push(truth);
         self.decisions.push(decision);
         self.probabilities.extend(probabilities);
+        self.flags.push(flagged);
         self.coverage = set.map(|set| set.coverage).or(self.coverage);
         self.sets.0.push(set.map(|set| sets::Judged {
             malignant: self.spec.labels[truth].group == Group::Malignant,

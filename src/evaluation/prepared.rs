@@ -33,14 +33,13 @@ impl<'a> Prepared<'a> {
         };
         let malignant: Vec<f32> = sample.rows().map(|row| sample.spec.malignant_probability(row)).collect();
         let is_malignant = |image: usize| labels[sample.truths[image]].group == Group::Malignant;
-        let flags =
-            |(image, p): (usize, &f32)| (is_malignant(image), sample.spec.is_flagged(*p) == Some(true));
+        let flags = sample.flags.iter().enumerate().map(|(image, flagged)| (is_malignant(image), *flagged));
         Self {
             sample,
             melanoma: labels.iter().position(|l| l.code.eq_ignore_ascii_case(MELANOMA)),
             by_class: (0..labels.len()).map(of_class).collect(),
             by_malignancy: Ranking::new(&malignant, is_malignant),
-            flags: Flags(malignant.iter().enumerate().map(flags).collect()),
+            flags: Flags(flags.collect()),
             calibration: Calibration::new(sample.rows().zip(sample.truths.iter().copied())),
             selection: Selection::new(
                 sample.rows().zip(&sample.decisions).map(|(row, class)| row[*class]).collect(),

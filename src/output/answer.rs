@@ -35,9 +35,9 @@ struct Classified<'a> {
     class_name: &'a str,
     label: &'a str,
     confidence: f32,
-    /// By class code.
-    #[serde(serialize_with = "map")]
-    probabilities: Vec<(&'a str, f32)>,
+    probabilities: OfClasses<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prior: Option<OfClasses<'a>>,
     decision: Decision,
     most_probable: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,6 +76,22 @@ struct TimingsMs {
     decode: f64,
     preprocess: f64,
     inference: f64,
+}
+
+/// A number of each class; by class code in JSON.
+pub(crate) struct OfClasses<'a>(Vec<(&'a str, f32)>);
+
+impl<'a> OfClasses<'a> {
+    /// `numbers` are in the order of the labels.
+    pub(crate) fn new(spec: &'a ModelSpec, numbers: &[f32]) -> Self {
+        Self(spec.labels.iter().map(|label| &*label.code).zip(numbers.iter().copied()).collect())
+    }
+}
+
+impl Serialize for OfClasses<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
+    }
 }
 
 /// Identifies the weights that gave an answer.
@@ -122,11 +138,8 @@ impl<'a> Classified<'a> {
             class_name: &label.code,
             label: &label.name,
             confidence: prediction.confidence(),
-            probabilities: labels
-                .iter()
-                .map(|label| label.code.as_str())
-                .zip(prediction.probabilities.iter().copied())
-                .collect(),
+            probabilities: OfClasses::new(record.spec, &prediction.probabilities),
+            prior: prediction.prior.as_ref().map(|prior| OfClasses::new(record.spec, prior.shares())),
             decision: prediction.decision,
             most_probable: &labels[prediction.most_probable].code,
             top_k: record.top_k.map(|k| prediction.ranked().into_iter().take(k).map(ranked).collect()),
@@ -161,13 +174,9 @@ fn rounded(value: f64, parts: f64) -> f64 {
     (value * parts).round() / parts
 }
 
-fn map<S: Serializer>(pairs: &[(&str, f32)], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(pairs.iter().copied())
-}
-
 #[cfg(test)]
 mod tests {
-    use skinclf::{Model, PredictionSet, Reason};
+    use skinclf::{Model, PredictionSet, Prior, Reason};
 
     use super::*;
 
@@ -176,6 +185,7 @@ mod tests {
         Prediction {
             class: 4,
             probabilities: vec![0.0, 0.0, 0.0, 0.0, 0.25, 0.75, 0.0],
+            prior: None,
             scores: vec![0.0, 0.0, 0.0, 0.0, 0.875, 0.125, 0.0],
             decision: Decision::BalancedArgmax,
             most_probable: 5,
@@ -210,6 +220,19 @@ mod tests {
         let rest = r#""malignant_probability":0.25,"flagged":true,"usable":false,"reasons":["blurred"],"quality":{"side":450,"contrast":29.5,"sharpness":0.5},"width":600,"height":450,"inference_time":0.006,"timings_ms":{"decode":1.5,"preprocess":0.25,"inference":4.25},"model":{"name":"mobilenetv2-ham10000","version":"1","sha256":"ab"}"#;
         let plain = json(Subject::Path("a.jpg"), Ok(prediction()), None);
         assert_eq!(plain, [start, probabilities, decision, rest, "}"].concat());
+        let counts = [
+            ("akiec", 1.0),
+            ("bcc", 1.0),
+            ("bkl", 1.0),
+            ("df", 1.0),
+            ("mel", 3.0),
+            ("nv", 8.0),
+            ("vasc", 1.0),
+        ];
+        let prior = Prior::new(Model::embedded().spec(), &counts).ok();
+        let rescaled = json(Subject::Path("a.jpg"), Ok(Prediction { prior, ..prediction() }), None);
+        let prior = r#""prior":{"akiec":0.0625,"bcc":0.0625,"bkl":0.0625,"df":0.0625,"mel":0.1875,"nv":0.5,"vasc":0.0625},"#;
+        assert_eq!(rescaled, [start, probabilities, prior, decision, rest, "}"].concat());
         let set = r#""prediction_set":["nv","mel"],"coverage":0.9,"#;
         let full =
             Prediction { set: Some(PredictionSet { coverage: 0.9, classes: vec![5, 4] }), ..prediction() };

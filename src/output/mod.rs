@@ -15,10 +15,10 @@ use skinclf::{Label, ModelSpec};
 
 use crate::process::terminal::Look;
 
-pub(crate) use answer::ModelId;
+pub(crate) use answer::{ModelId, OfClasses};
 pub(crate) use json::write_indented;
 pub(crate) use record::{Failure, Heatmap, Outcome, Record, Subject};
-pub(crate) use table::{NOTICE, percent, whole_percent};
+pub(crate) use table::{NOTICE, percent, shares, whole_percent};
 
 /// How results are printed. The comments are the help of `--format`.
 ///

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use skinclf::{Decision, Group, Label, ModelSpec, Prediction};
+use skinclf::{Decision, Group, Label, ModelSpec, Prediction, Prior};
 
 use super::{Record, Sink};
 use crate::process::Wrapping;
@@ -36,6 +36,8 @@ pub(super) struct TableSink<'s, W: Write> {
     rows: Vec<Row>,
     any: bool,
     any_flagged: bool,
+    /// The class shares that the probabilities are for, with `--prior`.
+    prior: Option<Prior>,
     /// Whether for some image another class is more probable than the predicted one.
     any_beaten: bool,
     /// Whether the scores are shown: those by which classes are ranked, where these are not their probabilities.
@@ -53,6 +55,7 @@ impl<'s, W: Write> TableSink<'s, W> {
             rows: Vec::new(),
             any: false,
             any_flagged: false,
+            prior: None,
             any_beaten: false,
             with_scores: false,
         }
@@ -65,6 +68,7 @@ impl<'s, W: Write> TableSink<'s, W> {
         let usable = prediction.is_usable();
         let beaten = prediction.probabilities[prediction.most_probable] > prediction.confidence();
         self.any_beaten |= beaten;
+        self.prior.clone_from(&prediction.prior);
         for (rank, class) in listed.enumerate() {
             let label = &spec.labels[class];
             let mark = if rank == 0 && beaten { "*" } else { "" };
@@ -154,6 +158,11 @@ impl<W: Write> Sink for TableSink<'_, W> {
                 "score: what the classes are ranked by, the probability if all classes were equally common"
             )?;
         }
+        let before = if self.prior.is_some() { " before --prior" } else { "" };
+        if let Some(prior) = &self.prior {
+            let shares = shares(self.spec, prior);
+            writeln!(self.out, "probabilities are for the class shares of --prior: {shares}")?;
+        }
         if let Some(threshold) = self.spec.malignancy_threshold.filter(|_| self.any_flagged) {
             let threshold = percent(threshold);
             let meaning =
@@ -161,7 +170,7 @@ impl<W: Write> Sink for TableSink<'_, W> {
                     let share = share * 100.0;
                     format!("the threshold that catches {share:.0} % of malignant lesions in held-out images")
                 });
-            writeln!(self.out, "flagged: malignant probability is at least {threshold}, {meaning}")?;
+            writeln!(self.out, "flagged: malignant probability{before} is at least {threshold}, {meaning}")?;
         }
         if let Some(coverage) = self.coverage.filter(|_| self.any) {
             let share = whole_percent(coverage);
@@ -191,6 +200,14 @@ fn others_of_set(prediction: &Prediction, labels: &[Label]) -> String {
 /// `90 %`, `97.5 %`: no more digits than a share has.
 pub(crate) fn whole_percent(share: f32) -> String {
     format!("{} %", (share * 1e4).round() / 100.0)
+}
+
+/// `mel 12.5 %, nv 87.5 %`
+pub(crate) fn shares(spec: &ModelSpec, prior: &Prior) -> String {
+    let of_class = spec.labels.iter().zip(prior.shares());
+    let shares: Vec<_> =
+        of_class.map(|(label, share)| format!("{} {}", label.code, percent(*share))).collect();
+    shares.join(", ")
 }
 
 /// `5.3 %`

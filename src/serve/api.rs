@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hyper::StatusCode;
 use serde::Serialize;
-use skinclf::{Classifier, ClassifyError, Options, Prediction, Timings, image};
+use skinclf::{Classifier, ClassifyError, Options, Prediction, Prior, Timings, image};
 
 use super::error::{ApiError, ErrorCode, RETRY_AFTER};
 use super::message::{ApiRequest, ApiResponse};
@@ -67,6 +67,8 @@ pub(super) fn is_guarded(path: &str) -> bool {
 
 pub(super) struct Api {
     classifier: Classifier,
+    /// Of requests that name none.
+    prior: Option<Prior>,
     metrics: Arc<Metrics>,
     pages: Pages,
     queue: usize,
@@ -74,10 +76,15 @@ pub(super) struct Api {
 }
 
 impl Api {
-    pub(super) fn new(classifier: Classifier, metrics: Arc<Metrics>, queue: usize) -> Self {
+    pub(super) fn new(
+        classifier: Classifier,
+        prior: Option<Prior>,
+        metrics: Arc<Metrics>,
+        queue: usize,
+    ) -> Self {
         let pages = Pages::new(classifier.spec());
         metrics.describe(classifier.spec(), classifier.isa());
-        Self { classifier, metrics, pages, queue, started: Instant::now() }
+        Self { classifier, prior, metrics, pages, queue, started: Instant::now() }
     }
 
     /// The answer to a request; an error is an answer, too.
@@ -93,8 +100,14 @@ impl Api {
         handler(self, request).unwrap_or_else(ApiResponse::from)
     }
 
+    fn options(&self, request: &ApiRequest, allowed: &[&str]) -> Result<Options, ApiError> {
+        let mut options = query::options(request.query(), allowed, self.classifier.spec())?;
+        options.prior = options.prior.or_else(|| self.prior.clone());
+        Ok(options)
+    }
+
     fn predict(&self, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
-        let options = query::options(request.query(), query::PREDICT, self.classifier.spec())?;
+        let options = self.options(request, query::PREDICT)?;
         if options.explain && self.classifier.spec().outputs.class_maps.is_none() {
             let detail = "heatmap is not available: the model of this server has no class maps";
             return Err(ApiError::new(ErrorCode::BadQuery, detail));
@@ -111,14 +124,14 @@ impl Api {
         if let Some(bytes) = missing_memory(request, [&part.bytes]) {
             return Ok(ApiResponse::needs_memory(bytes));
         }
-        self.predict_one(part.filename.as_deref(), &part.bytes, options)
+        self.predict_one(part.filename.as_deref(), &part.bytes, &options)
     }
 
     fn predict_one(
         &self,
         filename: Option<&str>,
         bytes: &[u8],
-        options: Options,
+        options: &Options,
     ) -> Result<ApiResponse, ApiError> {
         let subject = filename.map_or(Subject::Unnamed, Subject::Path);
         let record = self.classify(subject, bytes, options)?;
@@ -127,7 +140,7 @@ impl Api {
     }
 
     fn predict_batch(&self, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
-        let options = query::options(request.query(), query::PREDICT_BATCH, self.classifier.spec())?;
+        let options = self.options(request, query::PREDICT_BATCH)?;
         if media_type(&request.content_type) != "multipart/form-data" {
             return Err(unsupported(&request.content_type, "a form with one or more fields \"files\""));
         }
@@ -135,7 +148,7 @@ impl Api {
         if let Some(bytes) = missing_memory(request, parts.iter().map(|part| &part.bytes)) {
             return Ok(ApiResponse::needs_memory(bytes));
         }
-        let predictions = self.classify_until(Instant::now() + BATCH_TIME, &parts, options);
+        let predictions = self.classify_until(Instant::now() + BATCH_TIME, &parts, &options);
         Ok(ApiResponse::json(&Batch { total_images: predictions.len(), predictions }))
     }
 
@@ -144,7 +157,7 @@ impl Api {
         &'a self,
         deadline: Instant,
         parts: &'a [Part],
-        options: Options,
+        options: &Options,
     ) -> Vec<Record<'a>> {
         let one = |part: &'a Part| {
             let name = part.filename.as_deref().unwrap_or_default();
@@ -169,7 +182,7 @@ impl Api {
         &'a self,
         subject: Subject<'a>,
         bytes: &[u8],
-        options: Options,
+        options: &Options,
     ) -> Result<Record<'a>, ClassifyError> {
         let outcome = self.classifier.classify_with(bytes, options);
         if let Err(ClassifyError::Unusable(reasons)) = &outcome {
@@ -287,7 +300,7 @@ mod tests {
     #[test]
     fn a_form_that_takes_too_long_is_answered_in_part() {
         let classifier = Classifier::load(Model::embedded()).expect("the embedded model");
-        let api = Api::new(classifier, Arc::new(Metrics::new()), 1);
+        let api = Api::new(classifier, None, Arc::new(Metrics::new()), 1);
         let bytes = Bytes::from_static(include_bytes!("../../samples/lesion-1.jpg"));
         let part = |name: &str| Part {
             field: "files".to_owned(),
@@ -295,9 +308,9 @@ mod tests {
             bytes: bytes.clone(),
         };
         let parts = [part("a.jpg"), part("b.jpg")];
-        let in_time = api.classify_until(Instant::now() + BATCH_TIME, &parts, Options::default());
+        let in_time = api.classify_until(Instant::now() + BATCH_TIME, &parts, &Options::default());
         assert!(in_time.iter().all(|record| record.outcome.is_ok()));
-        let late = api.classify_until(Instant::now(), &parts, Options::default());
+        let late = api.classify_until(Instant::now(), &parts, &Options::default());
         let late = serde_json::to_value(late).expect("JSON");
         assert_eq!((&late[1]["filename"], &late[1]["error"]["code"]), (&"b.jpg".into(), &"timeout".into()));
     }

@@ -36,7 +36,7 @@ use self::message::{ApiRequest, ApiResponse};
 use self::metrics::Metrics;
 use self::worker_pool::WorkerPool;
 use self::workers::Workers;
-use crate::cli::{ServeArgs, variables};
+use crate::cli::{self, ServeArgs, variables};
 use crate::process::terminal::{note, printable};
 use crate::process::{Exit, interrupt};
 
@@ -47,8 +47,9 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
     let config = Config::from_args(args)?;
     let metrics = Arc::new(Metrics::new());
     let classifier = args.model.load()?;
+    let prior = cli::prior(args.prior.as_deref(), classifier.spec())?;
     let startup = startup::line(args.log, &classifier, &config);
-    let api = Arc::new(Api::new(classifier, metrics.clone(), config.queue));
+    let api = Arc::new(Api::new(classifier, prior, metrics.clone(), config.queue));
     let log = RequestLog::start(args.log);
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();

@@ -1,15 +1,15 @@
-//! The query of a prediction: `name=true` or `name=false` in any of their spellings and `coverage=0.9`, joined by `&`, and
-//! nothing else.
+//! The query of a prediction: `name=true` or `name=false` in any of their spellings, `coverage=0.9` and
+//! `prior=CODE:NUMBER,…`, joined by `&`, and nothing else.
 
-use skinclf::{Coverage, ModelSpec, Options};
+use skinclf::{Coverage, ModelSpec, Options, Prior};
 
 use super::error::{ApiError, ErrorCode};
 use crate::cli::share;
 
-pub(super) const PREDICT: &[&str] = &["coverage", "heatmap", "strict", "tta"];
+pub(super) const PREDICT: &[&str] = &["coverage", "heatmap", "prior", "strict", "tta"];
 
 /// What `/predict/batch` takes: heatmaps of 256 images would make an answer of more than 20 MB.
-pub(super) const PREDICT_BATCH: &[&str] = &["coverage", "strict", "tta"];
+pub(super) const PREDICT_BATCH: &[&str] = &["coverage", "prior", "strict", "tta"];
 
 /// Parameters that the query does not name are off. The coverage must be one of the model's.
 pub(super) fn options(query: &str, allowed: &[&str], spec: &ModelSpec) -> Result<Options, ApiError> {
@@ -33,6 +33,11 @@ pub(super) fn options(query: &str, allowed: &[&str], spec: &ModelSpec) -> Result
             options.coverage = Some(coverage.map_err(refused)?);
             continue;
         }
+        if name == "prior" {
+            let shares = prior(value, spec);
+            options.prior = Some(shares.map_err(|e| bad(format!("the query parameter prior: {e}")))?);
+            continue;
+        }
         let Some(on) = truth(value) else {
             return Err(bad(format!("the query parameter {name} is {value:?}; it must be true or false")));
         };
@@ -54,6 +59,36 @@ fn truth(value: &str) -> Option<bool> {
     }
 }
 
+/// `mel:180,nv:500,…`, percent-encoded or not.
+fn prior(value: &str, spec: &ModelSpec) -> Result<Prior, String> {
+    let value = decoded(value).ok_or("its percent-encoding is not valid UTF-8")?;
+    let named = value.split(',').map(|pair| {
+        let (code, number) = pair.rsplit_once(':')?;
+        Some((code.trim(), number.trim().parse::<f64>().ok()?))
+    });
+    let named: Option<Vec<_>> = named.collect();
+    let named =
+        named.ok_or("it must be CODE:NUMBER for each class, joined by commas, such as mel:180,nv:500")?;
+    Prior::new(spec, &named)
+}
+
+/// Text that is percent-encoded as forms are, where `+` is a blank.
+fn decoded(text: &str) -> Option<String> {
+    let mut rest = text.chars();
+    let mut bytes = Vec::with_capacity(text.len());
+    while let Some(c) = rest.next() {
+        match c {
+            '%' => {
+                let [high, low] = [rest.next()?.to_digit(16)?, rest.next()?.to_digit(16)?];
+                bytes.push((high * 16 + low) as u8);
+            }
+            '+' => bytes.push(b' '),
+            c => bytes.extend(c.encode_utf8(&mut [0; 4]).bytes()),
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -66,6 +101,38 @@ mod tests {
             Conformal { coverages: vec![0.8, 0.9], malignant: vec![0.2, 0.1], benign: vec![0.2, 0.1] };
         let spec = ModelSpec { conformal: Some(conformal), ..Model::embedded().spec().clone() };
         super::options(query, allowed, &spec)
+    }
+
+    /// Each character as it is, or percent-encoded where `encoded` says so.
+    fn written(text: &str, encoded: &[bool]) -> String {
+        let characters = text.bytes().zip(encoded.iter().cycle());
+        characters
+            .map(|(byte, on)| if *on { format!("%{byte:02x}") } else { char::from(byte).into() })
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn shares_are_read_however_they_are_encoded(
+            numbers in prop::array::uniform7(0.1..1e3),
+            encoded in prop::collection::vec(any::<bool>(), 1..20),
+        ) {
+            let model = Model::embedded();
+            let spec = model.spec();
+            let named: Vec<_> = spec.labels.iter().map(|label| &*label.code).zip(numbers).collect();
+            let text: Vec<_> = named.iter().rev().map(|(code, number)| format!("{code}:{number}")).collect();
+            let query = format!("tta=1&prior={}", written(&text.join(","), &encoded));
+            let options = options(&query, PREDICT_BATCH).map_err(|error| TestCaseError::fail(error.detail))?;
+            prop_assert_eq!(options.prior, Prior::new(spec, &named).ok());
+            prop_assert!(options.tta);
+        }
+
+        #[test]
+        fn no_query_is_a_reason_to_panic_or_for_a_second_line(value in "(mel|nv|[:,%+0-9.e-]|\\PC|%0[aA]){0,12}") {
+            if let Err(error) = options(&format!("prior={value}"), PREDICT) {
+                prop_assert!(!error.detail.contains(char::is_control), "{}", error.detail);
+            }
+        }
     }
 
     #[test]
@@ -127,6 +194,16 @@ mod tests {
             ("size=3", "unknown query parameter \"size\""),
             ("tta=true&", "unknown query parameter \"\""),
             ("heatmap=true", "unknown query parameter \"heatmap\""),
+            ("prior=", "prior: it must be CODE:NUMBER"),
+            ("prior=mel", "prior: it must be CODE:NUMBER"),
+            ("prior=mel:x", "prior: it must be CODE:NUMBER"),
+            ("prior=mel:1,", "prior: it must be CODE:NUMBER"),
+            ("prior=%zz", "prior: its percent-encoding"),
+            ("prior=%ff:1", "prior: its percent-encoding"),
+            ("prior=mel%+f1", "prior: its percent-encoding"),
+            ("prior=mel:1", "prior: there is no number for akiec"),
+            ("prior=mel:nan", "prior: the number for mel is not above 0"),
+            ("prior=%0A:1", "prior: \"\" is not a class"),
         ] {
             let error = options(query, PREDICT_BATCH).expect_err(query);
             assert_eq!(error.code, ErrorCode::BadQuery);

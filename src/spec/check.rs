@@ -1,9 +1,6 @@
 //! Checks of a model's spec.
 
-use super::{Conformal, Decision, Group, Input, ModelSpec, Usable, preprocessing};
-
-/// Probabilities are divided by a class's share of the lesions that they are calibrated to.
-const LEAST_SHARE: f32 = 1e-6;
+use super::{Conformal, Decision, Group, Input, LEAST_SHARE, ModelSpec, Usable, preprocessing};
 
 impl ModelSpec {
     pub(crate) fn check(&self) -> Result<(), String> {

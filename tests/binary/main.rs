@@ -10,6 +10,7 @@ mod load;
 mod mock;
 mod model;
 mod operations;
+mod prior;
 mod reports;
 mod results;
 mod resume;

@@ -171,7 +171,16 @@ def what_is_usable_and_not_flagged_is_not_marked(page, options):
     answer_with(page, options, lambda answer: answer.update(flagged=False, usable=True, reasons=[]))
     choose(page, LESION)
     card = done(page)
-    assert card.locator(".unusable, .flag").count() == 0 and "flagged" not in text(card)
+    assert card.locator(".unusable, .flag, .shares").count() == 0 and "flagged" not in text(card)
+
+
+def rescaled_probabilities_are_told_with_their_class_shares(page, options):
+    answer_with(page, options, lambda answer: answer.update(flagged=True, prior={"mel": 0.25, "nv": 0.75}))
+    choose(page, LESION)
+    card = done(page)
+    shares = text(card.locator(".shares"))
+    assert "Melanoma 25.0 %, Melanocytic nevus 75.0 %" in shares, shares
+    assert "before rescaling, at least the threshold" in text(card.locator(".stat").nth(1))
 
 
 def a_class_that_is_not_the_most_probable_is_explained(page, options):
@@ -588,6 +597,7 @@ if __name__ == "__main__":
             what_is_not_usable_is_told_with_its_reasons,
             a_flagged_picture_is_marked,
             what_is_usable_and_not_flagged_is_not_marked,
+            rescaled_probabilities_are_told_with_their_class_shares,
             a_class_that_is_not_the_most_probable_is_explained,
             other_classes_of_the_set_are_named_with_its_coverage,
             a_set_of_one_class_has_its_coverage_and_one_without_is_not_shown,

@@ -59,9 +59,10 @@ impl Fixture {
         for (image, parts) in case.parts.iter().enumerate() {
             let probabilities: Vec<f32> = parts.iter().map(|p| *p as f32 / self.parts as f32).collect();
             let set = coverage.set(&spec.labels, &probabilities, case.decisions[image]);
+            let flagged = spec.is_flagged(spec.malignant_probability(&probabilities)) == Some(true);
             for _ in 0..copies {
                 let lesion = by_lesion.then_some(1000 + image);
-                sample.push(truths[image], case.decisions[image], &probabilities, Some(&set), lesion);
+                sample.push(truths[image], case.decisions[image], &probabilities, flagged, Some(&set), lesion);
             }
         }
         sample
@@ -223,7 +224,7 @@ fn a_resample_without_a_class_says_nothing_about_it() {
         let class = if image == 0 { 3 } else { 5 };
         let mut probabilities = [0.0; 7];
         probabilities[class] = 1.0;
-        sample.push(class, class, &probabilities, None, None);
+        sample.push(class, class, &probabilities, false, None, None);
     }
     // The one dermatofibroma is missing from a third of the resamples.
     let scores = sample.score(500, SEED);

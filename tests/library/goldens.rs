@@ -107,7 +107,7 @@ fn class_maps_agree_with_onnx_runtime() {
     for (name, wanted) in maps {
         let encoded = read(&format!("tests/goldens/squares/{name}"));
         let options = Options { explain: true, ..Options::default() };
-        let prediction = classifier.classify_with(&encoded, options).expect("a golden is a picture");
+        let prediction = classifier.classify_with(&encoded, &options).expect("a golden is a picture");
         let explanation = prediction.explanation.expect("the embedded model has maps");
         assert!(explanation.square == golden(&name), "{name}: the map is over another square");
         assert_eq!(explanation.map.side, wanted.len());

@@ -17,6 +17,8 @@ pub(super) struct Expected<'a> {
     pub(super) sha256: &'a str,
     pub(super) top_k: Option<usize>,
     pub(super) coverage: Option<f32>,
+    /// The share of each class by its code, with `--prior`.
+    pub(super) prior: Option<Vec<(&'a str, f32)>>,
     pub(super) strict: bool,
     pub(super) heatmap: bool,
     /// Whether rows that are errors are classified again.
@@ -25,10 +27,12 @@ pub(super) struct Expected<'a> {
 
 impl<'a> Expected<'a> {
     pub(super) fn new(args: &ClassifyArgs, options: &Options, spec: &'a ModelSpec) -> Self {
+        let codes = || spec.labels.iter().map(|label| &*label.code);
         Self {
             sha256: &spec.sha256,
             top_k: args.top_k.map(|k| k.get().min(spec.labels.len())),
             coverage: options.coverage.map(Coverage::share),
+            prior: options.prior.as_ref().map(|prior| codes().zip(prior.shares().iter().copied()).collect()),
             strict: args.strict,
             heatmap: args.heatmap.is_some(),
             retries: args.retry_failed,
@@ -64,6 +68,19 @@ impl<'a> Expected<'a> {
             }
             None => bail!("written without --coverage; remove it or choose another file"),
         }
+        // Rows of CSV show no shares.
+        match (&row.prior, &self.prior) {
+            (Some(_), None) => bail!("written with --prior; use it again or choose another file"),
+            (None, Some(_)) if row.sha256.is_some() => {
+                bail!("written without --prior; remove it or choose another file")
+            }
+            (Some(was), Some(is)) => {
+                let share = |code: &str| was.get(code).and_then(Value::as_f64).map(|share| share as f32);
+                let same = is.iter().all(|(code, is)| share(code) == Some(*is));
+                ensure!(same, "written with other shares of --prior; use those again or choose another file");
+            }
+            _ => {}
+        }
         match row.top_k {
             top_k if top_k == self.top_k => Ok(()),
             Some(top_k) => bail!("written with --top-k {top_k}; use it again or choose another file"),
@@ -89,8 +106,8 @@ pub(super) fn check(
         return Ok(false);
     }
     // A heatmap is not drawn again.
-    let options = Options { explain: false, ..*options };
-    let now = worker::classify(classifier, options, args.max_file, Input::File(path));
+    let options = Options { explain: false, ..options.clone() };
+    let now = worker::classify(classifier, &options, args.max_file, Input::File(path));
     if now.outcome.as_ref().is_err_and(|failure| ["read_failed", "file_too_large"].contains(&failure.code)) {
         return Ok(false);
     }
@@ -104,8 +121,8 @@ pub(super) fn check(
     let written = layout.fields(&layout.written(Some(record))?).unwrap_or_default();
     if let Some((field, was, is)) = difference(&earlier, &written) {
         bail!(
-            "{} is classified differently now: {field} is {is}, not {was}; use the image, model and options (such as --tta) of the \
-             earlier run, or choose another file",
+            "{} is classified differently now: {field} is {is}, not {was}; use the image, model and options (such as --tta \
+             or --prior) of the earlier run, or choose another file",
             now.name
         );
     }
@@ -185,6 +202,7 @@ mod tests {
                 sha256: "ab",
                 top_k: None,
                 coverage: None,
+                prior: None,
                 strict: false,
                 heatmap: false,
                 retries: false,
@@ -193,6 +211,7 @@ mod tests {
             expected
         };
         let done = || Row { path: "a".to_owned(), sha256: Some("ab".to_owned()), ..Row::default() };
+        let with_prior = |share: f64| Row { prior: json!({ "mel": share }).as_object().cloned(), ..done() };
         let failed =
             |code: &str| Row { path: "a".to_owned(), error: Some(code.to_owned()), ..Row::default() };
         for (row, expected, word) in [
@@ -211,6 +230,15 @@ mod tests {
                 Some("with --coverage 0.9"),
             ),
             (Row { coverage: Some(0.9), ..done() }, expected(|_| ()), Some("with --coverage 0.9")),
+            (with_prior(0.1), expected(|e| e.prior = Some(vec![("mel", 0.1)])), None),
+            (
+                with_prior(0.1),
+                expected(|e| e.prior = Some(vec![("mel", 0.2)])),
+                Some("other shares of --prior"),
+            ),
+            (with_prior(0.1), expected(|_| ()), Some("with --prior")),
+            (done(), expected(|e| e.prior = Some(vec![("mel", 0.1)])), Some("without --prior")),
+            (Row { sha256: None, ..done() }, expected(|e| e.prior = Some(vec![("mel", 0.1)])), None),
             (Row { is_unusable: true, ..done() }, expected(|e| e.strict = true), Some("without --strict")),
             (Row { has_heatmap: true, ..done() }, expected(|_| ()), Some("with --heatmap")),
             (failed("unusable"), expected(|_| ()), Some("with --strict")),

@@ -38,6 +38,8 @@ pub(super) struct Row {
     pub(super) top_k: Option<usize>,
     /// Of its prediction set.
     pub(super) coverage: Option<f32>,
+    /// The class shares that it is for, which only rows of JSON name.
+    pub(super) prior: Option<Map<String, Value>>,
     pub(super) has_heatmap: bool,
 }
 
@@ -175,6 +177,7 @@ struct Line {
     model: Option<Model>,
     top_k: Option<Vec<IgnoredAny>>,
     coverage: Option<f32>,
+    prior: Option<Map<String, Value>>,
     heatmap_file: Option<IgnoredAny>,
 }
 
@@ -197,6 +200,7 @@ impl Line {
             sha256: self.model.map(|model| model.sha256),
             top_k: self.top_k.map(|classes| classes.len()),
             coverage: self.coverage,
+            prior: self.prior,
             has_heatmap: self.heatmap_file.is_some(),
         })
     }

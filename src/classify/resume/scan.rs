@@ -115,6 +115,7 @@ mod tests {
             sha256: &spec.sha256,
             top_k: None,
             coverage: None,
+            prior: None,
             strict: false,
             heatmap: false,
             retries: false,

@@ -1,15 +1,17 @@
 //! A run compared with its labels, and the sentences about it that all outputs share.
 
-use skinclf::ModelSpec;
 use skinclf::evaluation::{Flagged, Scores};
+use skinclf::{ModelSpec, Prior};
 
-use crate::output::{percent, whole_percent};
+use crate::output::{percent, shares, whole_percent};
 
 /// Enough that the ends of the intervals hardly depend on the seed.
 pub(super) const RESAMPLES: usize = 1000;
 
 pub(super) struct Evaluation<'s> {
     pub(super) spec: &'s ModelSpec,
+    /// The class shares that the probabilities are for, with `--prior`.
+    pub(super) prior: Option<Prior>,
     /// Name of the file with the labels, as given.
     pub(super) file: String,
     pub(super) scores: Scores,
@@ -70,8 +72,9 @@ impl Evaluation<'_> {
     pub(super) fn flagged(&self) -> Option<String> {
         let at = self.scores.at_threshold?;
         let Flagged { malignant, malignant_flagged, benign, benign_flagged } = at.images;
+        let before = if self.prior.is_some() { " before --prior" } else { "" };
         Some(format!(
-            "Flagged (malignant probability at least {}): {malignant_flagged} of {malignant} malignant images and \
+            "Flagged (malignant probability{before} at least {}): {malignant_flagged} of {malignant} malignant images and \
              {benign_flagged} of {benign} benign ones.",
             percent(at.threshold)
         ))
@@ -85,6 +88,12 @@ impl Evaluation<'_> {
 
     pub(super) fn method(&self) -> String {
         let units = if self.lesions.is_some() { "lesions" } else { "images" };
-        format!("Intervals are 95 % percentile intervals of {RESAMPLES} bootstrap resamples of {units}.")
+        let prior = self.prior.as_ref().map(|prior| {
+            format!("Probabilities are for the class shares of --prior: {}. ", shares(self.spec, prior))
+        });
+        let prior = prior.unwrap_or_default();
+        format!(
+            "{prior}Intervals are 95 % percentile intervals of {RESAMPLES} bootstrap resamples of {units}."
+        )
     }
 }

@@ -7,7 +7,7 @@ use serde::ser::Serializer;
 use skinclf::evaluation::{AtThreshold, Estimate, Overall, PerClass, Selected, SetFigures, Sets};
 
 use super::evaluation::{Evaluation, RESAMPLES};
-use crate::output::ModelId;
+use crate::output::{ModelId, OfClasses};
 
 pub(super) fn write(out: &mut dyn Write, evaluation: &Evaluation<'_>) -> io::Result<()> {
     let document = Document {
@@ -21,6 +21,7 @@ pub(super) fn write(out: &mut dyn Write, evaluation: &Evaluation<'_>) -> io::Res
         repeated: evaluation.left_out.repeated,
         labels_without_image: evaluation.left_out.labels_without_image,
         model: evaluation.spec.into(),
+        prior: evaluation.prior.as_ref().map(|prior| OfClasses::new(evaluation.spec, prior.shares())),
         resamples: RESAMPLES,
         metrics: Metrics {
             overall: evaluation.scores.overall,
@@ -50,6 +51,8 @@ struct Document<'a> {
     repeated: u64,
     labels_without_image: u64,
     model: ModelId<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prior: Option<OfClasses<'a>>,
     resamples: usize,
     metrics: Metrics,
     at_threshold: Option<AtThreshold>,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use skinclf::evaluation::Sample;
-use skinclf::{ModelSpec, Prediction};
+use skinclf::{ModelSpec, Prediction, Prior};
 
 use super::evaluation::{Evaluation, LeftOut, RESAMPLES};
 use super::labels::Labels;
@@ -22,6 +22,8 @@ pub(in crate::classify) struct Scoring<'s> {
     labels: Labels,
     sample: Sample<'s>,
     spec: &'s ModelSpec,
+    /// The class shares that the probabilities are for, with `--prior`.
+    prior: Option<Prior>,
     file: PathBuf,
     page: Option<Destination>,
     quiet: bool,
@@ -59,6 +61,7 @@ impl<'s> Scoring<'s> {
             labels,
             sample: Sample::new(spec),
             spec,
+            prior: None,
             file: file.to_owned(),
             page: page.map(|path| Destination::create("--report", path)).transpose()?,
             quiet,
@@ -92,8 +95,10 @@ impl<'s> Scoring<'s> {
             return;
         }
         self.unusable += u64::from(!prediction.is_usable());
+        self.prior.clone_from(&prediction.prior);
         let Prediction { class: decision, probabilities, set, .. } = prediction;
-        self.sample.push(class, *decision, probabilities, set.as_ref(), label.lesion);
+        let flagged = prediction.flagged == Some(true);
+        self.sample.push(class, *decision, probabilities, flagged, set.as_ref(), label.lesion);
     }
 
     /// Prints the scores, as tables if there is a look and as JSON otherwise, and writes the page.
@@ -133,6 +138,7 @@ impl<'s> Scoring<'s> {
         let pool = pool.context("cannot start threads")?;
         Ok(Evaluation {
             spec: self.spec,
+            prior: self.prior,
             file: self.file.display().to_string(),
             scores: pool.install(|| self.sample.score(RESAMPLES, SEED)),
             images: self.sample.len(),

@@ -66,12 +66,15 @@ fn a_fast_wrong_answer_is_a_failure() {
     class["predicted_class"] = 0.into();
     let mut other_model = altered.clone();
     other_model["model"]["sha256"] = "0".repeat(64).into();
+    let mut rescaled = altered.clone();
+    rescaled["prior"] = serde_json::json!({ "mel": 1.0 });
     let cases = [
         (&right, &[][..], Some(0), false),
         (&altered, &[], Some(1), false),
         (&class, &[], Some(1), false),
         (&altered, &["--no-check"], Some(0), false),
         (&other_model, &[], Some(0), true),
+        (&rescaled, &[], Some(0), true),
     ];
     for (answer, more, code, other) in cases {
         let text = answer.to_string();

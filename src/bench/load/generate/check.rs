@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use skinclf::{Classifier, Prediction};
 
 use super::requests::Upload;
@@ -31,6 +32,7 @@ struct Answer<'a> {
     probabilities: BTreeMap<Cow<'a, str>, f32>,
     #[serde(borrow)]
     model: Option<Model<'a>>,
+    prior: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -55,7 +57,7 @@ impl Check {
         })
     }
 
-    /// Whether some answer was from another model, and so could not be compared.
+    /// Whether some answer was from another model or for other class shares, and so could not be compared.
     pub(crate) fn met_other_model(&self) -> bool {
         self.met_other_model.get()
     }
@@ -63,7 +65,7 @@ impl Check {
     /// Compares the answer to the n-th request of a user with the prediction for the same image.
     pub(super) fn judge(&self, n: usize, body: &[u8]) -> Result<(), FailureKind> {
         let answer: Answer<'_> = serde_json::from_slice(body).map_err(|_| FailureKind::BadResponse)?;
-        if answer.model.is_none_or(|model| model.sha256 != self.sha256) {
+        if answer.prior.is_some() || answer.model.is_none_or(|model| model.sha256 != self.sha256) {
             self.met_other_model.set(true);
             let sum: f32 = answer.probabilities.values().sum();
             let plausible = answer.probabilities.is_empty() || (sum - 1.0).abs() < 0.01;

@@ -31,8 +31,8 @@ pub(super) fn findings(run: &Measured, verdict: Verdict, circumstances: &Circums
 }
 
 fn other_model() -> Finding {
-    let text =
-        "the server answers with a model other than the local one: only the form of its answers was checked";
+    let text = "the server answers with a model other than the local one, or for the class shares of a prior: only the form \
+                of its answers was checked";
     Finding::new("other_model", text.to_owned(), &[])
 }
 
