@@ -111,7 +111,7 @@ fn selected(evaluation: &Evaluation<'_>) -> Markup {
                 figure {
                     figcaption {
                         strong { "Risk-coverage" } " "
-                        span.soft { "How often the predicted class is wrong, over the share of the images that are kept: those with the largest probability of their predicted class. Less than 10 % of the images are not shown." }
+                        span.soft { "How often the predicted class is wrong, over the share of the images that are kept: those with the largest probability of their predicted class. The curve starts at 10 % of the images." }
                     }
                     (charts::risk_coverage(evaluation).svg())
                 }
