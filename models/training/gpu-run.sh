@@ -32,8 +32,8 @@ fail() {
 
 stop() {
     trap '' TERM INT
-    for job in "${jobs[@]}"; do kill -TERM -- "-$job" 2>/dev/null; done
-    wait
+    for job in "${jobs[@]}"; do kill -TERM -- "-$job"; done 2>/dev/null
+    wait 2>/dev/null # which would say how each ended
     exit 143
 }
 

@@ -420,14 +420,14 @@ class Training(unittest.TestCase):
                 images.rows = [row | {"dx": label} for row, label in zip(images.rows, labels)]
             with tempfile.TemporaryDirectory() as folder:
                 run = self.run_on(
-                    images, folder, stages=[{"side": 32, "epochs": 25, "batch": 16}], strength=0.2, min_area=0.8, mixup=0.0,
+                    images, folder, stages=[{"side": 32, "epochs": 15, "batch": 16}], strength=0.2, min_area=0.8, mixup=0.0,
                     warmup_images=100, ema_images=300, learning_rate=2e-3,
                 )
                 run.run()
                 logits = train.predict(run.average.network, run.held_out, 32)
             found[shuffled] = metrics.balanced_accuracy(run.held_out.labels, logits.argmax(1))
-        self.assertGreater(found[False], 0.6)
-        self.assertLess(found[True], 0.35)  # 1/7 by chance, of 84 pictures
+        self.assertGreater(found[False], 0.4)
+        self.assertLess(found[True], 0.3)  # 1/7, give or take 0.04 (84 pictures)
 
 
 class NonLesions(unittest.TestCase):
