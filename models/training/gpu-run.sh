@@ -32,8 +32,9 @@ fail() {
 
 stop() {
     trap '' TERM INT
-    for job in "${jobs[@]}"; do kill -TERM -- "-$job"; done 2>/dev/null
-    wait 2>/dev/null # which would say how each ended
+    exec 2>/dev/null # bash would say how each job ended
+    for job in "${jobs[@]}"; do kill -TERM -- "-$job"; done
+    wait
     exit 143
 }
 
