@@ -1,4 +1,4 @@
-"""`python -m skinclf_training STEP`: prepare, train, distill, calibrate, export, evaluate, nonlesions."""
+"""`python -m skinclf_training STEP`: prepare, sources, train, distill, calibrate, export, evaluate, nonlesions."""
 
 import argparse
 import json
@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from . import calibrate, data, dermoscopy, evaluate, export, nonlesions, quality
+from . import calibrate, checkpoint, data, dermoscopy, evaluate, export, nonlesions, quality, tones
+from .augment import Augmenter
+from .checkpoint import trained
 from .config import Config
-from .network import MobileNetV2
 from .train import Run, predict
 
 CALIBRATION_FOLD = 1  # held out from training, as fold 0 is, which figures are reported on
@@ -21,13 +21,6 @@ MALIGNANT_REACHED = 0.95
 ACCEPTED = {"min_contrast": 0.998, "min_sharpness": 0.995, "min_dermoscopy": 0.975}
 
 
-def trained(checkpoint):
-    """The averaged weights of a run."""
-    network = MobileNetV2(len(data.CLASSES))
-    network.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["average"])
-    return network.eval()
-
-
 def prepare(args):
     packed = (args.source / "images.csv").is_file()
     pictures = data.read_packed_archives(args.source) if packed else data.read_download(args.source)
@@ -35,13 +28,19 @@ def prepare(args):
     print(f"{len(rows)} images in {args.out}")
 
 
+def tell_sources(args):
+    images = data.Images.load(args.data).without_folds([0, CALIBRATION_FOLD])
+    print("\n".join(tones.report(images, Augmenter(data.SIDE, seed=1))))
+
+
 def train(args):
-    teachers = [trained(path) for path in getattr(args, "teacher", [])]
+    teachers, config = [checkpoint.read(path) for path in getattr(args, "teacher", [])], Config.read(args.config)
+    config.graphs &= not args.no_graphs
     run = Run(
-        Config.read(args.config), data.Images.load(args.data), args.checkpoint, start=args.weights, teachers=teachers,
-        device=args.device,
+        config, data.Images.load(args.data), args.checkpoint, start=args.weights, teachers=teachers,
+        device=args.device, average_path=args.average,
     )
-    finished = run.run(args.minutes)
+    finished = run.run(args.minutes, args.fit)
     if run.workers.rank == 0:
         print("finished" if finished else f"{run.done:.0%} done; the same command goes on from here")
 
@@ -135,16 +134,22 @@ def arguments():
 
     add = step("prepare", prepare, "pack pictures and their table")
     add.add_argument("source", type=Path, help="folder with images.csv and its archives, or HAM10000 as downloaded")
-    add.add_argument("--each", type=int, help="only so many images of every fold and class")
+    add.add_argument("--each", type=int, help="only so many images of every source, fold and class")
     add.add_argument("--out", type=Path, required=True)
+
+    with_data(step("sources", tell_sources, "how well colour and sharpness tell each source, and how well in training"))
 
     for name, help_text in [("train", "train on labels"), ("distill", "train on labels and on teachers' answers")]:
         add = step(name, train, help_text)
         with_data(add)
         add.add_argument("config", type=Path, help="settings, see configs/")
         add.add_argument("--checkpoint", type=Path, required=True, help="written often; taken up again if it exists")
-        add.add_argument("--weights", type=Path, help="to start from: ImageNet's .tflite, or an exported .onnx")
+        add.add_argument("--average", type=Path, help="also write the averaged weights alone here, whenever it is written")
+        weights = "to start from: ImageNet's .tflite or .pth, an exported .onnx, or the .pt of another run"
+        add.add_argument("--weights", type=Path, help=weights)
         add.add_argument("--minutes", type=float, help="stop after so long")
+        add.add_argument("--fit", action="store_true", help="with --minutes: leave out steps, to reach the end by then")
+        add.add_argument("--no-graphs", action="store_true", help="give a GPU each kernel by itself, whatever the config says")
         add.add_argument("--device", default="cpu")
         if name == "distill":
             add.add_argument("--teacher", type=Path, action="append", required=True, help="checkpoint; repeatable")

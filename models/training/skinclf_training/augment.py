@@ -30,132 +30,140 @@ def dihedral(images, view):
     return torch.rot90(images, view & 3, (-2, -1))
 
 
+def dihedral_order(side):
+    """int64 [8, side * side]: `images.flatten(2)[:, :, order[view]]` is `dihedral(images, view).flatten(2)`.
+
+    For a view that only the device knows.
+    """
+    numbers = torch.arange(side * side).view(1, 1, side, side)
+    return torch.stack([dihedral(numbers, view).flatten() for view in range(8)])
+
+
 class Augmenter:
     """`augmenter(pixels)`: uint8 [N, S, S, 3] -> float [N, 3, side, side] in [-1, 1], at random.
 
-    `strength` scales the colour changes; 1 is for training from ImageNet weights. What is random is drawn on the CPU,
-    so that nothing waits for a GPU, and a seed gives the same views on both.
+    `strength` scales the colour changes; 1 is for training from ImageNet weights. What is random is drawn on the CPU, all
+    at once, and `views` computes the same way whatever was drawn: a GPU never waits, can be given all of it as one graph,
+    and makes the same views.
     """
 
-    def __init__(self, side, seed, strength=1.0, min_area=0.5, device="cpu"):
-        self.side, self.strength, self.min_area = side, strength, min_area
-        self.generator = torch.Generator().manual_seed(seed)
-        self.device = device
-        self.overlays = draw_overlays(side, count=256, seed=1).to(device)
+    BLURS = 24
+    OVERLAYS = 256
 
-    def __call__(self, pixels):
-        images = pixels.to(self.device).permute(0, 3, 1, 2).float().div_(255)
-        images = self._geometry(images)
-        images = self._sharpness(images)
-        images = self._colour(images)
-        images = self._overlay(images)
+    def __init__(self, side, seed, strength=1.0, min_area=0.5, device="cpu"):
+        self.side, self.device = side, device
+        self.generator = torch.Generator().manual_seed(seed)
+        s = strength
+        # What is drawn for each picture, evenly from low to high. What is drawn up to 1 / p is done below 1, with a
+        # probability of p; a blur or an overlay beyond the last is none.
+        ranges = {
+            "area": (min_area, 1), "aspect": (-0.15, 0.15), "tilt": (-0.35, 0.35), "quarter": (0, 4), "mirror": (-1, 1),
+            "right": (-1, 1), "down": (-1, 1), "blur": (0, self.BLURS / 0.6), "constant": (0, 1 / 0.2),
+            "red": (-0.15 * s, 0.15 * s), "green": (-0.15 * s, 0.15 * s), "blue": (-0.15 * s, 0.15 * s),
+            "saturation": (1 - 0.4 * s, 1 + 0.4 * s), "hue": (-0.06 * s * math.pi, 0.06 * s * math.pi),
+            "contrast": (1 - 0.4 * s, 1 + 0.4 * s), "brightness": (1 - 0.3 * s, 1 + 0.3 * s), "bent": (0, 1 / 0.3),
+            "gamma": (-0.4 * s, 0.4 * s), "overlay": (0, self.OVERLAYS / 0.2), "opacity": (0.5, 1),
+            "ink_red": (0, 0.35), "ink_green": (0, 0.35), "ink_blue": (0, 0.35),
+        }
+        self.names = list(ranges)
+        low, high = torch.tensor(list(ranges.values())).to(device).T
+        self.low, self.span = low, high - low
+        self.blurs = blur_matrices(side, self.BLURS).to(device)
+        overlays = draw_overlays(side, self.OVERLAYS, seed=1)
+        self.overlays = torch.cat([overlays, torch.zeros_like(overlays[:1])]).to(device)
+        self.gray = torch.tensor(GRAY).expand(3, 3).to(device)
+        self.identity = torch.eye(3).to(device)
+        self.hues = hue_basis().to(device)
+
+    def draw(self, count):
+        """Random numbers for the views of so many pictures, on the CPU."""
+        return torch.rand((count, len(self.names)), generator=self.generator)
+
+    def __call__(self, pixels, tones=None):
+        sent = (values if values is None else values.to(self.device) for values in (pixels, self.draw(len(pixels)), tones))
+        return self.views(*sent)
+
+    def views(self, pixels, draws, tones=None):
+        """The views of pictures that `draws` stands for, all on the device.
+
+        `tones` [N, 4] are added to the logarithms of mean red, green, blue and contrast, see `tones.measures`.
+        """
+        drawn = dict(zip(self.names, (self.low + draws * self.span).unbind(1)))
+        images = pixels.permute(0, 3, 1, 2).float().div_(255)
+        images = self._geometry(images, drawn)
+        images = self._sharpness(images, drawn)
+        images = self._colour(images, drawn, tones)
+        images = self._overlay(images, drawn)
         return images.clamp_(0, 1).mul_(2).sub_(1)
 
-    def _uniform(self, count, low, high):
-        return self._sent(torch.rand(count, generator=self.generator) * (high - low) + low)
-
-    def _coins(self, count, probability):
-        """On the CPU, for what is decided there."""
-        return torch.rand(count, generator=self.generator) < probability
-
-    def _chosen(self, count, probability):
-        return self._sent(self._coins(count, probability))
-
-    def _some(self, count, probability):
-        """The positions of those that are chosen."""
-        return self._sent(self._coins(count, probability).nonzero().flatten())
-
-    def _below(self, count, high):
-        return self._sent(torch.randint(0, high, (count,), generator=self.generator))
-
-    def _sent(self, values):
-        return values.to(self.device, non_blocking=True)
-
-    def _geometry(self, images):
+    def _geometry(self, images, drawn):
         """A dihedral view, turned a little, of a part of the picture."""
-        n = len(images)
-        scale = self._uniform(n, self.min_area, 1).sqrt()
-        aspect = self._uniform(n, -0.15, 0.15).exp()
-        angle = self._below(n, 4) * (math.pi / 2) + self._uniform(n, -0.35, 0.35)
-        mirror = torch.where(self._chosen(n, 0.5), -1.0, 1.0)
-        width, height = scale * aspect, scale / aspect
-        room = 1 - scale
-        shift = [room * self._uniform(n, -1, 1), room * self._uniform(n, -1, 1)]
+        scale, aspect = drawn["area"].sqrt(), drawn["aspect"].exp()
+        angle = drawn["quarter"].floor() * (math.pi / 2) + drawn["tilt"]
+        mirror = torch.ones_like(angle).copysign(drawn["mirror"])
+        width, height, room = scale * aspect, scale / aspect, 1 - scale
         cos, sin = angle.cos(), angle.sin()
         theta = torch.stack(
-            [
-                torch.stack([mirror * cos * width, -sin * height, shift[0]], 1),
-                torch.stack([mirror * sin * width, cos * height, shift[1]], 1),
-            ],
+            [mirror * cos * width, -sin * height, room * drawn["right"], mirror * sin * width, cos * height,
+             room * drawn["down"]],
             1,
         )
-        grid = F.affine_grid(theta, (n, 3, self.side, self.side), align_corners=False)
+        grid = F.affine_grid(theta.view(-1, 2, 3), (len(images), 3, self.side, self.side), align_corners=False)
         return F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
-    def _sharpness(self, images):
-        """Shrinks and enlarges: a third of HAM10000 is at hand at 150 pixels only, melanomas more than nevi.
+    def _sharpness(self, images, drawn):
+        """Shrinks and enlarges: a third of HAM10000 is softer than the rest, melanomas more than nevi."""
+        blur = self.blurs[drawn["blur"].long().clamp_max(self.BLURS)][:, None]
+        return blur @ images @ blur.transpose(2, 3)
 
-        A group of images shares its factor, because a batch has one size.
-        """
-        groups = images.chunk(8)
-        factors = (torch.rand(len(groups), generator=self.generator) * 0.65 + 0.35).tolist()
-        blurred = self._coins(len(groups), 0.6)
-        out = []
-        for group, factor, blur in zip(groups, factors, blurred):
-            if blur:
-                small = F.interpolate(group, scale_factor=factor, mode="bilinear", antialias=True)
-                group = F.interpolate(small, (self.side, self.side), mode="bilinear", align_corners=False)
-            out.append(group)
-        return torch.cat(out)
-
-    def _colour(self, images):
-        """Brightness, contrast, saturation, hue and white balance as one affine map a picture, then gamma."""
-        n, s = len(images), self.strength
-        device = images.device
-        means = images.mean((2, 3))
-        gray = torch.tensor(GRAY, device=device)
-        identity = torch.eye(3, device=device)
-
+    def _colour(self, images, drawn, tones):
+        """Tone, brightness, contrast, saturation, hue and white balance as one affine map a picture, then gamma."""
+        part = images[:, :, ::4, ::4]  # enough for a mean
+        means = part.mean((2, 3))
         # Shades of gray (Finlayson and Trezzi 2004): the colour constancy that dermoscopy is often shown in.
-        light = images.pow(6).mean((2, 3)).pow(1 / 6).clamp_min(1e-3)
-        constant = light.mean(1, keepdim=True) / light
-        gains = torch.where(self._chosen(n, 0.2)[:, None], constant, torch.ones_like(constant))
-        white = torch.stack([self._uniform(n, -0.15 * s, 0.15 * s) for _ in range(3)], 1).exp()
-        balance = torch.diag_embed(gains * white)
-        saturation = self._uniform(n, 1 - 0.4 * s, 1 + 0.4 * s)[:, None, None]
-        saturate = saturation * identity + (1 - saturation) * gray.expand(3, 3)
-        turn = hue_rotation(self._uniform(n, -0.06 * s, 0.06 * s) * math.pi)
-        contrast = self._uniform(n, 1 - 0.4 * s, 1 + 0.4 * s)[:, None, None]
-        brightness = self._uniform(n, 1 - 0.3 * s, 1 + 0.3 * s)[:, None, None]
-        matrix = brightness * (turn @ saturate @ balance)
+        light = part.pow(6).mean((2, 3)).pow(1 / 6).clamp_min(1e-3)
+        constant = (light.mean(1, keepdim=True) / light).log() * (drawn["constant"] < 1)[:, None]
+        gains = constant + torch.stack([drawn["red"], drawn["green"], drawn["blue"]], 1)
+        contrast = drawn["contrast"]
+        if tones is not None:
+            gains, contrast = gains + tones[:, :3], contrast * tones[:, 3].exp()
+        saturation = drawn["saturation"][:, None, None]
+        saturate = saturation * self.identity + (1 - saturation) * self.gray
+        cos, sin = drawn["hue"].cos(), drawn["hue"].sin()
+        turn = torch.einsum("nk,kij->nij", torch.stack([cos, sin, 1 - cos], 1), self.hues)
+        matrix = drawn["brightness"][:, None, None] * (turn @ saturate @ torch.diag_embed(gains.exp()))
+        contrast = contrast[:, None, None]
         mapped_mean = matrix @ means[:, :, None]
         images = torch.baddbmm((1 - contrast) * mapped_mean, contrast * matrix, images.flatten(2)).view_as(images)
-        images = images.clamp(0, 1)
-        some = self._some(n, 0.3)
-        if len(some):
-            gamma = self._uniform(len(some), -0.4 * s, 0.4 * s).exp()[:, None, None, None]
-            images[some] = images[some].clamp_min(1e-4).pow(gamma)
-        return images
+        gamma = (drawn["gamma"] * (drawn["bent"] < 1)).exp()[:, None, None, None]
+        return images.clamp_(1e-4, 1).pow_(gamma)
 
-    def _overlay(self, images):
+    def _overlay(self, images, drawn):
         """Hairs and ruler marks, in their own dark colour, over some pictures."""
-        n = len(images)
-        some = self._some(n, 0.2)
-        if len(some):
-            which = self._below(len(some), len(self.overlays))
-            opacity = self.overlays[which] * self._uniform(len(some), 0.5, 1)[:, None, None, None]
-            colour = torch.stack([self._uniform(len(some), 0, 0.35) for _ in range(3)], 1)[:, :, None, None]
-            images[some] = images[some] * (1 - opacity) + colour * opacity
-        return images
+        overlays = self.overlays[drawn["overlay"].long().clamp_max(self.OVERLAYS)]
+        colour = torch.stack([drawn["ink_red"], drawn["ink_green"], drawn["ink_blue"]], 1)[:, :, None, None]
+        return torch.lerp(images, colour, overlays * drawn["opacity"][:, None, None, None])
 
 
-def hue_rotation(angles):
-    """[n] radians -> [n, 3, 3]: turns colours about the gray axis (Rodrigues)."""
+def hue_basis():
+    """[3, 3, 3]: times cos(a), sin(a) and 1 - cos(a), their sum turns colours by a about the gray axis (Rodrigues)."""
     axis = 1 / math.sqrt(3)
-    cross = torch.tensor([[0, -axis, axis], [axis, 0, -axis], [-axis, axis, 0]], device=angles.device)
-    outer = torch.full((3, 3), 1 / 3, device=angles.device)
-    cos, sin = angles.cos()[:, None, None], angles.sin()[:, None, None]
-    return cos * torch.eye(3, device=angles.device) + sin * cross + (1 - cos) * outer
+    cross = torch.tensor([[0, -axis, axis], [axis, 0, -axis], [-axis, axis, 0]])
+    return torch.stack([torch.eye(3), cross, torch.full((3, 3), 1 / 3)])
+
+
+@functools.cache
+def blur_matrices(side, count):
+    """[count + 1, side, side]: what shrinking a column of pixels to 35 % up to 100 % and enlarging it again does to it.
+
+    Last the one that does nothing. `m @ image @ m.T` is the picture shrunk, antialiased, and enlarged, both bilinear.
+    """
+    lines = torch.eye(side)[None, None]  # each row is a picture of one line
+    matrices = []
+    for factor in np.linspace(0.35, 1, count, endpoint=False):
+        small = F.interpolate(lines, (side, round(side * factor)), mode="bilinear", antialias=True, align_corners=False)
+        matrices.append(F.interpolate(small, (side, side), mode="bilinear", align_corners=False)[0, 0].T)
+    return torch.stack([*matrices, torch.eye(side)])
 
 
 @functools.cache

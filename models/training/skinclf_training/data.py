@@ -9,6 +9,7 @@ import io
 import tarfile
 import zlib
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,8 @@ SIDE = 224
 # `reported` is 1 for one sharp photograph of each lesion: all figures and thresholds are of those.
 COLUMNS = ["image_id", "source", "lesion_id", "dx", "dx_type", "age", "sex", "localization", "fold", "reported"]
 FOLDS = 10
+# Sources whose pictures were squeezed from about 4:3 into squares.
+SQUEEZED = {"isic2017"}
 
 # The official test images of ISIC 2018 Task 3 begin after HAM10000's last, ISIC_0034320.
 FIRST_TEST_ID, LAST_TEST_ID = 34321, 36064
@@ -41,6 +44,12 @@ def unsquash(picture):
     return picture.resize((round(width * 4 / 3), height), Image.Resampling.BICUBIC)
 
 
+def packed_square(source, file):
+    """uint8 [SIDE, SIDE, 3] of an encoded picture (a path, or a file in memory)."""
+    with Image.open(file) as picture:
+        return np.asarray(centre_square(unsquash(picture) if source in SQUEEZED else picture))
+
+
 def refuse_test_images(image_ids):
     """Raises if any of the ids is one of the official test set."""
     for image_id in image_ids:
@@ -50,21 +59,19 @@ def refuse_test_images(image_ids):
 
 
 def read_packed_archives(folder):
-    """(row, picture) of a folder with `images.csv` and the tar files it names."""
+    """(row, file in memory) of a folder with `images.csv` and the tar files it names."""
     with open(folder / "images.csv", newline="", encoding="utf-8") as file:
-        rows = {row["file"]: row for row in csv.DictReader(file)}
+        table = csv.DictReader(file)
+        missing = [column for column in ("reported", "source") if column not in (table.fieldnames or [])]
+        if missing:
+            raise ValueError(f"{folder / 'images.csv'} has no column {' or '.join(missing)}: get its newer version")
+        rows = {row["file"]: row for row in table}
     for archive in dict.fromkeys(row["archive"] for row in rows.values()):
         with tarfile.open(folder / archive) as tar:
             for member in tar:
                 row = rows.get(Path(member.name).name)
-                if row is None or row["archive"] != archive:
-                    continue
-                picture = Image.open(io.BytesIO(tar.extractfile(member).read()))
-                extra = not row["fold"]
-                yield row | {
-                    "source": "isic2017" if extra else "ham10000",
-                    "reported": int(min(picture.size) >= SIDE),
-                }, (unsquash(picture) if extra else picture)
+                if row is not None and row["archive"] == archive:
+                    yield row, io.BytesIO(tar.extractfile(member).read())
 
 
 def fold_of(lesion_id):
@@ -73,7 +80,7 @@ def fold_of(lesion_id):
 
 
 def read_download(folder):
-    """(row, picture) of HAM10000 as it is distributed: `HAM10000_metadata` and JPEG files below `folder`.
+    """(row, path) of HAM10000 as it is distributed: `HAM10000_metadata` and JPEG files below `folder`.
 
     A lesion's fold comes from its identifier, and its first photograph is the one that is reported on.
     """
@@ -91,24 +98,28 @@ def read_download(folder):
                     "reported": int(row["lesion_id"] not in lesions),
                 }
                 lesions.add(row["lesion_id"])
-                yield row | extra, Image.open(files[row["image_id"]])
+                yield row | extra, files[row["image_id"]]
 
 
 def prepare(pictures, out, each=None):
-    """Packs (row, picture) pairs into `out`, or only the first `each` of every fold and class."""
-    rows, squares, taken = [], [], Counter()
-    for row, picture in pictures:
-        taken[row["fold"], row["dx"]] += 1
-        if each is not None and taken[row["fold"], row["dx"]] > each:
-            continue
-        rows.append({column: row.get(column, "") for column in COLUMNS})
-        squares.append(np.asarray(centre_square(picture)))
+    """Packs (row, file) pairs into `out`, or only the first `each` of every source, fold and class."""
+    rows, files, taken = [], [], Counter()
+    for row, file in pictures:
+        kind = row["source"], row["fold"], row["dx"]
+        taken[kind] += 1
+        if each is None or taken[kind] <= each:
+            rows.append({column: row.get(column, "") for column in COLUMNS})
+            files.append(file)
     if not rows:
         raise ValueError("no picture that the table names was found: unpack the archives of pictures first")
     refuse_test_images(row["image_id"] for row in rows)
     refuse_shared_lesions(rows)
     out.mkdir(parents=True, exist_ok=True)
-    np.save(out / "images.npy", np.stack(squares))
+    packed = np.lib.format.open_memmap(out / "images.npy", "w+", np.uint8, (len(rows), SIDE, SIDE, 3))
+    with ProcessPoolExecutor() as pool:
+        for i, square in enumerate(pool.map(packed_square, (row["source"] for row in rows), files, chunksize=64)):
+            packed[i] = square
+    packed.flush()
     with open(out / "table.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
@@ -143,6 +154,7 @@ class Images:
         pixels = np.load(folder / "images.npy", mmap_mode="r")
         with open(folder / "table.csv", newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
+        refuse_test_images(row["image_id"] for row in rows)
         refuse_shared_lesions(rows)
         return cls(pixels, rows, np.arange(len(rows)))
 

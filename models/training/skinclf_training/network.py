@@ -1,6 +1,7 @@
 """MobileNetV2 1.0 (Sandler et al. 2018) that also returns its exact class maps."""
 
 import copy
+import math
 
 import torch
 import torch.nn.functional as F
@@ -13,15 +14,22 @@ STAGES = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3,
 FEATURES = 1280
 
 
+def same_padding(side, kernel):
+    """(left, right, top, bottom) of TensorFlow's SAME for a stride of 2: what is odd goes to the right and below."""
+    total = max((math.ceil(side / 2) - 1) * 2 + kernel - side, 0)
+    return (total // 2, total - total // 2) * 2
+
+
 class ConvBn(nn.Module):
     """Convolution, batch norm and, unless linear, ReLU6.
 
-    Strided 3x3 convolutions pad below and to the right only: so do the TensorFlow weights that training starts from.
+    Strided ones pad as the TensorFlow weights do that training starts from: a 3x3 one of an even side below and to the
+    right only.
     """
 
     def __init__(self, inputs, outputs, kernel=1, stride=1, groups=1, linear=False):
         super().__init__()
-        self.pad_after = kernel == 3 and stride == 2
+        self.pad_after = kernel > 1 and stride == 2
         padding = 0 if self.pad_after else kernel // 2
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
         self.bn = nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.05)
@@ -30,7 +38,7 @@ class ConvBn(nn.Module):
 
     def forward(self, x):
         if self.pad_after:
-            x = F.pad(x, (0, 1, 0, 1))
+            x = F.pad(x, same_padding(x.shape[-1], self.conv.kernel_size[0]))
         x = self.conv(x)
         if self.training and self.fused:
             return fused.batch_norm_relu6(x, self.bn, clip=not self.linear)
@@ -39,35 +47,41 @@ class ConvBn(nn.Module):
 
 
 class Block(nn.Module):
-    """Inverted residual: expand, depthwise 3x3, project."""
+    """Inverted residual: expand, depthwise, project.
 
-    def __init__(self, inputs, outputs, stride, expansion):
+    In training its body is left out for a share `drop_path` of the pictures (Huang et al. 2016, stochastic depth).
+    """
+
+    def __init__(self, inputs, outputs, stride, expansion, kernel=3, drop_path=0.0):
         super().__init__()
         hidden = inputs * expansion
         expand = [ConvBn(inputs, hidden)] if expansion > 1 else []
-        depthwise = ConvBn(hidden, hidden, kernel=3, stride=stride, groups=hidden)
+        depthwise = ConvBn(hidden, hidden, kernel, stride, groups=hidden)
         self.body = nn.Sequential(*expand, depthwise, ConvBn(hidden, outputs, linear=True))
         self.residual = stride == 1 and inputs == outputs
+        self.drop_path = drop_path
 
     def forward(self, x):
-        return x + self.body(x) if self.residual else self.body(x)
+        y = self.body(x)
+        if not self.residual:
+            return y
+        if self.training and self.drop_path:
+            keep = torch.rand(len(y), 1, 1, 1, device=y.device) >= self.drop_path
+            y = y * (keep / (1 - self.drop_path)).to(y.dtype)
+        return x + y
 
 
-class MobileNetV2(nn.Module):
+class Classifier(nn.Module):
     """[N, 3, S, S] in [-1, 1] -> logits [N, classes] and class maps [N, classes, S/32, S/32].
 
     The classifier is a 1x1 convolution before the average. Both are linear, so their order does not matter, and the
     mean of a map (which includes the bias) is its class's logit: an exact class activation map (Zhou et al. 2016).
     """
 
-    def __init__(self, classes, dropout=0.2):
+    def __init__(self, name, layers, classes, dropout):
+        """`layers` give FEATURES channels; `name` is what a config calls the network."""
         super().__init__()
-        layers, inputs = [ConvBn(3, 32, kernel=3, stride=2)], 32
-        for expansion, outputs, blocks, stride in STAGES:
-            for i in range(blocks):
-                layers.append(Block(inputs, outputs, stride if i == 0 else 1, expansion))
-                inputs = outputs
-        layers.append(ConvBn(inputs, FEATURES))
+        self.name = name
         self.features = nn.Sequential(*layers)
         # A whole channel at once, as dropout after pooling would.
         self.dropout = nn.Dropout2d(dropout)
@@ -88,6 +102,18 @@ class MobileNetV2(nn.Module):
     def units(self):
         """Every convolution with its batch norm, from input to output."""
         return [m for m in self.modules() if isinstance(m, ConvBn)]
+
+
+class MobileNetV2(Classifier):
+    """The network that is shipped, see `Classifier`."""
+
+    def __init__(self, classes, dropout=0.2):
+        layers, inputs = [ConvBn(3, 32, kernel=3, stride=2)], 32
+        for expansion, outputs, blocks, stride in STAGES:
+            for i in range(blocks):
+                layers.append(Block(inputs, outputs, stride if i == 0 else 1, expansion))
+                inputs = outputs
+        super().__init__("mobilenetv2", [*layers, ConvBn(inputs, FEATURES)], classes, dropout)
 
 
 @torch.no_grad()

@@ -1,5 +1,9 @@
 """The parts that can go wrong without a sign of it."""
 
+import csv
+import io
+import tarfile
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -7,10 +11,22 @@ import numpy as np
 import onnxruntime
 import torch
 from PIL import Image
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from skinclf_training import augment, calibrate, data, export, fused, losses, metrics, nonlesions, train
+from skinclf_training import augment, calibrate, checkpoint, data, export, fused, initial, losses, metrics, nonlesions
+from skinclf_training import sampling, tones, train
 from skinclf_training.config import Config
-from skinclf_training.network import MobileNetV2
+from skinclf_training.lite import Lite
+from skinclf_training.network import MobileNetV2, same_padding
+
+from . import drawn
+
+
+def write_table(path, rows):
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 class Data(unittest.TestCase):
@@ -35,6 +51,37 @@ class Data(unittest.TestCase):
     def test_a_squeezed_picture_gets_its_shape_back(self):
         self.assertEqual(data.unsquash(Image.new("RGB", (256, 256))).size, (341, 256))
 
+    def test_the_table_says_what_is_squeezed_and_reported(self):
+        picture = np.zeros((256, 256, 3), np.uint8)
+        picture[:, :28] = picture[:, -28:] = 255  # of a squeezed picture, outside the centre square
+        encoded = io.BytesIO()
+        Image.fromarray(picture).save(encoded, "PNG")
+        rows = [
+            {"image_id": f"ISIC_{n}", "file": f"{n}.png", "archive": "a.tar", "lesion_id": "", "dx": "nv", "fold": "",
+             "reported": reported, "source": source}
+            for n, (source, reported) in enumerate([("isic2017", "0"), ("milk10k", "0"), ("ham10000", "1")])
+        ]
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            with tarfile.open(folder / "a.tar", "w") as tar:
+                for row in rows:
+                    member = tarfile.TarInfo(row["file"])
+                    member.size = len(encoded.getvalue())
+                    tar.addfile(member, io.BytesIO(encoded.getvalue()))
+            write_table(folder / "images.csv", rows)
+            data.prepare(data.read_packed_archives(folder), folder / "data")
+            images = data.Images.load(folder / "data")
+            self.assertEqual([row["reported"] for row in images.selected], ["0", "0", "1"])
+            self.assertEqual([bool((images.squares(i) == 255).any()) for i in range(3)], [False, True, True])
+
+            write_table(folder / "images.csv", [{k: v for k, v in row.items() if k != "source"} for row in rows])
+            with self.assertRaisesRegex(ValueError, "images.csv has no column source"):
+                list(data.read_packed_archives(folder))
+
+            write_table(folder / "data" / "table.csv", [rows[0] | {"image_id": "ISIC_0034524"}, *rows[1:]])
+            with self.assertRaisesRegex(ValueError, "ISIC_0034524"):
+                data.Images.load(folder / "data")
+
 
 class Configs(unittest.TestCase):
     def test_every_config_can_be_read_and_keeps_fold_0_out(self):
@@ -45,18 +92,51 @@ class Configs(unittest.TestCase):
                 self.assertEqual(len(steps), sum(round(s.epochs * (1000 // s.batch)) for s in config.stages))
                 self.assertIn(0, config.held_out)
 
+    def test_wrong_settings_are_refused(self):
+        for settings, message in [
+            ({"held_out": [1]}, "fold 0"), ({"network": "lite9"}, "lite2"),
+            ({"source_weights": {"milk10k.bbc": 1}}, "SOURCE.CLASS"), ({"source_weights": {"milk10k": -1}}, "-1"),
+        ]:
+            with self.subTest(settings), self.assertRaisesRegex(ValueError, message):
+                Config(stages=[], **settings)
+
+    def test_a_stage_has_the_settings_of_the_run_unless_it_says(self):
+        config = Config(stages=[{"side": 64, "epochs": 1}, {"side": 64, "epochs": 1, "mixup": 0}], mixup=0.3)
+        self.assertEqual([stage.mixup for stage in config.stages], [0.3, 0])
+        self.assertEqual(Config(**config.as_dict()), config)
+
 
 class Sampling(unittest.TestCase):
     labels = np.repeat(np.arange(7), [400, 30, 100, 10, 60, 200, 5])
 
     def test_the_prior_is_what_an_epoch_holds(self):
-        drawn = self.labels[train.epoch_order(self.labels, -0.5, seed=3)]
-        shares = np.bincount(drawn, minlength=7) / len(drawn)
-        np.testing.assert_allclose(shares, train.class_prior(self.labels, -0.5), atol=1.01 / len(self.labels))
-        self.assertGreater(shares[6], 5 / len(self.labels))
+        rows = [{"source": ["here", "there"][i % 3 == 0], "dx": data.CLASSES[label]} for i, label in enumerate(self.labels)]
+        names, sources = tones.sources_of(rows)
+        self.assertEqual(names, ["here", "there"])
+        for weights in [{}, {"there": 0.3}, {"there": 0.5, "there.bcc": 0.1, "here.df": 4}]:
+            with self.subTest(weights):
+                own = sampling.source_weights(rows, weights)
+                drawing = sampling.drawing_weights(self.labels, own, -0.5)
+                order = sampling.epoch_order(self.labels * 2 + sources, drawing, seed=3)
+                shares = np.bincount(self.labels[order], minlength=7) / len(order)
+                prior = sampling.class_prior(self.labels, drawing)
+                np.testing.assert_allclose(shares, prior, atol=1.01 / len(order))
+                # As if a class had as many pictures as its weights add up to.
+                totals = np.bincount(self.labels, own) ** 0.5
+                np.testing.assert_allclose(prior, totals / totals.sum())
+                for label in range(7):
+                    of_class = self.labels == label
+                    expected = own[of_class & (sources == 1)].sum() / own[of_class].sum() * (self.labels[order] == label).sum()
+                    self.assertAlmostEqual((of_class & (sources == 1))[order].sum(), expected, delta=2)
+
+    def test_a_weight_of_zero_leaves_a_source_out(self):
+        drawing = sampling.drawing_weights(self.labels, (self.labels != 2).astype(float), -1)
+        order = sampling.epoch_order(self.labels, drawing, seed=3)
+        self.assertNotIn(2, self.labels[order])
 
     def test_every_image_of_a_rare_class_comes_in_an_epoch(self):
-        order = train.epoch_order(self.labels, -0.5, seed=3)
+        drawing = sampling.drawing_weights(self.labels, np.ones(len(self.labels)), -0.5)
+        order = sampling.epoch_order(self.labels, drawing, seed=3)
         self.assertTrue(set(np.flatnonzero(self.labels == 6)) <= set(order.tolist()))
 
     def test_adjusted_logits_are_balanced_posteriors(self):
@@ -91,6 +171,48 @@ class Views(unittest.TestCase):
         self.assertTrue(torch.equal(first, second))
         self.assertTrue(first.min() >= -1 and first.max() <= 1)
         self.assertFalse(torch.equal(first, augment.Augmenter(96, seed=6)(pixels)))
+
+    def test_a_view_by_its_order_of_pixels_is_the_view(self):
+        picture, orders = torch.rand(2, 3, 5, 5), augment.dihedral_order(5)
+        for view in range(8):
+            self.assertTrue(torch.equal(picture.flatten(2)[:, :, orders[view]], augment.dihedral(picture, view).flatten(2)))
+
+    def test_a_blur_is_shrinking_and_enlarging(self):
+        picture, matrices = torch.rand(1, 3, 40, 40), augment.blur_matrices(40, 13)
+        small = torch.nn.functional.interpolate(picture, (14, 14), mode="bilinear", antialias=True)
+        wanted = torch.nn.functional.interpolate(small, (40, 40), mode="bilinear")
+        torch.testing.assert_close(matrices[0] @ picture @ matrices[0].T, wanted)
+        self.assertTrue(torch.equal(matrices[-1], torch.eye(40)))
+
+    def test_tones_are_added_to_what_is_measured(self):
+        pixels = torch.randint(60, 160, (4, 64, 64, 3), dtype=torch.uint8)
+        augmenter = augment.Augmenter(64, seed=1, strength=0)
+        draws = augmenter.draw(4)
+        for name in ("constant", "overlay", "blur"):
+            draws[:, augmenter.names.index(name)] = 1  # none
+        tone = torch.tensor([[0.1, -0.1, 0.05, -0.2]]).expand(4, 4)
+        before, after = (tones.measures(augmenter.views(pixels, draws, t) / 2 + 0.5) for t in (None, tone))
+        torch.testing.assert_close((after - before)[:, :3], tone[:, :3], atol=0.01, rtol=0)
+        torch.testing.assert_close((after - before)[:, 3], tone[:, 3], atol=0.05, rtol=0)
+
+
+class Tones(unittest.TestCase):
+    def test_what_a_source_adds_is_found_beside_what_its_classes_have(self):
+        rng = np.random.default_rng(2)
+        labels, sources = rng.integers(0, 7, 900), rng.integers(0, 3, 900)
+        labels[sources == 1] %= 3  # a source of a few classes
+        of_class, of_source = rng.normal(0, 1, (7, 4)), rng.normal(0, 1, (3, 4))
+        found = tones.effects(of_class[labels] + of_source[sources] + rng.normal(0, 0.1, (900, 4)), labels, sources, 3)
+        np.testing.assert_allclose(found - found[0], of_source - of_source[0], atol=0.05)
+
+    def test_mixed_tones_do_not_tell_the_source(self):
+        rng = np.random.default_rng(3)
+        sources = rng.integers(0, 2, 600)
+        shift = np.array([[0, 0, 0, 0], [0.3, 0, -0.2, 0.1]])
+        tone = rng.normal(0, 0.1, (600, 4)) + shift[sources]
+        self.assertGreater(tones.told_apart(tone, sources == 1, seed=0), 0.95)
+        mixed = tone + tones.mix(shift, sources)
+        self.assertAlmostEqual(tones.told_apart(mixed, sources == 1, seed=0), 0.5, delta=0.1)
 
 
 class Calibration(unittest.TestCase):
@@ -180,6 +302,132 @@ class Network(unittest.TestCase):
                      (theirs.running_var, ours.running_var)]
             for wanted, got in pairs:
                 torch.testing.assert_close(got, wanted, atol=1e-3, rtol=1e-4)
+
+
+class Teachers(unittest.TestCase):
+    def test_lites_are_of_their_published_sizes(self):
+        for name, weights in [("lite0", 4_652_008), ("lite1", 5_416_680), ("lite2", 6_092_072)]:  # of 1000 classes
+            self.assertEqual(sum(p.numel() for p in Lite(name, 1000).parameters()), weights)
+
+    def test_padding_is_tensorflows(self):
+        # ceil(side / 2) outputs, and the odd pixel of padding last.
+        for side, kernel, padding in [(224, 3, (0, 1)), (65, 3, (1, 1)), (130, 3, (0, 1)), (15, 5, (2, 2)), (28, 5, (1, 2))]:
+            self.assertEqual(same_padding(side, kernel), padding * 2)
+
+    def test_any_side_gives_maps_whose_mean_is_the_logit(self):
+        network = Lite("lite1", 7).eval()
+        with torch.no_grad():
+            logits, maps = network(torch.rand(2, 3, 100, 100))
+        self.assertEqual(maps.shape, (2, 7, 4, 4))
+        torch.testing.assert_close(maps.mean((2, 3)), logits)
+
+    def test_files_of_every_form_are_read(self):
+        torch.manual_seed(5)
+        x = torch.rand(1, 3, 64, 64)
+        for name in ("mobilenetv2", "lite0"):
+            network = checkpoint.build(name).eval()
+            torch.nn.init.normal_(network.head.weight)
+            network = network.half().float()
+            config = Config(stages=[{"side": 96, "epochs": 1}], network=name)
+            flat = {k: v.flatten(1) if name == "lite0" and k == "head.weight" else v for k, v in network.state_dict().items()}
+            kind = name.removesuffix("v2")
+            with tempfile.TemporaryDirectory() as folder:
+                ours, theirs = Path(folder, "a.pt"), Path(folder, "b.pt")
+                checkpoint.write_average(ours, network, config)
+                torch.save({"ema": flat, "kind": kind, "side": 96, "args": {}, "seen": 1}, theirs)
+                for path in (ours, theirs):
+                    read, side = checkpoint.read(path)
+                    self.assertEqual((read.name, side), (name, 96))
+                    with torch.no_grad():
+                        torch.testing.assert_close(read(x)[0], network(x)[0])
+                if name == "lite0":
+                    with self.assertRaisesRegex(ValueError, "can only teach"):
+                        checkpoint.trained(ours)
+                    with self.assertRaisesRegex(ValueError, "holds a lite0"):
+                        initial.load_into(MobileNetV2(7), ours, [])
+
+    def test_imagenet_weights_come_in_the_order_of_the_layers(self):
+        torch.manual_seed(7)
+        source, state = Lite("lite0", 7), {}
+        for i, unit in enumerate(source.units()):
+            torch.nn.init.normal_(unit.bn.running_mean)
+            state[f"conv{i}.weight"] = unit.conv.weight.detach()
+            state |= {f"bn{i}.{name}": value for name, value in unit.bn.state_dict().items()}
+        state |= {"fc.weight": torch.zeros(1000, 1280), "fc.bias": torch.zeros(1000)}
+        x = torch.rand(1, 3, 64, 64)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "lite.pth")
+            torch.save(state, path)
+            network = Lite("lite0", 7)
+            initial.load_into(network, path, [])
+            with torch.no_grad():
+                torch.testing.assert_close(network.eval().features(x), source.eval().features(x))
+            for other in (Lite("lite1", 7), MobileNetV2(7)):
+                with self.assertRaisesRegex(ValueError, "does not hold"):
+                    initial.load_into(other, path, [])
+
+
+class Recorder(TorchDispatchMode):
+    """The names of all operations."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.names.add(function.name().split(".")[0])
+        return function(*args, **(kwargs or {}))
+
+
+class Training(unittest.TestCase):
+    def run_on(self, images, folder, teachers=(), **settings):
+        return train.Run(Config(threads=1, **settings), images, Path(folder, "run.pt"), teachers=teachers)
+
+    def test_a_step_can_be_one_graph_of_a_gpu(self):
+        images = drawn.images(each=2, size=(225, 225))
+        teachers = [(checkpoint.build(name).eval(), side) for name, side in [("lite0", 40), ("mobilenetv2", 32)]]
+        with tempfile.TemporaryDirectory() as folder:
+            run = self.run_on(
+                images, folder, teachers, stages=[{"side": 32, "epochs": 1, "batch": 8}], network="lite0", drop_path=0.1,
+                mix_tones=True, one_teacher=True, own_sides=True,
+            )
+            run.orders = augment.dihedral_order(32)
+            augmenter = augment.Augmenter(32, seed=1)
+            given = (
+                torch.from_numpy(images.squares(np.arange(8))), torch.arange(8) % 7, augmenter.draw(8), torch.zeros(8, 4),
+                torch.tensor(0.4), torch.tensor([5]),
+            )
+            with Recorder() as recorder:
+                run._learn(run.config.stages[0], augmenter, 0, *given)
+        self.assertIn("aten::grid_sampler_2d", recorder.names)
+        # These wait for the device, or copy to it.
+        waiting = {"_local_scalar_dense", "is_nonzero", "item", "nonzero", "masked_select", "lift_fresh", "scalar_tensor"}
+        self.assertEqual(recorder.names & {f"aten::{name}" for name in waiting}, set())
+
+    def test_a_run_that_must_fit_leaves_out_steps_and_ends(self):
+        with tempfile.TemporaryDirectory() as folder:
+            stages = [{"side": 32, "epochs": 1000, "batch": 8}, {"side": 64, "epochs": 1, "batch": 8}]
+            run = self.run_on(drawn.images(each=2, size=(225, 225)), folder, stages=stages)
+            self.assertTrue(run.run(minutes=1e-4, fit=True))
+            self.assertTrue(torch.isfinite(checkpoint.read(run.path)[0].head.weight).all())
+
+    def test_shuffled_labels_teach_nothing(self):
+        found = {}
+        for shuffled in (False, True):
+            images = drawn.images(each=12, size=(225, 225))
+            if shuffled:
+                labels = np.random.default_rng(8).permutation([row["dx"] for row in images.rows])
+                images.rows = [row | {"dx": label} for row, label in zip(images.rows, labels)]
+            with tempfile.TemporaryDirectory() as folder:
+                run = self.run_on(
+                    images, folder, stages=[{"side": 32, "epochs": 15, "batch": 16}], strength=0.2, min_area=0.8, mixup=0.0,
+                    warmup_images=100, ema_images=300, learning_rate=2e-3,
+                )
+                run.run()
+                logits = train.predict(run.average.network, run.held_out, 32)
+            found[shuffled] = metrics.balanced_accuracy(run.held_out.labels, logits.argmax(1))
+        self.assertGreater(found[False], 0.4)
+        self.assertLess(found[True], 0.3)  # 1/7, give or take 0.04 (84 pictures)
 
 
 class NonLesions(unittest.TestCase):

@@ -16,8 +16,8 @@ import onnxruntime
 import torch
 
 from skinclf_training import data, export, initial
-from skinclf_training.__main__ import trained
 from skinclf_training.augment import to_input
+from skinclf_training.checkpoint import trained
 from skinclf_training.network import MobileNetV2
 
 from . import drawn
@@ -47,10 +47,10 @@ class Run(unittest.TestCase):
                 drawn.write(work / "ham10000")
                 step("prepare", work / "ham10000", "--out", work / "data")
             images = data.Images.load(work / "data")
-            self.assertEqual(len(images), 73 if real else 60)
+            self.assertEqual(len(images), 88 if real else 60)
 
             config = HERE / "configs" / "smoke.toml"
-            teacher, student = work / "teacher.pt", work / "student.pt"
+            teacher, lite, student = work / "teacher.pt", work / "lite.pt", work / "student.pt"
             train = ["train", config, *packed, "--checkpoint", teacher]
             self.assertIn("the same command goes on", step(*train, "--minutes", "0"))
             halfway = torch.load(teacher, weights_only=True)
@@ -58,7 +58,8 @@ class Run(unittest.TestCase):
             self.assertIn("finished", step(*train))
             finished = torch.load(teacher, weights_only=True)
             self.assertGreater(finished["step"], halfway["step"])
-            step("distill", config, *packed, "--checkpoint", student, "--teacher", teacher)
+            step("train", HERE / "configs" / "smoke-lite.toml", *packed, "--checkpoint", work / "run.pt", "--average", lite)
+            step("distill", config, *packed, "--checkpoint", student, "--teacher", teacher, "--teacher", lite)
 
             calibration, model = work / "calibration.json", work / "model.onnx"
             step("calibrate", student, *packed, "--rendered", 4, "--out", calibration)
