@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import calibrate, checkpoint, data, dermoscopy, evaluate, export, nonlesions, quality, tones
+from . import artefacts, calibrate, checkpoint, data, dermoscopy, evaluate, export, nonlesions, tones, usable
 from .augment import Augmenter
 from .checkpoint import trained
 from .config import Config
@@ -17,8 +17,8 @@ from .train import Run, predict
 CALIBRATION_FOLD = 1  # held out from training, as fold 0 is, which figures are reported on
 # Share of its malignant lesions that reach the threshold of the malignancy flag.
 MALIGNANT_REACHED = 0.95
-# Shares of its pictures that each check of `usable` lets pass.
-ACCEPTED = {"min_contrast": 0.998, "min_sharpness": 0.995, "min_dermoscopy": 0.975}
+# Share of the pictures that dermoscopy is told by, lesions and others, that get hairs, rulers, frames and so on.
+DRESSED = 0.3
 
 
 def prepare(args):
@@ -54,39 +54,41 @@ def fit_calibration(args):
     # Eight views of each picture are more to fit on than one; thresholds are of the picture as it is.
     logits = [predict(network, held_out, data.SIDE, view=view) for view in range(8)]
     temperature, bias = calibrate.fit(np.concatenate(logits), np.tile(labels, len(logits)), prior)
+    temperature = round(temperature, 4)  # as the spec holds it
     probabilities = calibrate.probabilities(logits[0], prior, temperature, bias)
     malignant = np.isin(labels, calibrate.MALIGNANT)
     risk = probabilities[:, calibrate.MALIGNANT].sum(1)
 
-    known = images.without_folds([0, CALIBRATION_FOLD])
-    chosen = np.random.default_rng(1).permutation(len(known))[: args.lesions]
-    others = [picture for _, picture in nonlesions.render(args.rendered, seed=1)]
-    others += [p for _, p in nonlesions.backgrounds(known, args.rendered, seed=1)]
-    others += [p for _, p in nonlesions.photographs(args.photographs, "fit", 1, args.views)]
-    weight, offset = dermoscopy.fit(
-        dermoscopy.features(network, dermoscopy.turned((known.squares(i) for i in chosen), seed=1)),
-        dermoscopy.features(network, dermoscopy.turned(others, seed=2)),
-    )
-    weight = weight.astype(np.float16).astype(np.float64)  # as the file holds it
-    squares = [held_out.squares(i) for i in range(len(held_out))]
-    scores = dermoscopy.features(network, squares) @ weight + offset
-    measures = {
-        "min_contrast": np.array([quality.contrast(s) for s in squares]),
-        "min_sharpness": np.array([quality.sharpness(s) for s in squares]),
-        "min_dermoscopy": 1 / (1 + np.exp(-scores)),
-    }
+    weight, offset = fit_dermoscopy(network, images, args)
+    # Of other sources, the second tenth sets the limits with fold 1.
+    reported = {row["image_id"] for row in held_out.selected}
+    judged = images.where(lambda row: row["image_id"] in reported or data.held_out_tenth(row, 1))
+    values = usable.measures(judged.squares(slice(None)), network, weight, offset)
     result = {
-        "temperature": round(temperature, 4),
+        "temperature": temperature,
         "bias": bias.tolist(),
         "prior": [round(float(p), 6) for p in prior],
         "malignancy_threshold": calibrate.accepting(risk[malignant], MALIGNANT_REACHED),
         "malignancy_sensitivity": MALIGNANT_REACHED,
-        "usable": {"min_side": 64}
-        | {name: calibrate.accepting(values, ACCEPTED[name]) for name, values in measures.items()},
+        "conformal": calibrate.conformal(probabilities, labels),
+        "usable": usable.limits(values, [row["source"] for row in judged.selected]),
         "dermoscopy": {"weight": weight.tolist(), "bias": offset},
     }
     args.out.write_text(json.dumps(result), encoding="utf-8")
     print(json.dumps({k: v for k, v in result.items() if k not in ("bias", "dermoscopy")}, indent=2))
+
+
+def fit_dermoscopy(network, images, args):
+    """(weight, offset) of the dermoscopy channel, from pictures that no figure and no limit is of."""
+    known = images.without_folds([0, CALIBRATION_FOLD]).where(lambda row: not data.held_out_tenth(row, 1))
+    lesions = (known.squares(position) for position in dermoscopy.of_sources(known, args.lesions, seed=1))
+    kinds = nonlesions.of_all_kinds(args.rendered, 1, "fit", known, args.photographs, args.views)
+    others = (np.asarray(picture) for _, picture in kinds)
+    weight, offset = dermoscopy.fit(*(
+        dermoscopy.features(network, dermoscopy.turned(artefacts.dressed(side, DRESSED, seed), seed))
+        for seed, side in enumerate([lesions, others])
+    ))
+    return weight.astype(np.float16).astype(np.float64), offset  # as the file holds it
 
 
 def write_model(args):
@@ -97,27 +99,37 @@ def write_model(args):
 
 
 def measure(args):
-    images = data.Images.load(args.data).of_folds([args.fold], reported_only=not args.all)
+    every = data.Images.load(args.data)
+    if args.source:
+        images = every.where(lambda row: row["source"] in args.source and data.held_out_tenth(row))
+        if len(images) == 0:
+            others = ", ".join(sorted({row["source"] for row in every.selected if not row["fold"]})) or "none"
+            raise SystemExit(f"--source {' '.join(args.source)}: no held-out pictures; sources without folds: {others}")
+    else:
+        images = every.of_folds([args.fold], reported_only=not args.all)
     if args.write:
         evaluate.write_fold(images, args.write)
         print(f"{len(images)} images and labels.csv in {args.write}")
     if args.predictions:
-        predictions = evaluate.read_predictions(args.predictions)
-        tables = evaluate.by_group(images.selected, predictions), evaluate.reliability(images.selected, predictions)
-        print("\n".join([*tables[0], "", *tables[1]]))
+        answers = evaluate.read_predictions(args.predictions)
+        tables = [
+            evaluate.by_group(images.selected, answers),
+            evaluate.reliability(images.selected, answers),
+            evaluate.acceptance(every.selected, answers),
+        ]
+        if args.spec and any(row["image_id"] in answers for row in images.selected):
+            prior = json.loads(args.spec.read_text(encoding="utf-8"))["prior"]
+            tables.append(evaluate.by_share(images.selected, answers, prior))
+        print("\n\n".join("\n".join(lines) for lines in tables))
 
 
 def write_nonlesions(args):
-    pictures = list(nonlesions.render(args.count, args.seed))
-    if args.data:
-        fold = data.Images.load(args.data).of_folds([0])
-        pictures += nonlesions.backgrounds(fold, args.count, args.seed)
-    if args.photographs:
-        pictures += nonlesions.photographs(args.photographs, "test", args.seed)
+    fold = data.Images.load(args.data).of_folds([0]) if args.data else None
+    pictures = nonlesions.of_all_kinds(args.count, args.seed, "test", fold, args.photographs)
     for number, (kind, picture) in enumerate(pictures):
         (args.out / kind).mkdir(parents=True, exist_ok=True)
         picture.save(args.out / kind / f"{number:05}.png")
-    print(f"{len(pictures)} pictures in {args.out}")
+    print(f"{number + 1} pictures in {args.out}")
 
 
 def arguments():
@@ -174,8 +186,10 @@ def arguments():
     with_data(add)
     add.add_argument("--fold", type=int, default=0)
     add.add_argument("--all", action="store_true", help="all photographs of a lesion, also those at 150 pixels")
+    add.add_argument("--source", nargs="+", help="in place of a fold, the held-out tenth of other sources")
     add.add_argument("--write", type=Path, help="folder for the fold's pictures and labels.csv")
     add.add_argument("--predictions", type=argparse.FileType(encoding="utf-8"), help="what classify -f jsonl printed")
+    add.add_argument("--spec", type=Path, help="the model's; also prints figures for other shares of melanoma")
 
     add = step("nonlesions", write_nonlesions, "write pictures that are no lesions")
     add.add_argument("--out", type=Path, required=True)

@@ -11,6 +11,8 @@ from .metrics import softmax
 
 MALIGNANT = [CLASSES.index(code) for code in ("akiec", "bcc", "mel")]
 
+# What prediction sets are offered for: the share of lesions whose class is in their set.
+COVERAGES = [0.8, 0.85, 0.9, 0.95, 0.98]
 
 # Weight of the squared bias in the fit: of 0.0005 to 0.01 the one of the best likelihood in cross-validation on fold 1.
 PENALTY = 0.003
@@ -53,5 +55,34 @@ def probabilities(logits, prior, temperature, bias):
 
 def accepting(values, share):
     """The highest threshold of four decimals that so large a share of the values reaches."""
-    ordered = np.sort(values)[::-1]
-    return math.floor(ordered[math.ceil(share * len(ordered)) - 1] * 1e4) / 1e4
+    return nth_largest(values, math.ceil(share * len(values)))
+
+
+def conformal(probabilities, labels):
+    """Thresholds for prediction sets: for each of `COVERAGES` one for the malignant classes and one for the others.
+
+    A class is in a picture's set if its probability reaches the threshold of its group. Of new lesions of a group, drawn
+    as these were, at least that share then has its class in its set, whatever the network: split conformal prediction
+    with the sets that are smallest on average (Sadinle, Lei and Wasserman 2019, "Least ambiguous set-valued classifiers
+    with bounded error levels"), for each group apart (Vovk, Gammerman and Shafer 2005, "Algorithmic learning in a random
+    world": Mondrian).
+    """
+    own = probabilities[np.arange(len(labels)), labels]
+    malignant = np.isin(labels, MALIGNANT)
+    groups = {"malignant": own[malignant], "benign": own[~malignant]}
+    return {"coverages": COVERAGES} | {
+        name: [covering(values, coverage) for coverage in COVERAGES] for name, values in groups.items()
+    }
+
+
+def covering(values, coverage):
+    """The ceil((n + 1) coverage)-th largest of n values: one more value of their kind reaches it with at least that
+    probability. 0, which every value reaches, if n is too small for any to be large enough.
+    """
+    rank = math.ceil((len(values) + 1) * coverage)
+    return nth_largest(values, rank) if rank <= len(values) else 0.0
+
+
+def nth_largest(values, n):
+    """Rounded down to four decimals."""
+    return math.floor(np.sort(values)[::-1][n - 1] * 1e4) / 1e4

@@ -4,6 +4,8 @@ Others are shown to it (Hendrycks et al. 2019, outlier exposure), the network it
 model it is one more output channel.
 """
 
+from collections import defaultdict
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -29,6 +31,17 @@ def features(network, squares, batch=64):
     if waiting:
         flush()
     return torch.cat(outputs).numpy()
+
+
+def of_sources(images, count, seed):
+    """Positions of so many pictures, equally many of each source as far as a source has them."""
+    by_source = defaultdict(list)
+    for position in np.random.default_rng(seed).permutation(len(images)):
+        by_source[images.rows[images.index[position]]["source"]].append(position)
+    chosen = []
+    for left, positions in zip(range(len(by_source), 0, -1), sorted(by_source.values(), key=len)):
+        chosen += positions[: (count - len(chosen)) // left]
+    return chosen
 
 
 def turned(squares, seed):

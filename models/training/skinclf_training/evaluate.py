@@ -1,13 +1,15 @@
-"""Figures of predictions that `skinclf classify -f jsonl` printed, for parts of a fold: by sex, age, site and so on."""
+"""Figures of predictions that `skinclf classify -f jsonl` printed: by sex, age, site and so on, and what was usable."""
 
 import csv
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from . import shift
 from .calibrate import MALIGNANT
 from .data import CLASSES
 from .metrics import auroc, balanced_accuracy
@@ -25,14 +27,32 @@ def write_fold(images, out):
             writer.writerow([row["image_id"], row["dx"], row["lesion_id"]])
 
 
+class Answer(NamedTuple):
+    """What skinclf says of a picture."""
+
+    decided: int  # class
+    probabilities: np.ndarray  # [classes]
+    risk: float  # malignant probability
+    flagged: bool
+    reasons: list  # why it is not usable
+    folder: str  # name of the folder that the picture is in
+
+
 def read_predictions(file):
-    """image id -> (predicted class, probabilities, malignant probability)."""
+    """image id -> its `Answer`, of those that have one."""
     found = {}
     for line in file:
         result = json.loads(line)
         if "error" not in result:
-            ordered = np.array([result["probabilities"][code] for code in CLASSES])
-            found[Path(result["path"]).stem] = (result["predicted_class"], ordered, result["malignant_probability"])
+            path = Path(result["path"])
+            found[path.stem] = Answer(
+                result["predicted_class"],
+                np.array([result["probabilities"][code] for code in CLASSES]),
+                result["malignant_probability"],
+                result.get("flagged", False),
+                result["reasons"],
+                path.parent.name,
+            )
     return found
 
 
@@ -42,7 +62,7 @@ def age_band(age):
 
 def reliability(rows, predictions, bins=10):
     """Lines of a Markdown table: how often the most probable class is right, by how probable it is."""
-    found = [(CLASSES.index(row["dx"]), predictions[row["image_id"]][1]) for row in rows if row["image_id"] in predictions]
+    found = [(CLASSES.index(row["dx"]), predictions[row["image_id"]].probabilities) for row in rows if row["image_id"] in predictions]
     confidence = np.array([p.max() for _, p in found])
     right = np.array([p.argmax() == label for label, p in found])
     which = np.minimum((confidence * bins).astype(int), bins - 1)
@@ -57,7 +77,8 @@ GROUPS = {
     "sex": lambda row: row["sex"] or "unknown",
     "age": lambda row: age_band(row["age"]),
     "site": lambda row: row["localization"] or "unknown",
-    "diagnosis by": lambda row: row["dx_type"],
+    "diagnosis by": lambda row: row["dx_type"] or "unknown",
+    "source": lambda row: row["source"],
 }
 
 
@@ -82,8 +103,8 @@ def by_group(rows, predictions, smallest=20):
             if len(members) < smallest:
                 continue
             labels = np.array([CLASSES.index(row["dx"]) for row in members])
-            chosen = np.array([predictions[row["image_id"]][0] for row in members])
-            risk = np.array([predictions[row["image_id"]][2] for row in members])
+            chosen = np.array([predictions[row["image_id"]].decided for row in members])
+            risk = np.array([predictions[row["image_id"]].risk for row in members])
             malignant = np.isin(labels, MALIGNANT)
             figures = [
                 lambda at: float((chosen[at] == labels[at]).mean()),
@@ -97,3 +118,30 @@ def by_group(rows, predictions, smallest=20):
                 point = figure(everything)
                 cells.append("-" if np.isnan(point) or np.isnan(low) else f"{point:.2f} ({low:.2f} to {high:.2f})")
             yield f"| {name}: {value} | {len(members)} | {malignant.sum()} | {' | '.join(cells)} |"
+
+
+def acceptance(rows, predictions):
+    """Lines of a Markdown table: how many pictures are usable, and why not, by source or, without a row, by folder."""
+    sources = {row["image_id"]: row["source"] for row in rows}
+    groups = defaultdict(list)
+    for image_id, answer in predictions.items():
+        groups[sources.get(image_id, f"{answer.folder}/")].append(answer.reasons)
+    reasons = sorted({reason for answer in predictions.values() for reason in answer.reasons})
+    yield f"| pictures | n | usable |{''.join(f' {reason} |' for reason in reasons)}"
+    yield "| --- " * (3 + len(reasons)) + "|"
+    for group, members in sorted(groups.items()):
+        usable, why = members.count([]), Counter(reason for each in members for reason in each)
+        counts = "".join(f" {why[reason]} |" for reason in reasons)
+        yield f"| {group} | {len(members)} | {usable} ({usable / len(members):.1%}) |{counts}"
+
+
+def by_share(rows, predictions, prior):
+    """Lines of a Markdown table: figures where melanoma has other shares."""
+    found = [(CLASSES.index(row["dx"]), predictions[row["image_id"]]) for row in rows if row["image_id"] in predictions]
+    labels, decided = np.array([label for label, _ in found]), np.array([answer.decided for _, answer in found])
+    probabilities = np.array([answer.probabilities for _, answer in found])
+    flagged = np.array([answer.flagged for _, answer in found])
+    # Of the same resamples for each figure.
+    return shift.table(
+        labels, decided, probabilities, flagged, prior, lambda value, n: interval(value, n, np.random.default_rng(0))
+    )

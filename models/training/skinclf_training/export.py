@@ -136,6 +136,7 @@ def write(network, calibration, onnx_path, template, version):
         "decision": "balanced-argmax",
         "malignancy_threshold": calibration["malignancy_threshold"],
         "malignancy_sensitivity": calibration["malignancy_sensitivity"],
+        "conformal": calibration["conformal"],
         "usable": calibration["usable"],
     }
     onnx_path.with_suffix(".json").write_text(json.dumps(spec, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

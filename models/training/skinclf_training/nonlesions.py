@@ -140,9 +140,52 @@ def bare_skin(rng):
     return picture.filter(ImageFilter.GaussianBlur(rng.uniform(0, 2)))
 
 
+def lit(height, rng):
+    """Shade in 0..1 of a surface of these heights, lit from a side."""
+    down, right = np.gradient(height)
+    angle = rng.uniform(0, 2 * math.pi)
+    slope = down * math.sin(angle) + right * math.cos(angle)
+    return 0.5 + 0.5 * np.tanh(slope / (slope.std() + 1e-9) * rng.uniform(0.3, 1))
+
+
+def cells(rng, across):
+    """[SIDE, SIDE] in 0..1: how near a cell's border is, for irregular cells, so many across (Worley 1996)."""
+    y, x = np.mgrid[0:across:SIDE * 1j, 0:across:SIDE * 1j]
+    places = rng.random((across + 3, across + 3, 2)) * rng.uniform(0.5, 1)
+    row, column = y.astype(int), x.astype(int)
+    distances = []
+    for down in (0, 1, 2):
+        for right in (0, 1, 2):
+            place = places[row + down, column + right]
+            distances.append(np.hypot(row + down - 1 + place[..., 0] - y, column + right - 1 + place[..., 1] - x))
+    first, second = np.partition(np.stack(distances), 1, 0)[:2]
+    return np.exp(-4 * (second - first))
+
+
+def skin_relief(rng):
+    """Skin, leather or the like from near, not through a dermatoscope: creases, folds, bumps in light from a side."""
+    tone = skin_colour(rng)
+    kind = rng.integers(4)
+    if kind == 0:
+        height = -cells(rng, int(rng.integers(4, 45)))
+    elif kind == 1:  # bumps
+        height = -cells(rng, int(rng.integers(4, 20))) ** 0.3
+    else:  # folds, or lines of the hand
+        y, x = np.mgrid[0:1:SIDE * 1j, 0:1:SIDE * 1j]
+        height = np.zeros((SIDE, SIDE))
+        for angle in rng.uniform(0, math.pi, kind):
+            wave = rng.uniform(8, 120) * (x * math.cos(angle) + y * math.sin(angle))
+            height -= np.abs(np.cos(wave + smooth_noise(rng, 4) * rng.uniform(0, 12))) ** rng.uniform(2, 12)
+    height = height + smooth_noise(rng, 6) * rng.uniform(0, 1)
+    shade = lit(height, rng) * 0.7 + 0.3 * (height - height.min()) / max(np.ptp(height), 1e-9)
+    far = smooth_noise(rng, 1) * rng.uniform(0, 0.5)  # light falls off
+    picture = between(np.clip(shade * (1 - far), 0, 1), tone * rng.uniform(0.35, 0.8), np.minimum(tone * 1.1, 255))
+    return picture.filter(ImageFilter.GaussianBlur(rng.uniform(0, 1.5)))
+
+
 RENDERED = {
     "noise": noise, "gradient": gradient, "texture": texture, "drawing": drawing, "document": document,
-    "bare_skin": bare_skin,
+    "bare_skin": bare_skin, "skin_relief": skin_relief,
 }
 
 
@@ -226,3 +269,28 @@ def photographs(folders, part, seed, views=1, smallest=100):
             left, top = (int(rng.integers(0, full - side + 1)) for full in picture.size)
             square = picture.crop((left, top, left + side, top + side))
             yield "photograph", square.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+
+
+def skin_coloured(pictures, seed):
+    """("skin_coloured", picture) of a part of each (kind, picture), its brightness in the colours of some skin."""
+    rng = np.random.default_rng(seed)
+    for _, picture in pictures:
+        side = int(rng.uniform(0.3, 1) * SIDE)
+        left, top = rng.integers(0, SIDE - side + 1, 2).tolist()
+        part = picture.convert("L").crop((left, top, left + side, top + side))
+        light = np.asarray(part.resize((SIDE, SIDE), Image.Resampling.BICUBIC), float)
+        light = (light - light.min()) / max(np.ptp(light), 1)
+        tone = skin_colour(rng)
+        yield "skin_coloured", between(light, tone * rng.uniform(0.3, 0.8), tone)
+
+
+def of_all_kinds(count, seed, part, lesions=None, folders=(), views=1):
+    """(kind, picture): so many of each rendered kind, of corners of lesions' squares, and photographs as they are and in
+    the colours of skin.
+    """
+    yield from render(count, seed)
+    if lesions is not None:
+        yield from backgrounds(lesions, count, seed)
+    found = list(photographs(folders, part, seed, views))
+    yield from found
+    yield from skin_coloured(found[::views], seed)

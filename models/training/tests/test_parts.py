@@ -2,9 +2,11 @@
 
 import csv
 import io
+import json
 import tarfile
 import tempfile
 import unittest
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +15,10 @@ import torch
 from PIL import Image
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from skinclf_training import augment, calibrate, checkpoint, data, export, fused, initial, losses, metrics, nonlesions
-from skinclf_training import sampling, tones, train
+from skinclf_training import (
+    artefacts, augment, calibrate, checkpoint, data, dermoscopy, evaluate, export, fused, initial, losses, metrics,
+    nonlesions, sampling, shift, tones, train, usable,
+)
 from skinclf_training.config import Config
 from skinclf_training.lite import Lite
 from skinclf_training.network import MobileNetV2, same_padding
@@ -81,6 +85,19 @@ class Data(unittest.TestCase):
             write_table(folder / "data" / "table.csv", [rows[0] | {"image_id": "ISIC_0034524"}, *rows[1:]])
             with self.assertRaisesRegex(ValueError, "ISIC_0034524"):
                 data.Images.load(folder / "data")
+
+    def test_a_tenth_of_the_pictures_without_a_fold_is_never_trained_on(self):
+        rows = [{"image_id": f"ISIC_{i}", "lesion_id": "", "fold": ""} for i in range(2000)]
+        rows += [{"image_id": f"HAM_{i}", "lesion_id": "", "fold": "2"} for i in range(100)]
+        rows += [{"image_id": f"IL_{i}", "lesion_id": f"lesion {i // 5}", "fold": ""} for i in range(500)]
+        images = data.Images(None, rows, np.arange(len(rows)))
+        held_out = [row for row in rows if data.held_out_tenth(row)]
+        self.assertAlmostEqual(len(held_out) / 2500, 0.1, delta=0.02)
+        trained_on = images.without_folds([0, 1]).selected
+        self.assertEqual(len(trained_on), len(rows) - len(held_out))
+        self.assertFalse([row for row in trained_on if data.held_out_tenth(row)])
+        lesions = [{row["lesion_id"] for row in part if row["lesion_id"]} for part in (held_out, trained_on)]
+        self.assertTrue(lesions[0] and lesions[0].isdisjoint(lesions[1]))
 
 
 class Configs(unittest.TestCase):
@@ -232,6 +249,123 @@ class Calibration(unittest.TestCase):
         risk, malignant = np.linspace(0, 1, 101), np.arange(101) >= 61
         threshold = calibrate.accepting(risk[malignant], 0.95)
         self.assertEqual((risk[malignant] >= threshold).sum(), 38)  # of 40
+
+    def test_the_rank_of_a_prediction_sets_threshold(self):
+        # Values 0.01, 0.02 … n/100, so that the k-th largest is (n + 1 - k) / 100.
+        table = [(9, 0.9, 9), (10, 0.9, 10), (19, 0.8, 16), (19, 0.95, 19), (39, 0.85, 34), (99, 0.98, 98)]
+        for n, coverage, rank in table:
+            with self.subTest(n=n, coverage=coverage):
+                values = np.random.default_rng(n).permutation(n) / 100 + 0.01
+                self.assertAlmostEqual(calibrate.covering(values, coverage), (n + 1 - rank) / 100, delta=1e-4)
+        for n, coverage in [(8, 0.9), (0, 0.8), (48, 0.98)]:
+            self.assertEqual(calibrate.covering(np.ones(n), coverage), 0)  # too few to leave any out
+        self.assertEqual(calibrate.covering(np.full(9, 0.123456), 0.9), 0.1234)
+        for n in range(1, 1000):
+            for coverage in calibrate.COVERAGES:
+                exact = -(-(n + 1) * Fraction(str(coverage)) // 1)
+                reached = calibrate.covering(np.arange(n, 0, -1), coverage)
+                self.assertEqual(reached, n + 1 - exact if exact <= n else 0, f"{n} values, {coverage}")
+
+    def test_prediction_sets_hold_the_class_as_often_as_they_say(self):
+        # A network that is wrong about how sure it is, and 400 new lesions for each of 300 calibrations.
+        rng = np.random.default_rng(5)
+        covered = {"malignant": [], "benign": []}
+        for _ in range(300):
+            labels = rng.choice(7, 460, p=[0.05, 0.05, 0.15, 0.05, 0.1, 0.55, 0.05])
+            probabilities = metrics.softmax(3 * (rng.normal(size=(460, 7)) + 2 * np.eye(7)[labels]))
+            old, new = np.arange(460) < 60, np.arange(460) >= 60
+            found = calibrate.conformal(probabilities[old], labels[old])
+            own = probabilities[np.arange(460), labels]
+            for group, among in covered.items():
+                members = new & (np.isin(labels, calibrate.MALIGNANT) == (group == "malignant"))
+                among.append([(own[members] >= threshold).mean() for threshold in found[group]])
+        for group, among in covered.items():
+            for coverage, reached in zip(calibrate.COVERAGES, np.mean(among, 0), strict=True):
+                self.assertGreater(reached, coverage - 0.01, group)
+        self.assertLess(np.mean(covered["benign"], 0)[0], 0.8 + 1 / 40 + 0.01)  # and no oftener than n allows
+
+    def test_thresholds_fall_as_coverage_rises(self):
+        rng = np.random.default_rng(6)
+        found = calibrate.conformal(rng.dirichlet(np.ones(7), 300), rng.integers(0, 7, 300))
+        self.assertEqual(found["coverages"], sorted(found["coverages"]))
+        for group in ("malignant", "benign"):
+            self.assertEqual(found[group], sorted(found[group], reverse=True))
+
+
+class Usable(unittest.TestCase):
+    def test_a_limit_is_that_of_the_source_which_has_it_lowest(self):
+        sources = np.repeat(["sharp", "soft", "few"], [1000, 200, 3])
+        values = np.concatenate([np.linspace(20, 30, 1000), np.linspace(10, 20, 200), np.zeros(3)])
+        limits = usable.limits({name: values for name in usable.ACCEPTED}, sources)
+        for name, share in usable.ACCEPTED.items():
+            passing = values >= limits[name]
+            self.assertGreaterEqual(passing[sources == "soft"].mean(), share)
+            self.assertLess(passing[sources == "soft"].mean(), share + 0.01)
+            self.assertEqual(passing[sources == "sharp"].mean(), 1)
+
+    def test_sources_are_shown_equally_often(self):
+        sources = ["a"] * 500 + ["b"] * 40 + ["c"] * 90
+        images = data.Images(None, [{"source": source} for source in sources], np.arange(len(sources)))
+        chosen = dermoscopy.of_sources(images, 240, seed=1)
+        self.assertEqual(len(set(chosen)), 240)
+        self.assertEqual([sum(sources[i] == name for i in chosen) for name in "abc"], [110, 40, 90])
+
+    def test_what_lies_on_pictures_is_repeatable_and_on_some(self):
+        plain = [np.full((224, 224, 3), 180, np.uint8)] * 12
+        first, second = (list(artefacts.dressed(plain, 0.5, seed=3)) for _ in range(2))
+        np.testing.assert_array_equal(first, second)
+        self.assertTrue(0 < sum((picture != 180).any() for picture in first) < 12)
+        for kind in artefacts.KINDS:
+            drawn = kind(Image.fromarray(plain[0]), np.random.default_rng(4))
+            self.assertEqual(drawn.size, (224, 224))
+            self.assertTrue((np.asarray(drawn) != 180).any(), kind.__name__)
+
+    def test_acceptance_is_by_source_or_by_folder(self):
+        def line(path, *reasons):
+            probabilities = dict.fromkeys(data.CLASSES, 1 / 7)
+            return json.dumps({"path": path, "predicted_class": 0, "probabilities": probabilities,
+                               "malignant_probability": 3 / 7, "flagged": True, "reasons": reasons})
+
+        lines = [line("x/1.png"), line("x/2.png", "blurred"), line("other/noise/3.png", "blank"),
+                 json.dumps({"path": "x/4.png", "error": {}})]
+        answers = evaluate.read_predictions(io.StringIO("\n".join(lines)))
+        rows = [{"image_id": str(i), "source": "clinic"} for i in range(1, 5) if i != 3]
+        self.assertEqual(list(evaluate.acceptance(rows, answers)), [
+            "| pictures | n | usable | blank | blurred |", "| --- | --- | --- | --- | --- |",
+            "| clinic | 2 | 1 (50.0%) | 0 | 1 |", "| noise/ | 1 | 0 (0.0%) | 1 | 0 |",
+        ])
+
+
+class Shift(unittest.TestCase):
+    prior = np.array([0.03, 0.05, 0.1, 0.02, 0.08, 0.7, 0.02])
+
+    def test_one_class_gets_its_share_and_the_others_keep_theirs_to_each_other(self):
+        shares = shift.with_share(self.prior, "mel", 0.3)
+        self.assertAlmostEqual(shares[4], 0.3)
+        self.assertAlmostEqual(shares.sum(), 1)
+        self.assertAlmostEqual(shares[5] / shares[1], 14)
+
+    def test_rescaled_probabilities_are_calibrated_where_classes_have_those_shares(self):
+        # Posteriors of Gaussians under one prior, and pictures drawn with another.
+        rng = np.random.default_rng(7)
+        shares = shift.with_share(self.prior, "mel", 0.6)
+        labels = rng.choice(7, 20_000, p=shares)
+        x = rng.normal(size=(20_000, 7)) + 2 * np.eye(7)[labels]
+        old = metrics.softmax(2 * x + np.log(self.prior))
+        np.testing.assert_allclose(shift.rescaled(old, self.prior, shares), metrics.softmax(2 * x + np.log(shares)))
+        ones = np.ones(20_000)
+        self.assertLess(shift.calibration_error(shift.rescaled(old, self.prior, shares), labels, ones), 0.012)
+        self.assertGreater(shift.calibration_error(old, labels, ones), 0.03)
+        new = shift.rescaled(old, self.prior, shares)
+        self.assertLess(shift.brier(new, labels, ones), shift.brier(old, labels, ones))
+
+    def test_a_weight_counts_as_so_many_pictures(self):
+        rng = np.random.default_rng(8)
+        labels, probabilities, weights = rng.integers(0, 7, 50), rng.dirichlet(np.ones(7), 50), rng.integers(1, 4, 50)
+        again = np.repeat(np.arange(50), weights)
+        for figure in (shift.calibration_error, shift.brier):
+            wanted = figure(probabilities[again], labels[again], np.ones(len(again)))
+            self.assertAlmostEqual(figure(probabilities, labels, weights), wanted)
 
 
 class Metrics(unittest.TestCase):

@@ -15,7 +15,7 @@ import numpy as np
 import onnxruntime
 import torch
 
-from skinclf_training import data, export, initial
+from skinclf_training import calibrate, data, export, initial
 from skinclf_training.augment import to_input
 from skinclf_training.checkpoint import trained
 from skinclf_training.network import MobileNetV2
@@ -65,6 +65,7 @@ class Run(unittest.TestCase):
             step("calibrate", student, *packed, "--rendered", 4, "--out", calibration)
             step("export", student, "--calibration", calibration, "--template", SPEC, "--version", "0", "--out", model)
             spec = json.loads(model.with_suffix(".json").read_text(encoding="utf-8"))
+            self.assertEqual(spec["conformal"]["coverages"], calibrate.COVERAGES)
             shift = np.array(json.loads(calibration.read_text(encoding="utf-8"))["bias"]) + np.log(spec["prior"])
             self.agrees_with_pytorch(student, model, images, spec["temperature"] * shift)
 
@@ -97,8 +98,11 @@ class Run(unittest.TestCase):
         self.assertEqual(json.loads(scores)["images"], len(list(fold.glob("*.png"))))
         rows = subprocess.run([*classify, "jsonl", fold], check=True, text=True, stdout=subprocess.PIPE).stdout
         (work / "rows.jsonl").write_text(rows, encoding="utf-8")
-        table = step("evaluate", "--data", work / "data", "--predictions", work / "rows.jsonl")
-        self.assertTrue(table.startswith("| group | n |"), table)
+        spec = ["--spec", model.with_suffix(".json")]
+        tables = step("evaluate", "--data", work / "data", "--predictions", work / "rows.jsonl", *spec).split("\n\n")
+        starts = ["| group | n |", "| probability | n |", "| pictures | n |", "| share of mel | prior |"]
+        for table, start in zip(tables, starts, strict=True):
+            self.assertTrue(table.startswith(start), table)
 
 
 if __name__ == "__main__":
