@@ -46,7 +46,8 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<Exit> {
         .map(|share| Coverage::of(spec, share).map_err(|reason| anyhow!("--coverage {share}: {reason}")));
     let coverage = coverage.transpose()?;
     let mut heatmaps = args.heatmap.as_deref().map(|folder| Heatmaps::open(folder, spec)).transpose()?;
-    let options = Options { tta: args.tta, prior, explain: heatmaps.is_some(), strict: args.strict, coverage };
+    let options =
+        Options { tta: args.tta, prior, explain: heatmaps.is_some(), strict: args.strict, coverage };
     let (mut out, earlier) = match args.resume {
         true => resume::open(args, &options, &classifier, heatmaps.as_mut())?,
         false => (destination(args)?, Earlier::default()),

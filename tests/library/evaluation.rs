@@ -62,7 +62,14 @@ impl Fixture {
             let flagged = spec.is_flagged(spec.malignant_probability(&probabilities)) == Some(true);
             for _ in 0..copies {
                 let lesion = by_lesion.then_some(1000 + image);
-                sample.push(truths[image], case.decisions[image], &probabilities, flagged, Some(&set), lesion);
+                sample.push(
+                    truths[image],
+                    case.decisions[image],
+                    &probabilities,
+                    flagged,
+                    Some(&set),
+                    lesion,
+                );
             }
         }
         sample
