@@ -56,6 +56,14 @@ impl Summary {
     }
 }
 
+/// Indices of values, that of the largest first; of equals the first.
+pub fn ranked(values: &[f32]) -> Vec<usize> {
+    // In one place for all that ranks, because a sort is much code.
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|a, b| values[*b].total_cmp(&values[*a]));
+    order
+}
+
 /// Nearest-rank percentile of sorted values: the smallest value that at least `per_mille` / 1000
 /// of them do not exceed. `None` if there are too few values, see [`has_percentile`].
 pub fn percentile(sorted: &[f64], per_mille: usize) -> Option<f64> {

@@ -16,6 +16,7 @@ use crate::error::{ClassifyError, InferenceError};
 use crate::image::{self, ClassMap, Texture};
 use crate::model::{Model, ModelError};
 use crate::spec::{Decision, ModelSpec};
+use crate::stats;
 use crate::usable::{Quality, Reason};
 
 /// A loaded model, ready to classify. Share it by reference: nothing in it is locked or changed.
@@ -90,9 +91,7 @@ impl Prediction {
 
     /// Indices of all classes by [score](Self::scores), the predicted class first; of equals the first label first.
     pub fn ranked(&self) -> Vec<usize> {
-        let mut classes: Vec<usize> = (0..self.scores.len()).collect();
-        classes.sort_by(|a, b| self.scores[*b].total_cmp(&self.scores[*a]));
-        classes
+        stats::ranked(&self.scores)
     }
 }
 

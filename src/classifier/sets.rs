@@ -6,6 +6,7 @@
 //! from the same source, at least the stated share of each group then has its class in the set.
 
 use crate::spec::{Conformal, Group, Label, ModelSpec};
+use crate::stats;
 
 /// A coverage that a model has thresholds for, with these thresholds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,8 +62,7 @@ impl Coverage {
             };
             *class == predicted || probabilities[*class] >= threshold
         };
-        let mut classes: Vec<usize> = (0..labels.len()).filter(is_in).collect();
-        classes.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]));
+        let classes = stats::ranked(probabilities).into_iter().filter(is_in).collect();
         PredictionSet { coverage: self.share, classes }
     }
 }

@@ -1,5 +1,7 @@
 //! Receiver operating characteristics (Fawcett 2006, "An introduction to ROC analysis").
 
+use crate::stats;
+
 /// A point of a ROC curve, for one threshold.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
@@ -22,8 +24,7 @@ struct Ranked {
 impl Ranking {
     /// Sorts the images, at most 2^32, by score. `is_positive` gets the index of an image.
     pub(super) fn new(scores: &[f32], is_positive: impl Fn(usize) -> bool) -> Self {
-        let mut order: Vec<usize> = (0..scores.len()).collect();
-        order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+        let order = stats::ranked(scores);
         let ranked = order.iter().enumerate().map(|(rank, image)| Ranked {
             image: *image as u32,
             positive: is_positive(*image),
@@ -70,6 +71,11 @@ impl Ranking {
             sensitivity: counts.positives as f64 / all.positives as f64,
         };
         thresholds.iter().map(point).collect()
+    }
+
+    /// The image with so many others before it.
+    pub(super) fn image(&self, rank: usize) -> Option<usize> {
+        self.0.get(rank).map(|ranked| ranked.image as usize)
     }
 
     /// Visits the counts at or above each threshold, from the highest threshold to one below all scores.

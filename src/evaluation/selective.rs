@@ -22,7 +22,6 @@ pub struct RiskPoint {
 pub(super) struct Selection {
     /// The positives are the images whose predicted class is wrong.
     ranking: Ranking,
-    /// The largest first.
     confidences: Vec<f32>,
 }
 
@@ -34,9 +33,8 @@ struct Step {
 }
 
 impl Selection {
-    pub(super) fn new(mut confidences: Vec<f32>, is_wrong: impl Fn(usize) -> bool) -> Self {
+    pub(super) fn new(confidences: Vec<f32>, is_wrong: impl Fn(usize) -> bool) -> Self {
         let ranking = Ranking::new(&confidences, is_wrong);
-        confidences.sort_by(|a, b| b.total_cmp(a));
         Self { ranking, confidences }
     }
 
@@ -80,7 +78,7 @@ impl Selection {
     /// The smallest confidence among the images kept; `None` without images.
     pub(super) fn least_confidence(&self, percent: u32) -> Option<f32> {
         let kept = (self.confidences.len() * percent as usize).div_ceil(100);
-        self.confidences.get(kept.checked_sub(1)?).copied()
+        self.ranking.image(kept.checked_sub(1)?).map(|image| self.confidences[image])
     }
 }
 
