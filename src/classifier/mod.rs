@@ -57,7 +57,8 @@ pub struct Prediction {
     pub decision: Decision,
     /// Index of the class with the largest probability, of equals the first.
     pub most_probable: usize,
-    /// With [`Options::coverage`].
+    /// With [`Options::coverage`]. Whatever the [`prior`](Self::prior), it is of the probabilities before rescaling,
+    /// because those are what the thresholds were fitted to.
     pub set: Option<PredictionSet>,
     /// Sum of the probabilities of the malignant classes, at most 1.
     pub malignant_probability: f32,

@@ -85,6 +85,18 @@ fn probabilities_are_for_the_shares_and_a_balanced_decision_stays() {
 }
 
 #[test]
+fn prediction_sets_stay() {
+    let clinic = File::of(CLINIC);
+    let sets = |flags: &[&str]| {
+        let results = classify_json(&[flags, &["--coverage", "0.98", "samples"]].concat());
+        results.iter().map(|result| result["prediction_set"].clone()).collect::<Vec<_>>()
+    };
+    let without = sets(&[]);
+    assert!(without.iter().any(|set| set.as_array().is_some_and(|set| set.len() > 1)), "{without:?}");
+    assert_eq!(sets(&["--prior", clinic.name()]), without);
+}
+
+#[test]
 fn the_most_probable_class_follows_if_the_model_predicts_it() {
     let (_folder, onnx) = embedded_but(|spec| {
         spec["prior"] = json!(own_shares());
