@@ -250,6 +250,7 @@ def photographs(folders, part, seed, views=1, smallest=100):
     for group, data in (found for folder in folders for found in encoded_pictures(folder)):
         try:
             picture = Image.open(io.BytesIO(data))
+            picture.draft(None, (4 * SIDE, 4 * SIDE))  # a large JPEG need not be decoded at its full size
             looks = (np.asarray(picture.convert("RGB").resize((4, 4), Image.Resampling.BOX)) // 24).tobytes()
             if picture.mode in ("RGBA", "LA", "P"):
                 # What is cut out gets a ground of some colour, not always white.

@@ -1,15 +1,14 @@
-"""Limits of usable pictures: what nearly all dermoscopies of each source reach."""
+"""Limits of usable pictures: what nearly all dermoscopies reach, whatever their source."""
 
-from collections import defaultdict
+import math
 
 import numpy as np
 
-from . import calibrate, dermoscopy, quality
+from . import dermoscopy, quality
 
-# Shares of the pictures of each source that each check lets pass.
-ACCEPTED = {"min_contrast": 0.998, "min_sharpness": 0.995, "min_dermoscopy": 0.985}
+# Shares of the pictures that each check lets pass, where every source counts the same.
+ACCEPTED = {"min_contrast": 0.997, "min_sharpness": 0.997, "min_dermoscopy": 0.965}
 MIN_SIDE = 64  # pixels, by judgement
-ENOUGH = 50  # pictures of a source, for a limit of its own
 
 
 def measures(squares, network, weight, offset):
@@ -25,13 +24,15 @@ def measures(squares, network, weight, offset):
 def limits(values, sources):
     """The field `usable` of the spec, from the `measures` of held-out pictures and the source [N] of each.
 
-    A limit is that of the source for which it is lowest: one hospital's pictures are softer or paler than another's.
+    Sources count the same, because one hospital's pictures are softer or paler than another's.
     """
-    positions = defaultdict(list)
-    for position, source in enumerate(sources):
-        positions[source].append(position)
-    large = [members for members in positions.values() if len(members) >= ENOUGH] or list(positions.values())
-    return {"min_side": MIN_SIDE} | {
-        name: min(calibrate.accepting(values[name][members], share) for members in large)
-        for name, share in ACCEPTED.items()
-    }
+    names, which, counts = np.unique(sources, return_inverse=True, return_counts=True)
+    weights = 1 / (len(names) * counts[which])
+    return {"min_side": MIN_SIDE} | {name: reached(values[name], weights, share) for name, share in ACCEPTED.items()}
+
+
+def reached(values, weights, share):
+    """The highest threshold of four decimals that so large a share of the weights reaches."""
+    order = np.argsort(values)[::-1]
+    last = np.searchsorted(np.cumsum(weights[order]), share * weights.sum() - 1e-9)
+    return math.floor(values[order[last]] * 1e4) / 1e4

@@ -293,15 +293,16 @@ class Calibration(unittest.TestCase):
 
 
 class Usable(unittest.TestCase):
-    def test_a_limit_is_that_of_the_source_which_has_it_lowest(self):
-        sources = np.repeat(["sharp", "soft", "few"], [1000, 200, 3])
-        values = np.concatenate([np.linspace(20, 30, 1000), np.linspace(10, 20, 200), np.zeros(3)])
-        limits = usable.limits({name: values for name in usable.ACCEPTED}, sources)
+    def test_sources_count_the_same_in_a_limit(self):
+        # 1000 sharp pictures and 100 soft ones: of the latter as many are refused as if there were 1000.
+        sources = np.repeat(["sharp", "soft"], [1000, 100])
+        values = np.concatenate([np.linspace(20, 30, 1000), np.arange(100) / 10])
+        for share, soft in [(0.997, 100), (0.97, 94), (0.95, 90)]:
+            passing = values >= usable.reached(values, np.repeat([1 / 1000, 1 / 100], [1000, 100]), share)
+            self.assertEqual([passing[sources == name].sum() for name in ("sharp", "soft")], [1000, soft])
+        limits = usable.limits(dict.fromkeys(usable.ACCEPTED, values), sources)
         for name, share in usable.ACCEPTED.items():
-            passing = values >= limits[name]
-            self.assertGreaterEqual(passing[sources == "soft"].mean(), share)
-            self.assertLess(passing[sources == "soft"].mean(), share + 0.01)
-            self.assertEqual(passing[sources == "sharp"].mean(), 1)
+            self.assertAlmostEqual(limits[name], int(200 * (1 - share) + 1e-9) / 10)
 
     def test_sources_are_shown_equally_often(self):
         sources = ["a"] * 500 + ["b"] * 40 + ["c"] * 90
