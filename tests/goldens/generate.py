@@ -119,7 +119,8 @@ def draw_lossless(picture):
     cut_out.putalpha(disc)
     cut_out.save(INPUTS / "alpha.png")
     cut_out.save(INPUTS / "alpha.webp", lossless=True, exact=True)
-    gray = picture.convert("L")
+    # Darker: as it is, two classes are equally likely, and rounding decides.
+    gray = picture.convert("L").point(lambda value: value * 0.8)
     gray.putalpha(disc)
     gray.save(INPUTS / "gray-alpha.png")
 
