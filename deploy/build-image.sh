@@ -26,7 +26,8 @@ fi
 
 [ -x "$binary" ] || fail "$binary is not an executable file"
 # A dynamic program names its loader and the libraries that it needs; the image has neither.
-if LC_ALL=C ldd "$binary" 2>/dev/null | grep -q '=>'; then
+# (Not piped: grep would end first, and ldd by SIGPIPE.)
+if grep -q '=>' <<<"$(LC_ALL=C ldd "$binary" 2>/dev/null)"; then
     fail "$binary is not static; compile it as this script's first lines say"
 fi
 version=$("$binary" --version | awk 'NR == 1 {print $2}')

@@ -47,7 +47,7 @@ balancer_stats() {
 wait_until_balanced() {
     local container=$1 address deadline=$((SECONDS + 30))
     address=$(address_of "$container")
-    until balancer_stats addr status check_status | grep -q "^$address:8000 UP L7OK "; do
+    until grep -q "^$address:8000 UP L7OK " <<<"$(balancer_stats addr status check_status)"; do
         [ "$(docker inspect --format '{{.State.Running}}' "$container")" = true ] || return 1
         [ $SECONDS -lt $deadline ] || return 1
         sleep 0.2

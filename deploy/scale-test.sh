@@ -52,7 +52,7 @@ generator() {
     generator=("$tools/skinclf" bench --url "$url" --users "$users" --spawn-rate "$spawn_rate"
         --csv "$tools/$name" --format json -o "$dir/$name.json" "${@:2}")
     # The load test reads what each replica uses, where it knows how.
-    if "$tools/skinclf" bench --help | grep -q -- '--container '; then
+    if grep -q -- '--container ' <<<"$("$tools/skinclf" bench --help)"; then
         for container in $(replicas); do
             name_of_container=$(docker inspect --format '{{.Name}}' "$container")
             generator+=(--container "${name_of_container#/}") # charts name it

@@ -1,10 +1,10 @@
 #!/bin/bash
-# Teachers side by side, then their student, in one short session on a machine with a GPU.
+# Teachers side by side, then their student, on a machine with a GPU that is there for a short time.
 #
 #   gpu-run.sh bring FOLDER WORK      copies FOLDER into WORK/brought; once for each part where not all can be sent at once
 #   gpu-run.sh run WORK OUT SECONDS   trains; leaves OUT/NAME.pt, the averaged weights of each network, and OUT/log
 #
-# What is brought: HAM10000, or images.csv and its archives (two parts of at most 60 MB), and perhaps weights:
+# What is brought: HAM10000, or images.csv and its archives (in two parts, for example), and perhaps weights:
 #   start-NAME.pt, .pth, .onnx or .tflite   what the teacher NAME, or "student", starts from
 #   teacher-*.pt                            further teachers of the student
 #
@@ -58,7 +58,7 @@ train() {
     for graphs in "" --no-graphs; do
         left=$((until - SECONDS - SETUP))
         [ $left -gt 0 ] || return 1
-        timeout --foreground -k 5 $((left + 2 * SETUP)) "$PYTHON" -m skinclf_training "$@" "$config" --data "$work/data" \
+        timeout --foreground -k 5 $((left + SETUP)) "$PYTHON" -m skinclf_training "$@" "$config" --data "$work/data" \
             --checkpoint "$work/runs/$name.pt" --average "$out/$name.pt" "${start[@]}" --device "$DEVICE" \
             --minutes "$(awk "BEGIN { print $left / 60 }")" --fit $graphs >>"$work/logs/$name.log" 2>&1 && return 0
     done

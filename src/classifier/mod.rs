@@ -58,7 +58,7 @@ pub struct Prediction {
     /// Index of the class with the largest probability, of equals the first.
     pub most_probable: usize,
     /// With [`Options::coverage`]. Whatever the [`prior`](Self::prior), it is of the probabilities before rescaling,
-    /// because those are what the thresholds were fitted to.
+    /// because those are what the thresholds were fitted to; and of the predicted class.
     pub set: Option<PredictionSet>,
     /// Sum of the probabilities of the malignant classes, at most 1.
     pub malignant_probability: f32,

@@ -63,7 +63,7 @@ impl Prior {
             let share = (number / sum) as f32;
             if share < LEAST_SHARE {
                 return Err(format!(
-                    "the share of {code} is below {LEAST_SHARE}; give a class that hardly occurs a share of {LEAST_SHARE}"
+                    "the share of {code} is below {LEAST_SHARE}; give a class that hardly occurs a larger one"
                 ));
             }
             shares.push(share);
@@ -78,8 +78,10 @@ impl Prior {
     /// As [`new`](Self::new), and when it is not such an object.
     pub fn parse(spec: &ModelSpec, json: &[u8]) -> Result<Self, String> {
         let Named(named) = serde_json::from_slice(json).map_err(|error| {
+            // It quotes what it was given.
+            let why: String = error.to_string().chars().take(5 * QUOTED).collect();
             format!(
-                "not a JSON object with a number for each class, such as {{\"mel\":180,\"nv\":500}}: {error}"
+                "not a JSON object with a number for each class, such as {{\"mel\":180,\"nv\":500}}: {why}"
             )
         })?;
         let named: Vec<_> = named.iter().map(|(code, number)| (&**code, *number)).collect();

@@ -3,7 +3,8 @@
 //! Split conformal prediction: a class is in the set if its probability reaches a threshold that was fitted on held-out lesions
 //! (Sadinle, Lei and Wasserman 2019, "Least ambiguous set-valued classifiers with bounded error levels"), one for malignant and
 //! one for benign classes (Mondrian; Vovk, Gammerman and Shafer 2005, "Algorithmic learning in a random world"). Of new lesions
-//! from the same source, at least the stated share of each group then has its class in the set.
+//! from the same source, at least the stated share of each group then has its class in the set; nearly, because the model's
+//! temperature is fitted on the same lesions.
 
 use crate::spec::{Conformal, Group, Label, ModelSpec};
 use crate::stats;

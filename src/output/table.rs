@@ -163,7 +163,9 @@ impl<W: Write> Sink for TableSink<'_, W> {
             let shares = shares(self.spec, prior);
             writeln!(self.out, "probabilities are for the class shares of --prior: {shares}")?;
         }
-        if let Some(threshold) = self.spec.malignancy_threshold.filter(|_| self.any_flagged) {
+        if let Some(threshold) =
+            self.spec.malignancy_threshold.filter(|_| self.any_flagged || self.prior.is_some())
+        {
             let threshold = percent(threshold);
             let meaning =
                 self.spec.malignancy_sensitivity.map_or("the model's threshold".to_owned(), |share| {

@@ -48,7 +48,7 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
     let metrics = Arc::new(Metrics::new());
     let classifier = args.model.load()?;
     let prior = cli::prior(args.prior.as_deref(), classifier.spec())?;
-    let startup = startup::line(args.log, &classifier, &config);
+    let startup = startup::line(args.log, &classifier, &config, prior.is_some());
     let api = Arc::new(Api::new(classifier, prior, metrics.clone(), config.queue));
     let log = RequestLog::start(args.log);
 

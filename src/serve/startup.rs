@@ -24,10 +24,13 @@ struct Startup<'a> {
     queue: usize,
     /// Whether the guarded routes need one.
     api_key: bool,
+    /// Whether probabilities are rescaled by default.
+    prior: bool,
 }
 
 /// In the format of the request log, because what reads that one reads this line, too.
-pub(super) fn line(format: LogFormat, classifier: &Classifier, config: &Config) -> String {
+/// `prior`: whether it was given.
+pub(super) fn line(format: LogFormat, classifier: &Classifier, config: &Config, prior: bool) -> String {
     let (spec, version, isa) = (classifier.spec(), env!("CARGO_PKG_VERSION"), classifier.isa());
     let Config { workers, queue, .. } = *config;
     if format == LogFormat::Json {
@@ -40,6 +43,7 @@ pub(super) fn line(format: LogFormat, classifier: &Classifier, config: &Config) 
             workers,
             queue,
             api_key: config.api_keys.are_required(),
+            prior,
         };
         return serde_json::to_string(&startup).expect("strings and numbers are JSON");
     }
@@ -47,7 +51,8 @@ pub(super) fn line(format: LogFormat, classifier: &Classifier, config: &Config) 
     let hash = spec.sha256.get(..SHORT_HASH).unwrap_or(&spec.sha256);
     let s = if workers == 1 { "" } else { "s" };
     let key = if config.api_keys.are_required() { "API key required" } else { "no API key" };
+    let rescaled = if prior { ", class shares of --prior" } else { "" };
     format!(
-        "skinclf {version}: model {model} (sha256 {hash}), kernels for {isa}, {workers} worker{s}, queue of {queue}, {key}"
+        "skinclf {version}: model {model} (sha256 {hash}), kernels for {isa}, {workers} worker{s}, queue of {queue}, {key}{rescaled}"
     )
 }

@@ -131,7 +131,7 @@ fn a_line_at_the_start_tells_what_runs() {
     let line: Value = serde_json::from_str(&json.started).expect("JSON");
     assert!(line["time"].is_string() && line["isa"].is_string(), "{line}");
     let wanted = serde_json::json!({
-        "message": "starting", "version": version, "model": model, "workers": 2, "queue": 256, "api_key": true,
+        "message": "starting", "version": version, "model": model, "workers": 2, "queue": 256, "api_key": true, "prior": false,
     });
     for (field, wanted) in wanted.as_object().expect("an object") {
         assert_eq!(&line[field], wanted, "{field}");

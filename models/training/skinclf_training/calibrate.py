@@ -62,8 +62,8 @@ def conformal(probabilities, labels):
     """Thresholds for prediction sets: for each of `COVERAGES` one for the malignant classes and one for the others.
 
     A class is in a picture's set if its probability reaches the threshold of its group. Of new lesions of a group, drawn
-    as these were, at least that share then has its class in its set, whatever the network: split conformal prediction
-    with the sets that are smallest on average (Sadinle, Lei and Wasserman 2019, "Least ambiguous set-valued classifiers
+    as these were, at least that share then has its class in its set, whatever the network; nearly, because temperature and
+    bias are fitted on the same lesions. Split conformal prediction with the sets that are smallest on average (Sadinle, Lei and Wasserman 2019, "Least ambiguous set-valued classifiers
     with bounded error levels"), for each group apart (Vovk, Gammerman and Shafer 2005, "Algorithmic learning in a random
     world": Mondrian).
     """

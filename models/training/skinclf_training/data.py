@@ -138,7 +138,7 @@ def prepare(pictures, out, each=None):
 def refuse_shared_lesions(rows):
     """Raises if photographs of one lesion are in two folds: each would flatter the other's figures.
 
-    Those without a fold, which are always trained on, count as one of their own.
+    Those without a fold count as one of their own.
     """
     fold_of = {}
     for row in rows:

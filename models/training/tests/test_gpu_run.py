@@ -61,7 +61,7 @@ class GpuRun(unittest.TestCase):
         return log.read_text(encoding="utf-8") if log.exists() else "no log"
 
     def test_teachers_and_then_a_student(self):
-        with self.start("lite0=smoke-lite.toml plain=smoke.toml", "smoke.toml", 240) as script:
+        with self.start("lite0=smoke-lite.toml plain=smoke.toml", "smoke.toml", 900) as script:
             _, errors = script.communicate()
         self.assertEqual((script.returncode, errors), (0, ""), self.logged())
         for name, kind in [("lite0", "lite0"), ("plain", "mobilenetv2"), ("student", "mobilenetv2")]:
