@@ -69,13 +69,12 @@ impl Page {
     }
 }
 
-/// The JSON schema of the coverages that the model has.
+/// The JSON schema of a coverage, with those that the model has. They are no enumeration, because the same number may be
+/// written with more digits.
 fn coverage_schema(spec: &ModelSpec) -> String {
-    let limits = match &spec.conformal {
-        Some(conformal) => format!("\"enum\":{:?}", conformal.coverages),
-        None => "\"exclusiveMinimum\":0,\"exclusiveMaximum\":1".to_owned(),
-    };
-    format!("{{\"type\":\"number\",{limits}}}")
+    let known = spec.conformal.as_ref().map(|conformal| format!(",\"examples\":{:?}", conformal.coverages));
+    let known = known.unwrap_or_default();
+    format!("{{\"type\":\"number\",\"exclusiveMinimum\":0,\"exclusiveMaximum\":1{known}}}")
 }
 
 /// The colours of heatmaps from no heat to the most, as the stops of a CSS gradient.
