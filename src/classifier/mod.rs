@@ -176,11 +176,11 @@ impl Classifier {
         }
         let own = &mean.probabilities;
         let probabilities = options.prior.as_ref().map_or_else(|| own.clone(), |prior| prior.rescale(own));
-        let scores = match self.spec.decision {
-            Decision::Argmax => probabilities.clone(),
+        let scores = self.spec.scores(match self.spec.decision {
+            Decision::Argmax => &probabilities,
             // The rescaled ones over the new shares would rank the same: new / old / new is 1 / old.
-            Decision::BalancedArgmax => self.spec.scores(own),
-        };
+            Decision::BalancedArgmax => own,
+        });
         let class = largest(&scores);
         let map = if options.explain { mean.map(class) } else { None };
         Ok(Prediction {

@@ -26,25 +26,18 @@ pub(super) fn options(query: &str, allowed: &[&str], spec: &ModelSpec) -> Result
             return Err(bad(format!("the query parameter {name} is given twice")));
         }
         seen.push(name);
-        if name == "coverage" {
-            let share = share(value).map_err(|form| format!("it {form}"));
-            let coverage = share.and_then(|share| Coverage::of(spec, share));
-            let refused = |why| bad(format!("the query parameter {name} is {value:?}; {why}"));
-            options.coverage = Some(coverage.map_err(refused)?);
-            continue;
-        }
-        if name == "prior" {
-            let shares = prior(value, spec);
-            options.prior = Some(shares.map_err(|e| bad(format!("the query parameter prior: {e}")))?);
-            continue;
-        }
-        let Some(on) = truth(value) else {
-            return Err(bad(format!("the query parameter {name} is {value:?}; it must be true or false")));
-        };
+        let refused = |why: String| bad(format!("the query parameter {name} is {value:?}; {why}"));
+        let on = || truth(value).ok_or_else(|| refused("it must be true or false".to_owned()));
         match name {
-            "heatmap" => options.explain = on,
-            "strict" => options.strict = on,
-            _ => options.tta = on,
+            "coverage" => options.coverage = Some(coverage(value, spec).map_err(refused)?),
+            // Its value may be long.
+            "prior" => {
+                let shares = prior(value, spec);
+                options.prior = Some(shares.map_err(|e| bad(format!("the query parameter prior: {e}")))?);
+            }
+            "heatmap" => options.explain = on()?,
+            "strict" => options.strict = on()?,
+            _ => options.tta = on()?,
         }
     }
     Ok(options)
@@ -57,6 +50,11 @@ fn truth(value: &str) -> Option<bool> {
         "false" | "0" | "off" | "no" | "f" | "n" => Some(false),
         _ => None,
     }
+}
+
+fn coverage(value: &str, spec: &ModelSpec) -> Result<Coverage, String> {
+    let share = share(value).map_err(|form| format!("it {form}"))?;
+    Coverage::of(spec, share)
 }
 
 /// `mel:180,nv:500,…`, percent-encoded or not.

@@ -63,9 +63,9 @@ def conformal(probabilities, labels):
 
     A class is in a picture's set if its probability reaches the threshold of its group. Of new lesions of a group, drawn
     as these were, at least that share then has its class in its set, whatever the network; nearly, because temperature and
-    bias are fitted on the same lesions. Split conformal prediction with the sets that are smallest on average (Sadinle, Lei and Wasserman 2019, "Least ambiguous set-valued classifiers
-    with bounded error levels"), for each group apart (Vovk, Gammerman and Shafer 2005, "Algorithmic learning in a random
-    world": Mondrian).
+    bias are fitted on the same lesions. This is split conformal prediction with the sets that are smallest on average
+    (Sadinle, Lei and Wasserman 2019, "Least ambiguous set-valued classifiers with bounded error levels"), for each group
+    apart (Vovk, Gammerman and Shafer 2005, "Algorithmic learning in a random world": Mondrian).
     """
     own = probabilities[np.arange(len(labels)), labels]
     malignant = np.isin(labels, MALIGNANT)
@@ -85,4 +85,9 @@ def covering(values, coverage):
 
 def nth_largest(values, n):
     """Rounded down to four decimals."""
-    return math.floor(np.sort(values)[::-1][n - 1] * 1e4) / 1e4
+    return rounded_down(np.sort(values)[::-1][n - 1])
+
+
+def rounded_down(threshold):
+    """To the four decimals that a spec has, so that what reached the threshold still does."""
+    return math.floor(threshold * 1e4) / 1e4

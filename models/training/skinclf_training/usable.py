@@ -1,10 +1,9 @@
 """Limits of usable pictures: what nearly all dermoscopies reach, whatever their source."""
 
-import math
-
 import numpy as np
 
 from . import dermoscopy, quality
+from .calibrate import rounded_down
 
 # Shares of the pictures that each check lets pass, where every source counts the same.
 ACCEPTED = {"min_contrast": 0.997, "min_sharpness": 0.997, "min_dermoscopy": 0.965}
@@ -35,4 +34,4 @@ def reached(values, weights, share):
     """The highest threshold of four decimals that so large a share of the weights reaches."""
     order = np.argsort(values)[::-1]
     last = np.searchsorted(np.cumsum(weights[order]), share * weights.sum() - 1e-9)
-    return math.floor(values[order[last]] * 1e4) / 1e4
+    return rounded_down(values[order[last]])

@@ -13,6 +13,7 @@ use crate::cli::ClassifyArgs;
 use crate::output::{Record, Subject};
 
 /// What the rows of this run show of its model and options.
+#[derive(Default)]
 pub(super) struct Expected<'a> {
     pub(super) sha256: &'a str,
     pub(super) top_k: Option<usize>,
@@ -198,15 +199,7 @@ mod tests {
     #[test]
     fn a_row_shows_the_options_that_it_can() {
         let expected = |change: fn(&mut Expected<'_>)| {
-            let mut expected = Expected {
-                sha256: "ab",
-                top_k: None,
-                coverage: None,
-                prior: None,
-                strict: false,
-                heatmap: false,
-                retries: false,
-            };
+            let mut expected = Expected { sha256: "ab", ..Expected::default() };
             change(&mut expected);
             expected
         };

@@ -111,15 +111,7 @@ mod tests {
     }
 
     fn scanned(text: &[u8], format: Format, spec: &ModelSpec) -> anyhow::Result<Scan> {
-        let expected = Expected {
-            sha256: &spec.sha256,
-            top_k: None,
-            coverage: None,
-            prior: None,
-            strict: false,
-            heatmap: false,
-            retries: false,
-        };
+        let expected = Expected { sha256: &spec.sha256, ..Expected::default() };
         scan(text, &Layout::new(format, spec, None)?, &expected, None)
     }
 
